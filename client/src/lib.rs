@@ -1,0 +1,1 @@
+//! The Rust client: pipelined, reconnecting, retrying with the same ids.

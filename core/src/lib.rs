@@ -1,0 +1,1 @@
+//! The order core: the pure state machine, the one loop around it, and recovery.

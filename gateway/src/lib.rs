@@ -1,0 +1,1 @@
+//! The TCP gateway: connections, credits, deadlines and the release gate.
