@@ -1,1 +1,25 @@
-//! The vocabulary of Orderline and its bytes: ids, money, commands, events, replies, frames, limits. No I/O.
+//! The vocabulary of Orderline and its bytes: ids, money, commands, events, replies, reject codes, frames and limits.
+//!
+//! Everything here is a shape and nothing here does I/O. The structures that travel (on the wire, in the journal)
+//! are fixed-layout, little-endian and unaligned, so that they are read where they lie, without a copy and
+//! without `unsafe`. `docs/protocol.md` shows the wire's bytes, `docs/format.md` the journal's.
+
+pub mod command;
+pub mod event;
+pub mod frame;
+pub mod ids;
+pub mod limits;
+pub mod money;
+pub mod reject;
+pub mod reply;
+mod wire;
+
+pub use command::Command;
+pub use event::Event;
+pub use ids::{
+    BuyerId, LocationHandle, OrderId, Request, SellerHandle, Sequence, SessionHandle, SessionId, SkuHandle,
+};
+pub use money::{Amount, CurrencyCode};
+pub use reject::RejectCode;
+pub use reply::Reply;
+pub use wire::Malformed;

@@ -1,0 +1,54 @@
+//! Every limit of the protocol and the core in one place; relations between them are checked when this compiles.
+
+/// Lines of one order. 2,000 covers the largest real basket that we know (1,114 lines) with room.
+pub const ORDER_LINES_MAX: usize = 2_000;
+
+/// Units of one line, and of one SKU summed over an order's lines.
+pub const LINE_QUANTITY_MAX: u32 = 1_000_000_000;
+
+/// The price of one unit, in minor units (a hundred billion in a currency with two decimals).
+pub const UNIT_PRICE_MINOR_MAX: i64 = 10_000_000_000_000;
+
+/// The total of one order, in minor units. Sums of 2^10 such totals still fit 64 bits with a sign.
+pub const ORDER_TOTAL_MINOR_MAX: i64 = 9_000_000_000_000_000;
+
+/// Units in one bucket of one inventory level.
+pub const BUCKET_QUANTITY_MAX: u64 = 1 << 62;
+
+/// Bytes of a seller, location or SKU code (UTF-8, printable, no surrounding blanks).
+pub const CODE_BYTES_MAX: usize = 64;
+
+/// Bytes of a carrier's tracking code.
+pub const TRACKING_BYTES_MAX: usize = 64;
+
+/// Sellers, SKUs and locations that one core holds.
+pub const SELLERS_MAX: usize = 1 << 20;
+/// See [`SELLERS_MAX`].
+pub const LOCATIONS_MAX: usize = 1 << 16;
+/// See [`SELLERS_MAX`].
+pub const SKUS_MAX: usize = 1 << 25;
+
+/// Sessions that the core remembers; opening one more forgets the one that was idle longest.
+pub const SESSIONS_MAX: usize = 1 << 14;
+
+/// How far back, in request numbers, a session remembers what it accepted.
+/// An older request is refused: it is never run a second time.
+pub const SESSION_WINDOW: u64 = 1 << 14;
+
+/// Commands that one connection may have unanswered. Told by the server in its welcome; may be configured lower.
+pub const CREDITS_MAX: u32 = 1 << 13;
+
+/// Bytes of a frame's payload.
+pub const FRAME_PAYLOAD_BYTES_MAX: usize = 256 * 1024 - crate::frame::FRAME_HEADER_BYTES;
+
+/// Bytes of one command with its header.
+pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
+
+// A client that resends all that it has unanswered must find all of it remembered, with as much again for the
+// requests that it numbered since.
+const _: () = assert!(SESSION_WINDOW >= 2 * CREDITS_MAX as u64);
+// The largest order fits a command, and a command fits a frame.
+const _: () = assert!(ORDER_LINES_MAX * 16 + 64 <= COMMAND_BYTES_MAX);
+const _: () = assert!(COMMAND_BYTES_MAX <= FRAME_PAYLOAD_BYTES_MAX);
+// A line's product and an order's sum are computed in 128 bits, so only the total's own bound has to hold.
+const _: () = assert!((ORDER_TOTAL_MINOR_MAX as i128) * (1 << 10) < i64::MAX as i128 * 2);

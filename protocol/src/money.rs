@@ -1,0 +1,93 @@
+//! Money: integer minor units and an ISO 4217 currency. No floats, no silent overflow.
+
+use std::fmt;
+
+use zerocopy::little_endian::{I64, U16};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+/// An amount in the minor units of a currency that stands beside it (pence, cents; yen have none and count whole).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(transparent)]
+pub struct Amount(I64);
+
+impl Amount {
+    /// This many minor units.
+    pub const fn new(minor: i64) -> Self {
+        Self(I64::from_bytes(minor.to_le_bytes()))
+    }
+
+    /// The minor units.
+    pub const fn minor(self) -> i64 {
+        i64::from_le_bytes(self.0.to_bytes())
+    }
+}
+
+impl fmt::Debug for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.minor())
+    }
+}
+
+/// A currency by its ISO 4217 numeric code (826 is GBP). 0 stands for "not said".
+#[derive(Clone, Copy, PartialEq, Eq, Hash, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(transparent)]
+pub struct CurrencyCode(U16);
+
+impl CurrencyCode {
+    /// "Not said".
+    pub const NONE: Self = Self::new(0);
+
+    /// The currency with this numeric code, known or not.
+    pub const fn new(numeric: u16) -> Self {
+        Self(U16::from_bytes(numeric.to_le_bytes()))
+    }
+
+    /// Its numeric code.
+    pub const fn get(self) -> u16 {
+        u16::from_le_bytes(self.0.to_bytes())
+    }
+
+    /// The currency with this three-letter code, if ISO 4217 has it.
+    pub fn from_letters(letters: &str) -> Option<Self> {
+        iso_currency::Currency::from_code(letters).map(|currency| Self::new(currency.numeric()))
+    }
+
+    /// Its three letters, if ISO 4217 has it.
+    pub fn letters(self) -> Option<&'static str> {
+        iso_currency::Currency::from_numeric(self.get()).map(|currency| currency.code())
+    }
+
+    /// Whether ISO 4217 has it.
+    pub fn is_known(self) -> bool {
+        iso_currency::Currency::from_numeric(self.get()).is_some()
+    }
+
+    /// How many decimals its major unit has (2 for GBP, 0 for JPY), if ISO 4217 has it and says so.
+    pub fn exponent(self) -> Option<u32> {
+        iso_currency::Currency::from_numeric(self.get())?.exponent().map(u32::from)
+    }
+}
+
+impl fmt::Debug for CurrencyCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.letters() {
+            Some(letters) => f.write_str(letters),
+            None => write!(f, "{}", self.get()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn currencies_come_from_the_standard() {
+        let pounds = CurrencyCode::from_letters("GBP").unwrap();
+        assert_eq!((pounds.get(), pounds.exponent(), pounds.letters()), (826, Some(2), Some("GBP")));
+        assert_eq!(CurrencyCode::from_letters("JPY").unwrap().exponent(), Some(0));
+        assert_eq!(CurrencyCode::from_letters("BHD").unwrap().exponent(), Some(3));
+        assert!(!CurrencyCode::NONE.is_known());
+        assert!(CurrencyCode::from_letters("ZZZ").is_none());
+    }
+}

@@ -1,0 +1,104 @@
+//! Reject codes: every way in which a command can be refused, each with a number that is never reused.
+
+macro_rules! reject_codes {
+    ($($number:literal $name:ident $retryable:literal $text:literal,)*) => {
+        /// Why a command was refused. A refused command changed nothing.
+        ///
+        /// What a reply's `subject` and `detail` mean beside a code is said at the code.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u16)]
+        pub enum RejectCode {
+            $(#[doc = $text] $name = $number,)*
+        }
+
+        impl RejectCode {
+            /// Every code, in the order of the numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The code with this number.
+            pub const fn from_number(number: u16) -> Option<Self> {
+                match number {
+                    $($number => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
+
+            /// Its name, as it stands in reports.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
+
+            /// What it says, in a sentence.
+            pub const fn text(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+
+            /// Whether the same command may succeed later without being changed.
+            pub const fn is_retryable(self) -> bool {
+                match self {
+                    $(Self::$name => $retryable,)*
+                }
+            }
+        }
+    };
+}
+
+reject_codes! {
+    1 Malformed false "The command's bytes are not what its kind says.",
+    2 UnknownKind false "No command of this kind is known.",
+    3 InvalidField false "A field has a value that it cannot have; subject: the field's byte offset in the command's body.",
+    10 RequestTooOld false "The request number lies further back than the session remembers; it is never run a second time.",
+    11 RequestReused false "The request number was used for another command; sequence: where that was accepted.",
+    20 UnknownSeller false "No seller has this handle; subject: the handle.",
+    21 UnknownLocation false "No location has this handle; subject: the handle.",
+    22 UnknownSku false "No SKU has this handle; subject: the line's index (0 where there are no lines), detail: the handle.",
+    23 UnknownOrder false "No order has this id.",
+    24 UnknownCode false "Nothing is defined under this code.",
+    25 SellerSuspended false "The seller is suspended; subject: the handle.",
+    26 LocationInactive false "The location is inactive; subject: the handle.",
+    27 SkuRetired false "The SKU is retired; subject: the line's index.",
+    28 SkuOfOtherSeller false "The SKU belongs to another seller; subject: the line's index, detail: the seller it belongs to.",
+    29 InvalidCode false "A code has 1 to 64 bytes of UTF-8 without control characters and without blanks at its ends.",
+    30 CatalogueFull false "No more sellers, locations or SKUs can be defined.",
+    40 ZeroQuantity false "A quantity is zero; subject: the line's index.",
+    41 QuantityTooLarge false "A quantity, or a SKU's sum of them, is over its limit; subject: the line's index.",
+    42 InvalidPrice false "A unit price is zero or negative; subject: the line's index.",
+    43 PriceTooLarge false "A unit price is over its limit; subject: the line's index.",
+    44 NoLines false "An order has at least one line.",
+    45 TooManyLines false "An order has at most 2,000 lines; detail: how many came.",
+    46 UnknownCurrency false "ISO 4217 has no currency with this number; detail: the number.",
+    47 MixedCurrencies false "The SKU is sold in another currency than the order's; subject: the line's index, detail: the SKU's currency.",
+    48 TotalTooLarge false "The order's total is over its limit.",
+    49 OrderIdReused false "The order id was used for another order; sequence: where that was placed.",
+    50 InvalidOrderId false "An order id is not zero.",
+    51 InsufficientStock true "There is not enough stock; subject: the line's index, detail: how much is available.",
+    52 UnknownLine false "The order has no such line; subject: the line's index.",
+    53 QuantityNotThere false "The line has less than that left to move; subject: the line's index, detail: how much.",
+    54 IllegalTransition false "The order's state does not allow this; the reply's state names it.",
+    55 VersionMismatch false "The order was changed since; the reply's version says what it is now.",
+    56 NothingToDo false "Nothing is left for this command to do.",
+    57 LineRepeated false "A line is named twice; subject: the line's index.",
+    60 StockOverflow false "The level would hold more than a bucket can; detail: what it holds.",
+    61 StockNegative false "The level would hold less than nothing; detail: what it holds.",
+    70 StorageFull true "The disk is full; nothing was changed, reads go on.",
+    71 Busy true "The server has no room for this command now.",
+    72 StateFull false "The core holds as many orders as it can.",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RejectCode;
+
+    #[test]
+    fn numbers_rise_and_come_back() {
+        assert!(RejectCode::ALL.windows(2).all(|pair| (pair[0] as u16) < (pair[1] as u16)));
+        for &code in RejectCode::ALL {
+            assert_eq!(RejectCode::from_number(code as u16), Some(code));
+        }
+        assert_eq!(RejectCode::from_number(0), None);
+    }
+}
