@@ -1,0 +1,248 @@
+//! The one door into the engine: two bounded rings between a front (the TCP gateway, later the HTTP API) and the
+//! engine's loop, and the watermark that says what may be told.
+//!
+//! A [`Work`] goes round: the front fills its input and submits it, the engine appends replies to its output and
+//! puts it into the outbox, the front sends the output once the watermark has reached `release_at`, and uses the
+//! same `Work` again. So nothing is allocated once the buffers have grown.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use crossbeam::queue::ArrayQueue;
+use crossbeam::sync::Unparker;
+use orderline_journal::Watermark;
+use orderline_protocol::frame::{self, FrameKind};
+use orderline_protocol::limits::FRAME_PAYLOAD_BYTES_MAX;
+use orderline_protocol::{Sequence, SessionHandle, SessionId};
+
+/// What a front asks the engine to do with a [`Work`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// Decide the commands of the input for this session.
+    Commands(SessionHandle),
+    /// Open a session, or take up the one that there is.
+    OpenSession {
+        /// The client's id for it.
+        id: SessionId,
+        /// Refuse to open it anew: the client expects it to be known.
+        must_exist: bool,
+    },
+}
+
+/// What became of a [`Task::OpenSession`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opened {
+    /// Not answered yet, or another task.
+    None,
+    /// The session has this number, and this is the newest request that it has accepted.
+    Session {
+        /// The core's number for it.
+        handle: SessionHandle,
+        /// The newest request accepted; 0 for a new session.
+        last_request: u64,
+    },
+    /// It had to exist and does not.
+    Unknown,
+    /// The journal's disk is full.
+    StorageFull,
+}
+
+/// Replies of one frame inside a [`Work`]'s output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct ReplyFrame {
+    start: usize,
+    count: u16,
+}
+
+/// One batch of commands on its way through the engine and back.
+#[derive(Debug)]
+pub struct Work {
+    /// Whose it is, in the front's own numbering; the engine hands it back untouched.
+    pub owner: u64,
+    /// What to do.
+    pub task: Task,
+    /// The bytes as they were received.
+    pub input: Vec<u8>,
+    /// Where in `input` the payloads of checked command frames lie, in order.
+    pub payloads: Vec<Range<usize>>,
+    /// Commands in the payloads.
+    pub command_count: u32,
+    /// The sequence that must be durable before anything of the output may be seen.
+    pub release_at: Sequence,
+    /// The answer to [`Task::OpenSession`].
+    pub opened: Opened,
+    output: Vec<u8>,
+    frames: Vec<ReplyFrame>,
+}
+
+impl Default for Work {
+    fn default() -> Self {
+        Self {
+            owner: 0,
+            task: Task::Commands(SessionHandle::NONE),
+            input: Vec::new(),
+            payloads: Vec::new(),
+            command_count: 0,
+            release_at: 0,
+            opened: Opened::None,
+            output: Vec::new(),
+            frames: Vec::new(),
+        }
+    }
+}
+
+impl Work {
+    /// Empties it for its next round; the buffers keep their room.
+    pub fn reset(&mut self) {
+        self.task = Task::Commands(SessionHandle::NONE);
+        self.input.clear();
+        self.payloads.clear();
+        self.command_count = 0;
+        self.release_at = 0;
+        self.opened = Opened::None;
+        self.output.clear();
+        self.frames.clear();
+    }
+
+    /// The engine's side: appends one reply of at most `bytes_max` bytes, written by `write`.
+    pub(crate) fn push_reply(&mut self, bytes_max: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        let full = self.frames.last().is_none_or(|last| {
+            last.count == u16::MAX
+                || self.output.len() - last.start + bytes_max
+                    > FRAME_PAYLOAD_BYTES_MAX + frame::FRAME_HEADER_BYTES
+        });
+        if full {
+            let start = frame::begin_frame(&mut self.output);
+            self.frames.push(ReplyFrame { start, count: 0 });
+        }
+        write(&mut self.output);
+        if let Some(last) = self.frames.last_mut() {
+            last.count += 1;
+        }
+    }
+
+    /// The front's side, once released: finishes the reply frames and returns the bytes to send.
+    pub fn seal(&mut self) -> &[u8] {
+        for index in 0..self.frames.len() {
+            let ReplyFrame { start, count } = self.frames[index];
+            let end = self.frames.get(index + 1).map_or(self.output.len(), |next| next.start);
+            frame::finish_frame(&mut self.output[..end], start, FrameKind::Replies, count);
+        }
+        self.frames.clear();
+        &self.output
+    }
+
+    /// The bytes that [`Work::seal`] finished.
+    pub fn output(&self) -> &[u8] {
+        debug_assert!(self.frames.is_empty(), "the output is sealed before it is sent");
+        &self.output
+    }
+}
+
+/// What both ends of a door share.
+struct Shared {
+    inbox: ArrayQueue<Box<Work>>,
+    outbox: ArrayQueue<Box<Work>>,
+    engine: Unparker,
+    wake_front: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    closed: AtomicBool,
+}
+
+/// A front's end of a door.
+pub struct Door {
+    shared: Arc<Shared>,
+    watermark: Watermark,
+}
+
+/// The engine's end of a door.
+pub struct EngineEnd {
+    shared: Arc<Shared>,
+}
+
+/// Makes a door that holds at most `capacity` works, each way.
+pub fn door(capacity: usize, engine: Unparker, watermark: Watermark) -> (Door, EngineEnd) {
+    let shared = Arc::new(Shared {
+        inbox: ArrayQueue::new(capacity),
+        outbox: ArrayQueue::new(capacity),
+        engine,
+        wake_front: OnceLock::new(),
+        closed: AtomicBool::new(false),
+    });
+    (Door { shared: Arc::clone(&shared), watermark }, EngineEnd { shared })
+}
+
+impl Door {
+    /// Works that the door holds at most: the front keeps as many as this, or fewer, between
+    /// [`Door::submit`] and [`Door::collect`], and then neither ring can ever be full.
+    pub fn capacity(&self) -> usize {
+        self.shared.inbox.capacity()
+    }
+
+    /// Hands a work to the engine.
+    ///
+    /// # Panics
+    /// When the ring is full: the front has let more works in than [`Door::capacity`].
+    pub fn submit(&self, work: Box<Work>) {
+        assert!(self.shared.inbox.push(work).is_ok(), "a front keeps its works within the door's capacity");
+        self.shared.engine.unpark();
+    }
+
+    /// Takes the oldest work that the engine has done with. Its output must not leave the process before
+    /// [`Door::durable`] has reached its `release_at`.
+    pub fn collect(&self) -> Option<Box<Work>> {
+        self.shared.outbox.pop()
+    }
+
+    /// Whether [`Door::collect`] would find something.
+    pub fn has_outbox(&self) -> bool {
+        !self.shared.outbox.is_empty()
+    }
+
+    /// The sequence up to which everything is durable.
+    pub fn durable(&self) -> Sequence {
+        self.watermark.durable()
+    }
+
+    /// Sets what wakes this front: called from the engine's and the sync thread, after a work that may be released
+    /// at once has been put into the outbox, and whenever the watermark has risen. Only the first call counts.
+    pub fn on_wake(&self, wake: impl Fn() + Send + Sync + 'static) {
+        let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(wake);
+        let for_watermark = Arc::clone(&wake);
+        if self.shared.wake_front.set(Box::new(move || wake())).is_ok() {
+            self.watermark.subscribe(Box::new(move || for_watermark()));
+        }
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.shared.closed.store(true, Ordering::Release);
+        self.shared.engine.unpark();
+    }
+}
+
+impl EngineEnd {
+    pub(crate) fn take(&self) -> Option<Box<Work>> {
+        self.shared.inbox.pop()
+    }
+
+    pub(crate) fn has_work(&self) -> bool {
+        !self.shared.inbox.is_empty()
+    }
+
+    /// Whether the front has gone for good.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.shared.closed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn put(&self, work: Box<Work>) {
+        assert!(self.shared.outbox.push(work).is_ok(), "as many works come back as went in");
+    }
+
+    pub(crate) fn wake_front(&self) {
+        if let Some(wake) = self.shared.wake_front.get() {
+            wake();
+        }
+    }
+}
