@@ -1,0 +1,215 @@
+//! The command line: arguments to checked settings, one structure a verb. The verbs' names, arguments and JSON are
+//! a contract with the programs that call them.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::verb::VerbResult;
+
+/// The order core of marketplaces: orders in over TCP, durable before they are answered, back after a crash.
+///
+/// With --json a verb prints exactly one JSON object, on one line, last on standard output; progress and people's
+/// text go to standard error. Exit code 0: done and well; 1: it ran and found something wrong; 2: unusable
+/// arguments, or it refused to start.
+#[derive(Debug, Parser)]
+#[command(name = "orderline", version, propagate_version = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Open or create a data directory, recover it, and serve orders over TCP until SIGTERM or Ctrl-C.
+    Serve(ServeArguments),
+    /// Stream generated orders to a server and measure rate and latency.
+    Load(LoadArguments),
+    /// Bring real order histories from CSV files through the gateway, by a column map.
+    Import(ImportArguments),
+    /// Read a whole data directory and check every checksum, link and invariant. Changes nothing.
+    Verify(VerifyArguments),
+    /// Rebuild the state from a data directory and time it. Changes nothing.
+    Replay(ReplayArguments),
+    /// Print journal records as JSON lines, names resolved. Changes nothing.
+    Inspect(InspectArguments),
+    /// Recovery drill: serve, load, kill -9, recover, and compare with what the client was told.
+    Drill(DrillArguments),
+    /// A newcomer's first two minutes: orders stream in, a kill -9, a recovery, the proof that nothing was lost.
+    Demo(DemoArguments),
+}
+
+impl Arguments {
+    pub(crate) fn run(self) -> VerbResult {
+        match self.verb {
+            Verb::Serve(arguments) => crate::serve::run(&arguments),
+            Verb::Load(arguments) => crate::load::run(&arguments),
+            Verb::Import(arguments) => crate::import::run(&arguments),
+            Verb::Verify(arguments) => crate::verify::run(&arguments),
+            Verb::Replay(arguments) => crate::replay::run(&arguments),
+            Verb::Inspect(arguments) => crate::inspect::run(&arguments),
+            Verb::Drill(arguments) => crate::drill::run(&arguments),
+            Verb::Demo(arguments) => crate::demo::run(&arguments),
+        }
+    }
+}
+
+/// See [`Verb::Serve`].
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    /// The data directory; made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Where to listen for the TCP protocol; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7411")]
+    pub(crate) listen: SocketAddr,
+    /// Where to listen for HTTP. Not built yet: with it, the server refuses to start.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) http: Option<SocketAddr>,
+    /// Settings in a TOML file; docs/operations.md lists every key with its default.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// See [`Verb::Load`].
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("extent").required(true).args(["orders", "seconds"])))]
+pub(crate) struct LoadArguments {
+    /// The server's TCP address.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) connect: SocketAddr,
+    /// Orders to send in all.
+    #[arg(long, value_name = "N")]
+    pub(crate) orders: Option<u64>,
+    /// Seconds to send for.
+    #[arg(long, value_name = "S")]
+    pub(crate) seconds: Option<f64>,
+    /// Orders a second on an open-loop schedule; latency then counts from the intended start. Without it: as fast
+    /// as answers allow.
+    #[arg(long, value_name = "R")]
+    pub(crate) rate: Option<f64>,
+    /// Lines of an order.
+    #[arg(long, value_name = "L", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=2000))]
+    pub(crate) lines: u16,
+    /// SKUs in the catalogue.
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=33_554_432))]
+    pub(crate) skus: u32,
+    /// How orders choose SKUs: zipf:EXPONENT or uniform.
+    #[arg(long, value_name = "SKEW", default_value = "zipf:0.99")]
+    pub(crate) skew: String,
+    /// Connections to send over.
+    #[arg(long, value_name = "C", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) connections: u32,
+    /// Orders in flight on each connection; by default as many as the server gives credits for.
+    #[arg(long, value_name = "W", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) in_flight: Option<u32>,
+    /// Orders in a frame at most; 1 sends each in a frame of its own.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) orders_per_frame: Option<u32>,
+    /// What to send: place (orders over the whole catalogue) or flash (every buyer wants one SKU).
+    #[arg(long, value_name = "NAME", default_value = "place")]
+    pub(crate) workload: String,
+    /// Units of the one SKU that a flash sale has to sell.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(crate) flash_stock: u64,
+    /// The generator's seed; order ids differ between runs all the same.
+    #[arg(long, value_name = "X", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Print the report as one JSON line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// See [`Verb::Import`].
+#[derive(Debug, Args)]
+pub(crate) struct ImportArguments {
+    /// The server's TCP address.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) connect: SocketAddr,
+    /// The column map; examples/import holds commented ones.
+    #[arg(long, value_name = "MAP.toml")]
+    pub(crate) map: PathBuf,
+    /// CSV files, plain, .gz or .zst, in the order in which they are to be read.
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Print the report as one JSON line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// See [`Verb::Verify`].
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// The data directory.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Print the report as one JSON line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// See [`Verb::Replay`].
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArguments {
+    /// The data directory.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Stop after this sequence; by default at the journal's end.
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) to: Option<u64>,
+    /// Start from the newest good snapshot instead of the first record.
+    #[arg(long)]
+    pub(crate) from_snapshot: bool,
+    /// Print the report as one JSON line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// See [`Verb::Inspect`].
+#[derive(Debug, Args)]
+pub(crate) struct InspectArguments {
+    /// The data directory.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Begin at this sequence.
+    #[arg(long, value_name = "SEQ", default_value_t = 1)]
+    pub(crate) from: u64,
+    /// Only the records of this order.
+    #[arg(long, value_name = "ID")]
+    pub(crate) order: Option<orderline_protocol::OrderId>,
+    /// Print at most this many records.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+    /// The records are JSON lines with or without this.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// See [`Verb::Drill`].
+#[derive(Debug, Args)]
+pub(crate) struct DrillArguments {
+    /// Where to drill: an empty or absent directory, kept afterwards; by default a temporary one, removed.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// How long to drill in all; by default as long as the kills take.
+    #[arg(long, value_name = "S")]
+    pub(crate) seconds: Option<f64>,
+    /// How many times to kill the server.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) kills: u32,
+    /// The seed of the kill times and the orders.
+    #[arg(long, value_name = "X")]
+    pub(crate) seed: Option<u64>,
+    /// Print the report as one JSON line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// See [`Verb::Demo`].
+#[derive(Debug, Args)]
+pub(crate) struct DemoArguments {
+    /// Print the report as one JSON line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}

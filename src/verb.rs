@@ -1,0 +1,65 @@
+//! What every verb shares: how it ends, what stops it, and the one JSON line that it prints last.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// How a verb that ran has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Done, and all is well.
+    Well,
+    /// Done, and something is wrong: the report says what.
+    FoundWrong,
+}
+
+impl Ending {
+    /// `Well` if `well`.
+    pub(crate) fn well_if(well: bool) -> Self {
+        if well { Self::Well } else { Self::FoundWrong }
+    }
+}
+
+/// Why a verb could not run: one sentence that says what happened, where, and what to do.
+#[derive(Debug)]
+pub(crate) struct Refusal(String);
+
+impl Refusal {
+    /// A refusal that says this.
+    pub(crate) fn new(sentence: impl Into<String>) -> Self {
+        Self(sentence.into())
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<E: std::error::Error> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        let mut sentence = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let cause_text = cause.to_string();
+            // Errors that quote their cause already would otherwise say it twice.
+            if !sentence.contains(&cause_text) {
+                sentence.push_str(": ");
+                sentence.push_str(&cause_text);
+            }
+            source = cause.source();
+        }
+        Self(sentence)
+    }
+}
+
+/// What a verb returns.
+pub(crate) type VerbResult = Result<Ending, Refusal>;
+
+/// Prints the report as one JSON object on one line, the last line of standard output.
+#[allow(clippy::print_stdout)] // The one place that prints a report.
+pub(crate) fn print_json(report: &impl Serialize) -> Result<(), Refusal> {
+    println!("{}", serde_json::to_string(report)?);
+    Ok(())
+}
