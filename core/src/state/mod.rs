@@ -1,0 +1,233 @@
+//! The state machine: pure, single-threaded, and the same on every machine.
+//!
+//! `decide` looks and never changes; `apply` changes and never refuses. Live traffic, recovery, snapshots' makers and
+//! a standby all go through the one `apply`, so equal journals give equal states. There is no clock, thread, I/O,
+//! float, randomness or hash order in here: time is handed in, and hash tables are only ever asked, never iterated.
+//! (The seeds of those tables are handed in too and reach nothing that is written or compared.)
+
+mod apply;
+mod catalogue;
+mod check;
+mod codes;
+mod decide;
+mod fulfilment;
+mod hash;
+mod id_table;
+mod image;
+mod orders;
+mod sessions;
+mod sourcing;
+mod stock;
+pub mod transitions;
+mod view;
+
+use orderline_protocol::command::{CommandKind, RawCommand};
+use orderline_protocol::event::EventKind;
+use orderline_protocol::{Command, RejectCode, Sequence, SessionHandle, SessionId};
+
+pub use check::Violation;
+pub use decide::Scratch;
+pub use hash::StateHash;
+pub use image::{ImageError, SECTION_TAGS};
+
+use catalogue::Catalogue;
+use orders::Orders;
+use sessions::{Answer, Known, Sessions};
+use stock::Stock;
+
+/// Everything that the core knows.
+pub struct State {
+    sequence: Sequence,
+    catalogue: Catalogue,
+    stock: Stock,
+    orders: Orders,
+    sessions: Sessions,
+}
+
+/// Why a command was refused: the code, and what it says about whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rejection {
+    /// The reason.
+    pub code: RejectCode,
+    /// See the code.
+    pub subject: u32,
+    /// See the code.
+    pub detail: u64,
+    /// Where the state speaks from, if not from now: the event that stands in the way.
+    pub sequence: Option<Sequence>,
+    /// The order's state, 0 where no order is meant.
+    pub state: u8,
+    /// The order's version, 0 where no order is meant.
+    pub version: u32,
+}
+
+impl Rejection {
+    pub(crate) const fn new(code: RejectCode) -> Self {
+        Self { code, subject: 0, detail: 0, sequence: None, state: 0, version: 0 }
+    }
+
+    pub(crate) const fn about(self, subject: u32) -> Self {
+        Self { subject, ..self }
+    }
+
+    pub(crate) const fn with(self, detail: u64) -> Self {
+        Self { detail, ..self }
+    }
+}
+
+/// What came of deciding a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// An event of this kind: its bytes have been written. Journal it, then apply it.
+    Event(EventKind),
+    /// Nothing to do: it was accepted before, and this was the answer.
+    Before(Accepted),
+    /// It is refused.
+    Rejected(Rejection),
+}
+
+/// The answer to an accepted command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted {
+    /// Where it took effect.
+    pub sequence: Sequence,
+    /// See the command.
+    pub detail: u64,
+    /// The order's version then, 0 where no order is meant.
+    pub version: u32,
+    /// The order's state then, 0 where no order is meant.
+    pub state: u8,
+}
+
+/// Figures about the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Orders held.
+    pub orders_total: u64,
+    /// Of them: pending or confirmed.
+    pub orders_open: u64,
+    /// Sellers defined.
+    pub sellers: u32,
+    /// Locations defined.
+    pub locations: u32,
+    /// SKUs defined.
+    pub skus: u32,
+    /// Sessions remembered.
+    pub sessions: u32,
+}
+
+impl State {
+    /// An empty state. `seed` only guards hash tables against crafted ids: states with different seeds that applied
+    /// the same events are equal.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            sequence: 0,
+            catalogue: Catalogue::new(seed),
+            stock: Stock::default(),
+            orders: Orders::new(seed),
+            sessions: Sessions::new(seed),
+        }
+    }
+
+    /// The sequence of the newest event applied; 0 before the first.
+    pub fn sequence(&self) -> Sequence {
+        self.sequence
+    }
+
+    /// How much it holds.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            orders_total: self.orders.len() as u64,
+            orders_open: self.orders.open_count(),
+            sellers: self.catalogue.sellers().len() as u32,
+            locations: self.catalogue.locations().len() as u32,
+            skus: self.catalogue.sku_count() as u32,
+            sessions: self.sessions.len() as u32,
+        }
+    }
+
+    /// The session with this id: its handle and the newest request that it accepted.
+    pub fn session(&self, id: SessionId) -> Option<(SessionHandle, u64)> {
+        self.sessions.find(id).map(|(handle, session)| (handle, session.last_request))
+    }
+
+    /// The code of a SKU, for people.
+    pub fn sku_code(&self, handle: orderline_protocol::SkuHandle) -> Option<&str> {
+        self.catalogue.sku_codes.code(handle.get())
+    }
+
+    /// The code of a seller, for people.
+    pub fn seller_code(&self, handle: orderline_protocol::SellerHandle) -> Option<&str> {
+        self.catalogue.seller_codes.code(handle.get())
+    }
+
+    /// The code of a location, for people.
+    pub fn location_code(&self, handle: orderline_protocol::LocationHandle) -> Option<&str> {
+        self.catalogue.location_codes.code(handle.get())
+    }
+
+    /// First pass over a batch: has what a placement reads first fetched (its id's place, its SKUs).
+    #[inline]
+    pub fn prefetch_first(&self, command: &RawCommand<'_>) {
+        if let Some((head, lines)) = placement(command) {
+            self.orders.prefetch(self.orders.hash(head.order));
+            for line in lines.iter().take(PREFETCHED_LINES) {
+                self.catalogue.prefetch_sku(line.sku);
+            }
+        }
+    }
+
+    /// Second pass: has what those lead to fetched (the SKUs' levels).
+    #[inline]
+    pub fn prefetch_second(&self, command: &RawCommand<'_>) {
+        if let Some((_, lines)) = placement(command) {
+            for line in lines.iter().take(PREFETCHED_LINES) {
+                if let Some(sku) = self.catalogue.sku(line.sku) {
+                    self.stock.prefetch(sku.first_level);
+                }
+            }
+        }
+    }
+
+    fn known(&self, session: SessionHandle, command: &RawCommand<'_>) -> Result<Option<Accepted>, Rejection> {
+        match self.sessions.known(session, command.request) {
+            Known::Undecided => Ok(None),
+            Known::TooOld => Err(Rejection::new(RejectCode::RequestTooOld)),
+            Known::Accepted(answer) if answer.digest == command.digest() => Ok(Some(answer.into())),
+            Known::Accepted(answer) => Err(Rejection {
+                sequence: Some(answer.sequence),
+                ..Rejection::new(RejectCode::RequestReused)
+            }),
+        }
+    }
+}
+
+/// Lines of an order that are prefetched: the processor has some ten to twenty fetches under way at once.
+const PREFETCHED_LINES: usize = 8;
+
+#[inline]
+fn placement<'a>(
+    command: &RawCommand<'a>,
+) -> Option<(&'a orderline_protocol::command::PlaceOrder, &'a [orderline_protocol::command::OrderLine])> {
+    if command.kind != CommandKind::PlaceOrder as u8 {
+        return None;
+    }
+    match command.read() {
+        Ok(Command::PlaceOrder(head, lines)) => Some((head, lines)),
+        _ => None,
+    }
+}
+
+impl From<Answer> for Accepted {
+    fn from(answer: Answer) -> Self {
+        Self {
+            sequence: answer.sequence,
+            detail: answer.detail,
+            version: answer.version,
+            state: answer.state,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

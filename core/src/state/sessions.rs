@@ -1,0 +1,214 @@
+//! Sessions: what each client's requests came to, so that asking again is safe.
+//!
+//! A session remembers its accepted requests for [`SESSION_WINDOW`] request numbers back. A request inside the window
+//! that is not remembered was never accepted, so deciding it is safe however often it comes. Rejections are
+//! not remembered: they changed nothing, and a flood of them must not fill anything.
+
+use hashbrown::HashTable;
+use orderline_protocol::limits::{SESSION_WINDOW, SESSIONS_MAX};
+use orderline_protocol::{Request, Sequence, SessionHandle, SessionId};
+use rapidhash::v3::{RapidSecrets, rapidhash_v3_nano_inline};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// The first answer to an accepted request: all that is needed to give it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub(crate) struct Answer {
+    /// Where it took effect; 0: nothing is remembered here.
+    pub(crate) sequence: Sequence,
+    pub(crate) detail: u64,
+    pub(crate) version: u32,
+    pub(crate) digest: u32,
+    pub(crate) state: u8,
+    pub(crate) reserved: [u8; 7],
+}
+
+impl Answer {
+    const NONE: Self = Self { sequence: 0, detail: 0, version: 0, digest: 0, state: 0, reserved: [0; 7] };
+}
+
+/// What a session knows about a request number.
+pub(crate) enum Known {
+    /// It may be decided: it is new, or it was never accepted.
+    Undecided,
+    /// It was accepted.
+    Accepted(Answer),
+    /// It lies too far back to tell.
+    TooOld,
+}
+
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    /// The newest request accepted.
+    pub(crate) last_request: Request,
+    /// Where its newest accepted request took effect (or where it was opened): the idle measure.
+    pub(crate) last_sequence: Sequence,
+    /// At (request - 1) modulo the window. Grows with the request numbers until it is as long as the window.
+    answers: Vec<Answer>,
+}
+
+impl Session {
+    pub(crate) fn new(id: SessionId, sequence: Sequence) -> Self {
+        Self { id, last_request: 0, last_sequence: sequence, answers: Vec::new() }
+    }
+
+    fn slot(request: Request) -> usize {
+        ((request - 1) % SESSION_WINDOW) as usize
+    }
+
+    #[inline]
+    fn known(&self, request: Request) -> Known {
+        if request > self.last_request {
+            return Known::Undecided;
+        }
+        if request == 0 || request + SESSION_WINDOW <= self.last_request {
+            return Known::TooOld;
+        }
+        match self.answers.get(Self::slot(request)) {
+            Some(answer) if answer.sequence != 0 => Known::Accepted(*answer),
+            _ => Known::Undecided,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn remember(&mut self, request: Request, answer: Answer) {
+        let slot = Self::slot(request);
+        if slot >= self.answers.len() {
+            self.answers.resize((slot + 1).next_power_of_two().max(64), Answer::NONE);
+        }
+        if request > self.last_request {
+            // The numbers in between were never accepted; what stood in their places is older than the window.
+            let from = (self.last_request + 1).max(request.saturating_sub(SESSION_WINDOW - 1));
+            for skipped in from..request {
+                if let Some(old) = self.answers.get_mut(Self::slot(skipped)) {
+                    *old = Answer::NONE;
+                }
+            }
+            self.last_request = request;
+        }
+        self.answers[slot] = answer;
+        self.last_sequence = self.last_sequence.max(answer.sequence);
+    }
+
+    /// What it remembers, oldest request first.
+    pub(crate) fn answers(&self) -> impl Iterator<Item = (Request, &Answer)> {
+        let oldest = self.last_request.saturating_sub(SESSION_WINDOW - 1).max(1);
+        (oldest..=self.last_request).filter_map(|request| {
+            let answer = self.answers.get(Self::slot(request))?;
+            (answer.sequence != 0).then_some((request, answer))
+        })
+    }
+}
+
+pub(crate) struct Sessions {
+    secrets: RapidSecrets,
+    by_handle: Vec<Session>,
+    /// Handles by the hash of their ids. Only ever asked, never iterated.
+    by_id: HashTable<SessionHandle>,
+}
+
+fn hash(secrets: &RapidSecrets, id: SessionId) -> u64 {
+    rapidhash_v3_nano_inline::<true, false>(&id.get().to_le_bytes(), secrets)
+}
+
+impl Sessions {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { secrets: RapidSecrets::seed(seed), by_handle: Vec::new(), by_id: HashTable::new() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_handle.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Session> {
+        self.by_handle.iter()
+    }
+
+    pub(crate) fn find(&self, id: SessionId) -> Option<(SessionHandle, &Session)> {
+        let handle =
+            *self.by_id.find(hash(&self.secrets, id), |handle| self.by_handle[handle.index()].id == id)?;
+        Some((handle, &self.by_handle[handle.index()]))
+    }
+
+    #[inline]
+    pub(crate) fn known(&self, handle: SessionHandle, request: Request) -> Known {
+        match self.by_handle.get(handle.index()) {
+            Some(session) => session.known(request),
+            None => Known::TooOld,
+        }
+    }
+
+    /// The handle that the next session to be opened gets: a new one, or that of the session idle longest.
+    pub(crate) fn next_handle(&self) -> SessionHandle {
+        if self.by_handle.len() < SESSIONS_MAX {
+            return SessionHandle::new(self.by_handle.len() as u32);
+        }
+        // Sequences differ, so there is one oldest. Opening sessions is rare; a walk over 16 k of them takes
+        // some ten microseconds.
+        let oldest = self.by_handle.iter().enumerate().min_by_key(|(_, session)| session.last_sequence);
+        SessionHandle::new(oldest.map_or(0, |(index, _)| index as u32))
+    }
+
+    /// Opens a session under a handle, forgetting the one that had it.
+    pub(crate) fn open(&mut self, handle: SessionHandle, session: Session) {
+        let id = session.id;
+        if handle.index() == self.by_handle.len() {
+            self.by_handle.push(session);
+        } else {
+            let old = std::mem::replace(&mut self.by_handle[handle.index()], session);
+            if let Ok(entry) = self.by_id.find_entry(hash(&self.secrets, old.id), |&other| other == handle) {
+                entry.remove();
+            }
+        }
+        let Self { secrets, by_handle, by_id } = self;
+        by_id.insert_unique(hash(secrets, id), handle, |other| hash(secrets, by_handle[other.index()].id));
+    }
+
+    #[inline]
+    pub(crate) fn remember(&mut self, handle: SessionHandle, request: Request, answer: Answer) {
+        self.by_handle[handle.index()].remember(request, answer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(sequence: Sequence) -> Answer {
+        Answer { sequence, ..Answer::NONE }
+    }
+
+    #[test]
+    fn a_session_knows_what_it_accepted_within_the_window_and_nothing_else() {
+        let mut session = Session::new(SessionId::new(1), 1);
+        for request in [1, 2, 5] {
+            session.remember(request, answer(request + 100));
+        }
+        assert!(matches!(session.known(2), Known::Accepted(Answer { sequence: 102, .. })));
+        assert!(matches!(session.known(3), Known::Undecided), "3 was refused or never came");
+        assert!(matches!(session.known(6), Known::Undecided));
+        session.remember(3, answer(200));
+        assert_eq!((session.last_request, session.answers().count()), (5, 4));
+        session.remember(5 + SESSION_WINDOW, answer(300));
+        assert!(matches!(session.known(5), Known::TooOld));
+        assert!(matches!(session.known(6), Known::Undecided), "the slot was cleared");
+        assert_eq!(session.answers().count(), 1);
+        assert!(matches!(session.known(0), Known::TooOld));
+    }
+
+    #[test]
+    fn a_session_too_many_forgets_the_one_idle_longest() {
+        let mut sessions = Sessions::new(9);
+        for n in 0..SESSIONS_MAX as u64 {
+            let handle = sessions.next_handle();
+            sessions.open(handle, Session::new(SessionId::new(n.into()), n + 1));
+        }
+        sessions.remember(SessionHandle::new(0), 1, answer(1_000_000));
+        let handle = sessions.next_handle();
+        assert_eq!(handle.get(), 1, "session 0 was active since");
+        sessions.open(handle, Session::new(SessionId::new(u128::MAX), 1_000_001));
+        assert!(sessions.find(SessionId::new(1)).is_none());
+        assert_eq!(sessions.find(SessionId::new(u128::MAX)).map(|(handle, _)| handle.get()), Some(1));
+        assert_eq!(sessions.len(), SESSIONS_MAX);
+    }
+}
