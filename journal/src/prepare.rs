@@ -1,0 +1,177 @@
+//! Keeps exactly one segment ready ahead of the writer, made on a thread of its own.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::error::JournalError;
+use crate::segment::{check_segment, list_segments, make_segment, segment_name};
+use crate::storage::{Storage, StorageFile};
+
+/// The next segment, or the work to get it.
+pub(crate) struct Preparer {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    storage: Arc<dyn Storage>,
+    store_id: u128,
+    segment_bytes: u64,
+    slot: Mutex<Slot>,
+    changed: Condvar,
+}
+
+struct Slot {
+    /// The segment that is wanted next.
+    index: u32,
+    state: State,
+    /// The last attempt failed for want of room, and no later one has succeeded: the writer is then told so at once
+    /// instead of being kept waiting for the next attempt.
+    disk_full: bool,
+    stopping: bool,
+}
+
+enum State {
+    Wanted,
+    Working,
+    Ready(Arc<dyn StorageFile>),
+    Failed(JournalError),
+}
+
+impl Preparer {
+    /// Starts preparing `index`, on a helper thread if asked to, else within the first call that needs it.
+    pub(crate) fn new(
+        storage: Arc<dyn Storage>,
+        store_id: u128,
+        segment_bytes: u64,
+        index: u32,
+        helper_thread: bool,
+    ) -> Result<Self, JournalError> {
+        let slot = Slot { index, state: State::Wanted, disk_full: false, stopping: false };
+        let shared =
+            Shared { storage, store_id, segment_bytes, slot: Mutex::new(slot), changed: Condvar::new() };
+        let shared = Arc::new(shared);
+        let thread = if helper_thread {
+            let helper = Arc::clone(&shared);
+            let spawned =
+                std::thread::Builder::new().name("journal-prepare".into()).spawn(move || helper.run());
+            let path = shared.storage.path("");
+            Some(
+                spawned
+                    .map_err(|source| JournalError::io("start the preparing thread for", &path, source))?,
+            )
+        } else {
+            None
+        };
+        Ok(Self { shared, thread })
+    }
+
+    /// Returns once the next segment is ready; blocks only if the writer has outrun the helper.
+    pub(crate) fn ensure_ready(&self) -> Result<(), JournalError> {
+        let mut slot = self.shared.slot.lock();
+        loop {
+            match std::mem::replace(&mut slot.state, State::Working) {
+                State::Ready(file) => {
+                    slot.state = State::Ready(file);
+                    return Ok(());
+                }
+                State::Failed(error) => {
+                    // The next attempt starts at once and unasked, so that work goes on when room is freed.
+                    slot.state = State::Wanted;
+                    self.shared.changed.notify_all();
+                    return Err(error);
+                }
+                state @ (State::Wanted | State::Working) if self.thread.is_some() => {
+                    slot.state = state;
+                    if slot.disk_full {
+                        let path = self.shared.storage.path(&segment_name(slot.index));
+                        return Err(JournalError::DiskFull { action: "prepare", path });
+                    }
+                    self.shared.changed.wait(&mut slot);
+                }
+                State::Wanted | State::Working => {
+                    slot.state = self.shared.attempt(slot.index, &|| true);
+                }
+            }
+        }
+    }
+
+    /// The next segment with its index; the one after it is then prepared.
+    pub(crate) fn take(&self) -> Result<(u32, Arc<dyn StorageFile>), JournalError> {
+        self.ensure_ready()?;
+        let mut slot = self.shared.slot.lock();
+        match std::mem::replace(&mut slot.state, State::Wanted) {
+            State::Ready(file) => {
+                let index = slot.index;
+                slot.index += 1;
+                self.shared.changed.notify_all();
+                Ok((index, file))
+            }
+            _ => unreachable!("only the writer takes a ready segment"),
+        }
+    }
+}
+
+impl Drop for Preparer {
+    fn drop(&mut self) {
+        self.shared.slot.lock().stopping = true;
+        self.shared.changed.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been reported by its own thread already.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn run(&self) {
+        let mut slot = self.slot.lock();
+        while !slot.stopping {
+            if !matches!(slot.state, State::Wanted) {
+                self.changed.wait(&mut slot);
+                continue;
+            }
+            slot.state = State::Working;
+            let index = slot.index;
+            drop(slot);
+            let state = self.attempt(index, &|| !self.slot.lock().stopping);
+            slot = self.slot.lock();
+            slot.disk_full = matches!(&state, State::Failed(error) if error.is_disk_full());
+            slot.state = state;
+            self.changed.notify_all();
+        }
+    }
+
+    fn attempt(&self, index: u32, keep_going: &dyn Fn() -> bool) -> State {
+        match self.prepare(index, keep_going) {
+            Ok(Some(file)) => State::Ready(file),
+            Ok(None) => State::Wanted,
+            Err(error) => State::Failed(error),
+        }
+    }
+
+    fn prepare(
+        &self,
+        index: u32,
+        keep_going: &dyn Fn() -> bool,
+    ) -> Result<Option<Arc<dyn StorageFile>>, JournalError> {
+        let storage = &*self.storage;
+        // A run that ended before it used its prepared segment left one, which recovery has found to be empty.
+        let name = segment_name(index);
+        if list_segments(storage)?.contains(&index) {
+            let file = storage.open_segment(&name)?;
+            if check_segment(storage, &*file, self.store_id, index)? == self.segment_bytes {
+                return Ok(Some(file));
+            }
+            // It was prepared under other options, and might not hold the largest batch of these.
+            drop(file);
+            storage.remove(&name)?;
+        }
+        if !make_segment(storage, self.store_id, index, self.segment_bytes, keep_going)? {
+            return Ok(None);
+        }
+        Ok(Some(storage.open_segment(&name)?))
+    }
+}

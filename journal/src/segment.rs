@@ -1,0 +1,190 @@
+//! Segment files: their names, their header page, and how a new one comes to be.
+
+use std::sync::Arc;
+
+use zerocopy::little_endian::{U32, U64, U128};
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
+
+use crate::error::JournalError;
+use crate::layout::{FORMAT_VERSION, SEGMENT_HEADER_BYTES, SEGMENT_MAGIC, SegmentHeader};
+use crate::storage::{Storage, StorageFile, TEMPORARY_SUFFIX, read_full};
+
+/// The directory of the segments below the data directory.
+pub(crate) const JOURNAL_DIRECTORY: &str = "journal";
+const SUFFIX: &str = ".segment";
+/// Zeros are written in pieces this large, because the page cache then holds large folios: a journal mapped over
+/// them runs several times faster than over single pages.
+const FILL_BYTES: u64 = 2 << 20;
+
+/// The name of a segment file in the data directory.
+pub(crate) fn segment_name(index: u32) -> String {
+    format!("{JOURNAL_DIRECTORY}/{index:08}{SUFFIX}")
+}
+
+fn segment_index(file_name: &str) -> Option<u32> {
+    let digits = file_name.strip_suffix(SUFFIX)?;
+    let index: u32 = digits.parse().ok()?;
+    // One spelling only: `1.segment` is not a segment.
+    (format!("{index:08}") == digits && index > 0).then_some(index)
+}
+
+/// The indices of all segments present, without a hole.
+pub(crate) fn list_segments(storage: &dyn Storage) -> Result<Vec<u32>, JournalError> {
+    let names = storage.list(JOURNAL_DIRECTORY)?;
+    let mut indices: Vec<u32> = names.iter().filter_map(|name| segment_index(name)).collect();
+    indices.sort_unstable();
+    for pair in indices.windows(2) {
+        if pair[1] != pair[0] + 1 {
+            return Err(JournalError::MissingSegment {
+                path: storage.path(&segment_name(pair[0] + 1)),
+                before: pair[0],
+                after: pair[1],
+            });
+        }
+    }
+    Ok(indices)
+}
+
+/// Removes what a crash left half made.
+pub(crate) fn remove_temporaries(storage: &dyn Storage, directory: &str) -> Result<(), JournalError> {
+    for name in storage.list(directory)?.iter().filter(|name| name.ends_with(TEMPORARY_SUFFIX)) {
+        storage.remove(&format!("{directory}/{name}"))?;
+    }
+    Ok(())
+}
+
+/// The header page of a segment.
+pub(crate) fn segment_header(store_id: u128, index: u32, segment_bytes: u64) -> SegmentHeader {
+    let mut header = SegmentHeader::new_zeroed();
+    header.magic = SEGMENT_MAGIC;
+    header.format_version = U32::new(FORMAT_VERSION);
+    header.segment_index = U32::new(index);
+    header.store_id = U128::new(store_id);
+    header.segment_bytes = U64::new(segment_bytes);
+    let covered = std::mem::offset_of!(SegmentHeader, checksum);
+    header.checksum = U32::new(crc32c::crc32c(&header.as_bytes()[..covered]));
+    header
+}
+
+/// Checks a segment's header page and length; returns the length.
+pub(crate) fn check_segment(
+    storage: &dyn Storage,
+    file: &dyn StorageFile,
+    store_id: u128,
+    index: u32,
+) -> Result<u64, JournalError> {
+    let path = storage.path(&segment_name(index));
+    let mut page = [0; SEGMENT_HEADER_BYTES as usize];
+    let read = read_full(file, 0, &mut page)?;
+    let corrupt = |offset: usize, what, expected: String, found: String| JournalError::Corrupt {
+        path: path.clone(),
+        offset: offset as u64,
+        what,
+        expected,
+        found,
+        proof: "a segment is complete and synced before it gets its name".to_owned(),
+    };
+    if read < page.len() {
+        return Err(corrupt(
+            read,
+            "the header page",
+            format!("{} bytes", page.len()),
+            format!("{read} bytes"),
+        ));
+    }
+    let header = SegmentHeader::read_from_bytes(&page).map_err(|_| {
+        corrupt(0, "the header page", format!("{} bytes", page.len()), format!("{read} bytes"))
+    })?;
+    if header.magic != SEGMENT_MAGIC {
+        let (expected, found) = (SEGMENT_MAGIC.escape_ascii(), header.magic.escape_ascii());
+        return Err(corrupt(0, "the segment magic", expected.to_string(), found.to_string()));
+    }
+    let at = std::mem::offset_of!(SegmentHeader, checksum);
+    let checksum = crc32c::crc32c(&page[..at]);
+    // A version this build does not know may well keep its checksum elsewhere, so it is asked first. A flipped bit
+    // in the version of a known segment leads here too; the refusal is the same.
+    if header.format_version.get() != FORMAT_VERSION {
+        let found = header.format_version.get().to_string();
+        return Err(JournalError::UnknownVersion { path, found, known: FORMAT_VERSION });
+    }
+    if checksum != header.checksum.get() {
+        let (expected, found) = (format!("{checksum:08x}"), format!("{:08x}", header.checksum.get()));
+        return Err(corrupt(at, "the header checksum", expected, found));
+    }
+    if header.store_id.get() != store_id {
+        return Err(JournalError::ForeignStore { path, expected: store_id, found: header.store_id.get() });
+    }
+    if header.segment_index.get() != index {
+        let at = std::mem::offset_of!(SegmentHeader, segment_index);
+        return Err(corrupt(
+            at,
+            "the segment index",
+            index.to_string(),
+            header.segment_index.get().to_string(),
+        ));
+    }
+    let length = file.len()?;
+    if header.segment_bytes.get() != length {
+        let at = std::mem::offset_of!(SegmentHeader, segment_bytes);
+        return Err(corrupt(
+            at,
+            "the file length",
+            header.segment_bytes.get().to_string(),
+            length.to_string(),
+        ));
+    }
+    Ok(length)
+}
+
+/// Makes a segment under a temporary name, fills it with zeros, syncs and renames it. `keep_going` is asked between
+/// the pieces; the half-made file is removed if it says no or anything fails, so that its room is given back.
+pub(crate) fn make_segment(
+    storage: &dyn Storage,
+    store_id: u128,
+    index: u32,
+    segment_bytes: u64,
+    keep_going: &dyn Fn() -> bool,
+) -> Result<bool, JournalError> {
+    let name = segment_name(index);
+    let temporary = format!("{name}{TEMPORARY_SUFFIX}");
+    let result =
+        fill_segment(storage, &temporary, segment_header(store_id, index, segment_bytes), keep_going);
+    match result {
+        Ok(true) => {
+            storage.rename(&temporary, &name)?;
+            storage.sync_directory(JOURNAL_DIRECTORY)?;
+            Ok(true)
+        }
+        unfinished => {
+            // The first error is the one worth reporting; a file that stays is removed at the next open.
+            let _ = storage.remove(&temporary);
+            unfinished
+        }
+    }
+}
+
+fn fill_segment(
+    storage: &dyn Storage,
+    temporary: &str,
+    header: SegmentHeader,
+    keep_going: &dyn Fn() -> bool,
+) -> Result<bool, JournalError> {
+    let segment_bytes = header.segment_bytes.get();
+    let file: Arc<dyn StorageFile> = storage.create(temporary)?;
+    file.allocate(segment_bytes)?;
+    let zeros = vec![0; FILL_BYTES.min(segment_bytes) as usize];
+    let mut offset = 0;
+    while offset < segment_bytes {
+        if !keep_going() {
+            return Ok(false);
+        }
+        let piece = (segment_bytes - offset).min(FILL_BYTES);
+        file.write_at(offset, &zeros[..piece as usize])?;
+        // Synced piece by piece, so that the writer's own syncs never queue behind a whole segment.
+        file.sync(offset..offset + piece)?;
+        offset += piece;
+    }
+    file.write_at(0, header.as_bytes())?;
+    file.sync(0..segment_bytes)?;
+    Ok(true)
+}

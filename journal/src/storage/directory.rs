@@ -1,0 +1,195 @@
+//! A real directory, written by positional writes and fdatasync.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read, Write};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Storage, StorageFile};
+use crate::error::JournalError;
+
+const LOCK_FILE: &str = "lock";
+
+/// A data directory whose segments are written by `pwrite` and made durable by `fdatasync`. Slower than
+/// [`MappedStorage`](super::MappedStorage), and the way out where mapping is not wanted.
+#[derive(Clone, Debug)]
+pub struct PositionalStorage {
+    root: PathBuf,
+}
+
+impl PositionalStorage {
+    /// The directory need not exist yet; locking it for a writer makes it.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    fn resolve(&self, name: &str) -> PathBuf {
+        if name.is_empty() { self.root.clone() } else { self.root.join(name) }
+    }
+
+    pub(super) fn open_file(&self, name: &str, writable: bool) -> Result<(File, PathBuf), JournalError> {
+        let path = self.resolve(name);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(writable)
+            .open(&path)
+            .map_err(|source| JournalError::io("open", &path, source))?;
+        Ok((file, path))
+    }
+}
+
+impl Storage for PositionalStorage {
+    fn lock(&self) -> Result<Box<dyn Send + Sync>, JournalError> {
+        fs::create_dir_all(&self.root).map_err(|source| JournalError::io("create", &self.root, source))?;
+        if let Some(parent) = self.root.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            sync_directory_at(parent)?;
+        }
+        let path = self.resolve(LOCK_FILE);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(|source| JournalError::io("open", &path, source))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut pid = String::new();
+                // The holder may be about to write its id, so an empty file is no error.
+                let _ = file.read_to_string(&mut pid);
+                let pid = pid.trim();
+                let pid = if pid.is_empty() { "unknown" } else { pid }.to_owned();
+                return Err(JournalError::Locked { path, pid });
+            }
+            Err(TryLockError::Error(source)) => return Err(JournalError::io("lock", &path, source)),
+        }
+        let text = format!("{}\n", std::process::id());
+        file.set_len(0)
+            .and_then(|()| file.write_all(text.as_bytes()))
+            .map_err(|source| JournalError::io("write", &path, source))?;
+        Ok(Box::new(file))
+    }
+
+    fn list(&self, directory: &str) -> Result<Vec<String>, JournalError> {
+        let path = self.resolve(directory);
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(JournalError::io("list", &path, source)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|source| JournalError::io("list", &path, source))?;
+            // Names the journal gives are plain text; any other name is not ours to judge.
+            if let Ok(name) = entry.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn create_directory(&self, directory: &str) -> Result<(), JournalError> {
+        let path = self.resolve(directory);
+        fs::create_dir_all(&path).map_err(|source| JournalError::io("create", &path, source))?;
+        sync_directory_at(&self.root)
+    }
+
+    fn create(&self, name: &str) -> Result<Arc<dyn StorageFile>, JournalError> {
+        let path = self.resolve(name);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&path)
+            .map_err(|source| JournalError::io("create", &path, source))?;
+        Ok(Arc::new(PositionalFile { file, path }))
+    }
+
+    fn open(&self, name: &str, writable: bool) -> Result<Arc<dyn StorageFile>, JournalError> {
+        let (file, path) = self.open_file(name, writable)?;
+        Ok(Arc::new(PositionalFile { file, path }))
+    }
+
+    fn remove(&self, name: &str) -> Result<(), JournalError> {
+        let path = self.resolve(name);
+        fs::remove_file(&path).map_err(|source| JournalError::io("remove", &path, source))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), JournalError> {
+        let path = self.resolve(from);
+        fs::rename(&path, self.resolve(to)).map_err(|source| JournalError::io("rename", &path, source))
+    }
+
+    fn sync_directory(&self, directory: &str) -> Result<(), JournalError> {
+        sync_directory_at(&self.resolve(directory))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.resolve(name)
+    }
+}
+
+fn sync_directory_at(path: &Path) -> Result<(), JournalError> {
+    File::open(path)
+        .and_then(|directory| directory.sync_all())
+        .map_err(|source| JournalError::io("sync", path, source))
+}
+
+struct PositionalFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl StorageFile for PositionalFile {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, JournalError> {
+        read_file(&self.file, &self.path, offset, buffer)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), JournalError> {
+        self.file.write_all_at(bytes, offset).map_err(|source| JournalError::io("write", &self.path, source))
+    }
+
+    fn sync(&self, _range: Range<u64>) -> Result<(), JournalError> {
+        self.file.sync_data().map_err(|source| JournalError::io("sync", &self.path, source))
+    }
+
+    fn allocate(&self, bytes: u64) -> Result<(), JournalError> {
+        allocate_file(&self.file, &self.path, bytes)
+    }
+
+    fn len(&self) -> Result<u64, JournalError> {
+        file_len(&self.file, &self.path)
+    }
+}
+
+pub(super) fn read_file(
+    file: &File,
+    path: &Path,
+    offset: u64,
+    buffer: &mut [u8],
+) -> Result<usize, JournalError> {
+    loop {
+        match file.read_at(buffer, offset) {
+            Ok(read) => return Ok(read),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(source) => return Err(JournalError::io("read", path, source)),
+        }
+    }
+}
+
+pub(super) fn allocate_file(file: &File, path: &Path, bytes: u64) -> Result<(), JournalError> {
+    match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, bytes) {
+        // A file system without the call finds a full disk when the zeros are written.
+        Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(()),
+        Err(error) => Err(JournalError::io("allocate", path, error.into())),
+    }
+}
+
+pub(super) fn file_len(file: &File, path: &Path) -> Result<u64, JournalError> {
+    Ok(file.metadata().map_err(|source| JournalError::io("inspect", path, source))?.len())
+}

@@ -1,0 +1,7 @@
+//! stub
+/// stub
+#[derive(Debug)]
+pub struct MemoryStorage;
+/// stub
+#[derive(Debug)]
+pub struct CrashChoice;

@@ -1,0 +1,168 @@
+//! The seam between the journal and the disk: a real directory, or a recorder that loses what was not synced.
+
+mod directory;
+mod mapped;
+mod mapping;
+mod memory;
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use directory::PositionalStorage;
+pub use mapped::MappedStorage;
+pub use memory::{CrashChoice, MemoryStorage};
+
+use crate::error::JournalError;
+
+/// A directory of files as the journal needs it. Names are relative to the data directory, such as
+/// `journal/00000001.segment`; the two levels are all there are.
+pub trait Storage: Send + Sync + 'static {
+    /// Takes the directory for one writer; dropping the guard releases it.
+    ///
+    /// # Errors
+    /// [`JournalError::Locked`] names the process that holds it.
+    fn lock(&self) -> Result<Box<dyn Send + Sync>, JournalError>;
+
+    /// The names in a directory, sorted; none if it does not exist.
+    ///
+    /// # Errors
+    /// If the directory cannot be read.
+    fn list(&self, directory: &str) -> Result<Vec<String>, JournalError>;
+
+    /// Makes a directory if it is missing, and its entry durable.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    fn create_directory(&self, directory: &str) -> Result<(), JournalError>;
+
+    /// Makes an empty file, replacing one of that name.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    fn create(&self, name: &str) -> Result<Arc<dyn StorageFile>, JournalError>;
+
+    /// Opens a file, for reading only if `writable` is not set.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    fn open(&self, name: &str, writable: bool) -> Result<Arc<dyn StorageFile>, JournalError>;
+
+    /// Opens a complete segment in the way the writer appends to it fastest.
+    ///
+    /// # Errors
+    /// If it cannot be opened or mapped.
+    fn open_segment(&self, name: &str) -> Result<Arc<dyn StorageFile>, JournalError> {
+        self.open(name, true)
+    }
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// If it cannot be removed.
+    fn remove(&self, name: &str) -> Result<(), JournalError>;
+
+    /// Gives a file another name in the same directory, replacing what had it.
+    ///
+    /// # Errors
+    /// If it cannot be renamed.
+    fn rename(&self, from: &str, to: &str) -> Result<(), JournalError>;
+
+    /// Makes the entries of a directory durable; `""` is the data directory itself.
+    ///
+    /// # Errors
+    /// If the sync failed.
+    fn sync_directory(&self, directory: &str) -> Result<(), JournalError>;
+
+    /// A name as people know it, for messages.
+    fn path(&self, name: &str) -> PathBuf;
+
+    /// A whole small file, or nothing if it does not exist.
+    ///
+    /// # Errors
+    /// If it exists and cannot be read.
+    fn read_small(&self, name: &str) -> Result<Option<Vec<u8>>, JournalError> {
+        let (directory, file_name) = name.rsplit_once('/').unwrap_or(("", name));
+        if !self.list(directory)?.iter().any(|found| found == file_name) {
+            return Ok(None);
+        }
+        let file = self.open(name, false)?;
+        let mut bytes = vec![0; usize::try_from(file.len()?).unwrap_or(usize::MAX)];
+        let read = read_full(&*file, 0, &mut bytes)?;
+        bytes.truncate(read);
+        Ok(Some(bytes))
+    }
+
+    /// Writes a small file so that after a crash either the old one or the whole new one is there.
+    ///
+    /// # Errors
+    /// If any step failed; the old file then still stands.
+    fn write_small(&self, name: &str, bytes: &[u8]) -> Result<(), JournalError> {
+        let temporary = format!("{name}{TEMPORARY_SUFFIX}");
+        let file = self.create(&temporary)?;
+        file.write_at(0, bytes)?;
+        file.sync(0..bytes.len() as u64)?;
+        self.rename(&temporary, name)?;
+        self.sync_directory(name.rsplit_once('/').map_or("", |(directory, _)| directory))
+    }
+}
+
+/// The ending of a file that is not complete yet; such a file means nothing and is removed at open.
+pub(crate) const TEMPORARY_SUFFIX: &str = ".tmp";
+
+/// An open file of a [`Storage`].
+pub trait StorageFile: Send + Sync {
+    /// Reads at an offset; fewer bytes than asked for only at the end of the file.
+    ///
+    /// # Errors
+    /// If the read failed.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, JournalError>;
+
+    /// Writes all of `bytes` at an offset.
+    ///
+    /// # Errors
+    /// If the write failed; part of it may have happened.
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), JournalError>;
+
+    /// Makes at least the given range durable, with the file's length.
+    ///
+    /// # Errors
+    /// If the sync failed; what is durable is then unknown and must not be tried again.
+    fn sync(&self, range: Range<u64>) -> Result<(), JournalError>;
+
+    /// Takes room on the disk for `bytes` before they are written, so that a full disk is found at once.
+    ///
+    /// # Errors
+    /// [`JournalError::DiskFull`] if there is no room.
+    fn allocate(&self, bytes: u64) -> Result<(), JournalError>;
+
+    /// The file's length.
+    ///
+    /// # Errors
+    /// If it cannot be asked for.
+    fn len(&self) -> Result<u64, JournalError>;
+
+    /// Whether the file holds no byte.
+    ///
+    /// # Errors
+    /// If its length cannot be asked for.
+    fn is_empty(&self) -> Result<bool, JournalError> {
+        Ok(self.len()? == 0)
+    }
+}
+
+/// Reads until the buffer is full or the file ends; returns how much there was.
+pub(crate) fn read_full(
+    file: &dyn StorageFile,
+    offset: u64,
+    buffer: &mut [u8],
+) -> Result<usize, JournalError> {
+    let mut done = 0;
+    while done < buffer.len() {
+        match file.read_at(offset + done as u64, &mut buffer[done..])? {
+            0 => break,
+            read => done += read,
+        }
+    }
+    Ok(done)
+}

@@ -1,0 +1,153 @@
+//! The end of the log as the writer and the sync thread share it.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crossbeam::sync::Unparker;
+use crossbeam::utils::CachePadded;
+use parking_lot::Mutex;
+
+use crate::error::JournalError;
+use crate::layout::page_up;
+use crate::storage::StorageFile;
+use crate::watermark::{Watermark, WatermarkPublisher};
+
+/// What both halves of the journal hold.
+pub(crate) struct Shared {
+    pub(crate) tail: Mutex<Tail>,
+    pub(crate) publisher: WatermarkPublisher,
+    pub(crate) watermark: Watermark,
+    /// Bytes of batches ever appended and ever made durable; their distance is what a crash may take.
+    pub(crate) appended_bytes: CachePadded<AtomicU64>,
+    pub(crate) durable_bytes: CachePadded<AtomicU64>,
+    pub(crate) sync_thread: Unparker,
+    pub(crate) checksum_seed: u32,
+    pub(crate) epoch: u64,
+    /// Held until both halves are gone, so that no other process opens the directory before the last sync.
+    pub(crate) _lock: Box<dyn Send + Sync>,
+}
+
+impl Shared {
+    pub(crate) fn unsynced_bytes(&self) -> u64 {
+        let durable = self.durable_bytes.load(Ordering::Acquire);
+        self.appended_bytes.load(Ordering::Acquire).saturating_sub(durable)
+    }
+
+    /// Records the first failure and tells it to whoever waits.
+    pub(crate) fn poison(&self, error: JournalError) -> Arc<JournalError> {
+        let error = Arc::new(error);
+        self.publisher.fail(Arc::clone(&error));
+        self.watermark.failure().unwrap_or(error)
+    }
+}
+
+/// Bytes of one segment that one sync makes durable.
+pub(crate) struct Group {
+    pub(crate) file: Arc<dyn StorageFile>,
+    pub(crate) range: Range<u64>,
+    /// What the watermark may say once the range is durable.
+    pub(crate) last_sequence: u64,
+    /// Bytes of batches in the range.
+    pub(crate) batch_bytes: u64,
+}
+
+/// The segment being appended to, and the groups in it.
+pub(crate) struct Tail {
+    pub(crate) file: Arc<dyn StorageFile>,
+    pub(crate) segment: u32,
+    pub(crate) segment_bytes: u64,
+    /// Where the next batch goes.
+    pub(crate) offset: u64,
+    /// Where the open group starts; a page boundary.
+    pub(crate) group_from: u64,
+    group_batch_bytes: u64,
+    pub(crate) last_sequence: u64,
+    /// Groups that are complete and wait for their sync, oldest first.
+    closed: VecDeque<Group>,
+    /// Set when the writer is gone: the hash the closing mark must carry.
+    pub(crate) finished: Option<u64>,
+}
+
+impl Tail {
+    pub(crate) fn new(
+        file: Arc<dyn StorageFile>,
+        segment: u32,
+        segment_bytes: u64,
+        offset: u64,
+        last_sequence: u64,
+    ) -> Self {
+        assert_eq!(offset, page_up(offset), "appending starts at a page of its own");
+        let closed = VecDeque::new();
+        let (group_from, group_batch_bytes, finished) = (offset, 0, None);
+        Self {
+            file,
+            segment,
+            segment_bytes,
+            offset,
+            group_from,
+            group_batch_bytes,
+            last_sequence,
+            closed,
+            finished,
+        }
+    }
+
+    /// Whether a batch of this length still fits.
+    pub(crate) fn fits(&self, length_bytes: u64) -> bool {
+        length_bytes <= self.segment_bytes - self.offset
+    }
+
+    /// Copies a batch to the end of the log.
+    pub(crate) fn append(&mut self, batch: &[u8], last_sequence: u64) -> Result<(), JournalError> {
+        assert!(self.fits(batch.len() as u64), "a batch never spans segments");
+        assert!(last_sequence >= self.last_sequence, "sequences only rise");
+        self.file.write_at(self.offset, batch)?;
+        self.offset += batch.len() as u64;
+        self.group_batch_bytes += batch.len() as u64;
+        self.last_sequence = last_sequence;
+        Ok(())
+    }
+
+    /// Bytes in the open group, with its padding.
+    pub(crate) fn open_bytes(&self) -> u64 {
+        self.offset - self.group_from
+    }
+
+    /// Completes the open group: its pages belong to its sync from now on, and the next batch starts on a new one.
+    pub(crate) fn close_group(&mut self) {
+        if self.group_batch_bytes == 0 {
+            return;
+        }
+        self.offset = page_up(self.offset);
+        assert!(self.offset <= self.segment_bytes, "a segment is whole pages");
+        self.closed.push_back(Group {
+            file: Arc::clone(&self.file),
+            range: self.group_from..self.offset,
+            last_sequence: self.last_sequence,
+            batch_bytes: self.group_batch_bytes,
+        });
+        self.group_from = self.offset;
+        self.group_batch_bytes = 0;
+    }
+
+    /// Goes on in another segment; what stands in this one is synced first.
+    pub(crate) fn roll(&mut self, segment: u32, file: Arc<dyn StorageFile>, segment_bytes: u64, offset: u64) {
+        self.close_group();
+        assert_eq!(segment, self.segment + 1, "segments follow one another");
+        self.file = file;
+        self.segment = segment;
+        self.segment_bytes = segment_bytes;
+        self.offset = offset;
+        self.group_from = offset;
+    }
+
+    /// The oldest group to sync; the open one is closed for it if no other waits.
+    pub(crate) fn next_group(&mut self) -> Option<Group> {
+        if self.closed.is_empty() {
+            self.close_group();
+        }
+        self.closed.pop_front()
+    }
+}
