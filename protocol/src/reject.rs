@@ -87,6 +87,7 @@ reject_codes! {
     70 StorageFull true "The disk is full; nothing was changed, reads go on.",
     71 Busy true "The server has no room for this command now.",
     72 StateFull false "The core holds as many orders as it can.",
+    73 AnswerTooLarge false "The answer does not fit a frame; ask for less; detail: its bytes.",
 }
 
 #[cfg(test)]

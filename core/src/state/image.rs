@@ -83,6 +83,12 @@ fn layout() -> impl config::Config {
     config::legacy().with_limit::<{ 4 << 30 }>()
 }
 
+/// Writes one section's bytes to where it is told.
+pub type WriteSection<'a> = &'a mut dyn FnMut(&mut dyn std::io::Write) -> Result<(), ImageError>;
+
+/// Reads one section's bytes, to their end, from where it is told.
+pub type ReadSection<'a> = &'a mut dyn FnMut(&mut dyn std::io::Read) -> Result<(), ImageError>;
+
 /// A level as a snapshot keeps it.
 #[derive(Clone, Copy, FromBytes, IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)]
 #[repr(C)]
@@ -92,13 +98,13 @@ struct SavedLevel {
 }
 
 impl State {
-    /// Writes the state, section by section: `begin` is told a section's tag and returns where its bytes go.
+    /// Writes the state, section by section: `section` is told a tag and what writes its bytes.
     ///
     /// # Errors
     /// What the writing came to.
-    pub fn write_image<W: std::io::Write>(
+    pub fn write_image(
         &self,
-        mut section: impl FnMut(u32, &mut dyn FnMut(&mut W) -> Result<(), ImageError>) -> Result<(), ImageError>,
+        mut section: impl FnMut(u32, WriteSection<'_>) -> Result<(), ImageError>,
     ) -> Result<(), ImageError> {
         section(TAG_HEAD, &mut |out| {
             encode(TAG_HEAD, &Head { version: IMAGE_VERSION, sequence: self.sequence }, out)
@@ -112,14 +118,14 @@ impl State {
         })
     }
 
-    /// Reads a state back: `section` is told a tag and returns where its bytes come from. `seed` as in
+    /// Reads a state back: `section` is told a tag and what reads its bytes. `seed` as in
     /// [`State::new`].
     ///
     /// # Errors
     /// What does not fit: nothing half-read is returned.
-    pub fn read_image<R: std::io::Read>(
+    pub fn read_image(
         seed: u64,
-        mut section: impl FnMut(u32, &mut dyn FnMut(&mut R) -> Result<(), ImageError>) -> Result<(), ImageError>,
+        mut section: impl FnMut(u32, ReadSection<'_>) -> Result<(), ImageError>,
     ) -> Result<Self, ImageError> {
         let mut state = Self::new(seed);
         section(TAG_HEAD, &mut |from| {
@@ -158,7 +164,7 @@ impl State {
         }
     }
 
-    fn read_catalogue(&mut self, from: &mut impl std::io::Read) -> Result<(), ImageError> {
+    fn read_catalogue(&mut self, from: &mut dyn std::io::Read) -> Result<(), ImageError> {
         let image: CatalogueImage = decode(TAG_CATALOGUE, from)?;
         let wrong =
             || ImageError::Section { tag: TAG_CATALOGUE, why: "a definition has another length".into() };
@@ -177,7 +183,7 @@ impl State {
         Ok(())
     }
 
-    fn write_levels(&self, out: &mut impl std::io::Write) -> Result<(), ImageError> {
+    fn write_levels(&self, out: &mut dyn std::io::Write) -> Result<(), ImageError> {
         for handle in 0..self.catalogue.sku_count() as u32 {
             for level in self.stock.levels_of(&self.catalogue, SkuHandle::new(handle)) {
                 let saved = Level { next: 0, ..*level };
@@ -188,7 +194,7 @@ impl State {
         Ok(())
     }
 
-    fn read_levels(&mut self, from: &mut impl std::io::Read) -> Result<(), ImageError> {
+    fn read_levels(&mut self, from: &mut dyn std::io::Read) -> Result<(), ImageError> {
         let wrong = |why: &str| ImageError::Section { tag: TAG_LEVELS, why: why.into() };
         while let Some(saved) = read_struct::<SavedLevel>(TAG_LEVELS, from)? {
             let level: Level = zerocopy::transmute!(saved.level);
@@ -202,7 +208,7 @@ impl State {
         Ok(())
     }
 
-    fn write_orders(&self, out: &mut impl std::io::Write) -> Result<(), ImageError> {
+    fn write_orders(&self, out: &mut dyn std::io::Write) -> Result<(), ImageError> {
         for slot in self.orders.iter() {
             out.write_all(self.orders.head(slot).for_snapshot().as_bytes())?;
             out.write_all(self.orders.lines(slot).as_bytes())?;
@@ -215,7 +221,7 @@ impl State {
         Ok(())
     }
 
-    fn read_orders(&mut self, from: &mut impl std::io::Read) -> Result<(), ImageError> {
+    fn read_orders(&mut self, from: &mut dyn std::io::Read) -> Result<(), ImageError> {
         let wrong = |why: &str| ImageError::Section { tag: TAG_ORDERS, why: why.into() };
         let mut bytes = Vec::new();
         while let Some(head) = read_struct::<OrderHead>(TAG_ORDERS, from)? {
@@ -257,7 +263,7 @@ impl State {
         Ok(())
     }
 
-    fn read_sessions(&mut self, from: &mut impl std::io::Read) -> Result<(), ImageError> {
+    fn read_sessions(&mut self, from: &mut dyn std::io::Read) -> Result<(), ImageError> {
         let images: Vec<SessionImage> = decode(TAG_SESSIONS, from)?;
         for (handle, image) in images.iter().enumerate() {
             let mut session = Session::new(SessionId::new(image.id), image.last_sequence);
@@ -285,21 +291,24 @@ fn session_image(session: &Session) -> SessionImage {
     }
 }
 
-fn encode<T: Serialize>(tag: u32, value: &T, out: &mut impl std::io::Write) -> Result<(), ImageError> {
-    bincode::serde::encode_into_std_write(value, out, layout())
+fn encode<T: Serialize>(tag: u32, value: &T, mut out: &mut dyn std::io::Write) -> Result<(), ImageError> {
+    bincode::serde::encode_into_std_write(value, &mut out, layout())
         .map_err(|error| ImageError::Section { tag, why: error.to_string() })?;
     Ok(())
 }
 
-fn decode<T: serde::de::DeserializeOwned>(tag: u32, from: &mut impl std::io::Read) -> Result<T, ImageError> {
-    bincode::serde::decode_from_std_read(from, layout())
+fn decode<T: serde::de::DeserializeOwned>(
+    tag: u32,
+    mut from: &mut dyn std::io::Read,
+) -> Result<T, ImageError> {
+    bincode::serde::decode_from_std_read(&mut from, layout())
         .map_err(|error| ImageError::Section { tag, why: error.to_string() })
 }
 
 /// Reads a structure, or nothing at the section's end.
 fn read_struct<T: FromBytes + IntoBytes>(
     tag: u32,
-    from: &mut impl std::io::Read,
+    from: &mut dyn std::io::Read,
 ) -> Result<Option<T>, ImageError> {
     let mut value = T::new_zeroed();
     let bytes = value.as_mut_bytes();
@@ -314,7 +323,7 @@ fn read_struct<T: FromBytes + IntoBytes>(
     Ok(Some(value))
 }
 
-fn read_exactly(from: &mut impl std::io::Read, bytes: &mut Vec<u8>, count: usize) -> Result<(), ImageError> {
+fn read_exactly(from: &mut dyn std::io::Read, bytes: &mut Vec<u8>, count: usize) -> Result<(), ImageError> {
     bytes.clear();
     bytes.resize(count, 0);
     from.read_exact(bytes)?;

@@ -28,7 +28,7 @@ use orderline_protocol::{Command, RejectCode, Sequence, SessionHandle, SessionId
 pub use check::Violation;
 pub use decide::Scratch;
 pub use hash::StateHash;
-pub use image::{ImageError, SECTION_TAGS};
+pub use image::{ImageError, ReadSection, SECTION_TAGS, WriteSection};
 
 use catalogue::Catalogue;
 use orders::Orders;

@@ -1,0 +1,414 @@
+//! The engine: one thread, one loop. It drains the doors, decides each command, journals and applies what was
+//! decided, and hands each work back with the sequence at which it may be seen. It touches no socket, no disk call
+//! and no clock but the one handed to it.
+
+use crossbeam::sync::{Parker, Unparker};
+use orderline_journal::{JournalError, Watermark, Writer};
+use orderline_protocol::command::RawCommand;
+use orderline_protocol::event::{EVENT_VERSION, Event};
+use orderline_protocol::reply::{Outcome, REPLY_HEADER_BYTES, ReplyHeader};
+use orderline_protocol::{RejectCode, SessionHandle, SessionId};
+use zerocopy::IntoBytes;
+
+use crate::door::{Door, EngineEnd, Opened, Task, Work, door};
+use crate::state::{Accepted, Decision, Rejection, Scratch, State};
+
+/// Commands that are prefetched together. Each has several fetches under way, so a few commands fill the
+/// processor's line buffers; more would push each other's lines out again.
+const GROUP_COMMANDS: usize = 16;
+
+/// Staged bytes at which a batch is appended. Small enough to stay in the second-level cache on its way to the
+/// journal, large enough that a batch's header and locks cost nothing per order.
+const BATCH_BYTES: usize = 128 * 1024;
+
+/// Works drained in one turn of the loop, over all doors.
+const TURN_WORKS: usize = 64;
+
+/// Bytes of views in one reply: an order of 2,000 lines, or a SKU's levels at a thousand locations.
+const VIEW_BYTES_MAX: usize = 200 * 1024;
+
+/// How the engine behaves.
+#[derive(Debug, Clone, Copy)]
+pub struct EngineOptions {
+    /// Turns of looking for work before the thread sleeps. Spinning burns a core that the disk's flush worker may
+    /// need, so on small machines this is short.
+    pub spin_count: u32,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self { spin_count: 50 }
+    }
+}
+
+/// Makes doors before the engine is there.
+pub struct Doors {
+    parker: Parker,
+    ends: Vec<EngineEnd>,
+    watermark: Watermark,
+}
+
+impl Doors {
+    /// No door yet; doors will release by this watermark.
+    pub fn new(watermark: Watermark) -> Self {
+        Self { parker: Parker::new(), ends: Vec::new(), watermark }
+    }
+
+    /// One more door, for a front that keeps at most `capacity` works in it.
+    pub fn open(&mut self, capacity: usize) -> Door {
+        let (front, end) = door(capacity, self.parker.unparker().clone(), self.watermark.clone());
+        self.ends.push(end);
+        front
+    }
+
+    /// What wakes the engine, for whoever else must.
+    pub fn unparker(&self) -> Unparker {
+        self.parker.unparker().clone()
+    }
+}
+
+/// What the engine has done in its life.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EngineStats {
+    /// Commands that became events.
+    pub accepted_count: u64,
+    /// Commands refused.
+    pub rejected_count: u64,
+    /// Commands that had been accepted before.
+    pub repeated_count: u64,
+    /// Queries answered.
+    pub answered_count: u64,
+    /// Batches appended.
+    pub batch_count: u64,
+}
+
+/// The engine: give it its parts, then [`Engine::run`] it on a thread of its own.
+pub struct Engine<C> {
+    state: State,
+    writer: Writer,
+    doors: Doors,
+    clock_us: C,
+    options: EngineOptions,
+    scratch: Scratch,
+    turn: Vec<(usize, Box<Work>)>,
+    stats: EngineStats,
+    now_us: i64,
+}
+
+impl<C: FnMut() -> i64> Engine<C> {
+    /// An engine over a recovered state and its journal. `clock_us` gives microseconds since 1970; should it go
+    /// back, recorded times stay where they are until it has caught up.
+    ///
+    /// # Panics
+    /// If the journal does not go on where the state ends.
+    pub fn new(state: State, writer: Writer, doors: Doors, clock_us: C, options: EngineOptions) -> Self {
+        assert_eq!(state.sequence() + 1, writer.next_sequence(), "the journal goes on where the state ends");
+        Self {
+            state,
+            writer,
+            doors,
+            clock_us,
+            options,
+            scratch: Scratch::default(),
+            turn: Vec::with_capacity(TURN_WORKS),
+            stats: EngineStats::default(),
+            now_us: 0,
+        }
+    }
+
+    /// Runs until every front has closed its door.
+    ///
+    /// # Errors
+    /// The journal's failure: nothing more can be acknowledged, and the process must stop and recover.
+    pub fn run(mut self) -> Result<EngineStats, JournalError> {
+        loop {
+            self.drain();
+            if self.turn.is_empty() {
+                if self.doors.ends.iter().all(EngineEnd::is_closed) && !self.has_work() {
+                    return Ok(self.stats);
+                }
+                self.wait();
+                continue;
+            }
+            self.now_us = self.now_us.max((self.clock_us)());
+            let mut turn = std::mem::take(&mut self.turn);
+            for (_, work) in &mut turn {
+                self.process(work)?;
+            }
+            self.commit()?;
+            self.hand_back(&mut turn);
+            self.turn = turn;
+            self.hold_back()?;
+        }
+    }
+
+    /// Takes what is there, a bounded number of works, one from each door in turn.
+    fn drain(&mut self) {
+        let mut found = true;
+        while found && self.turn.len() < TURN_WORKS {
+            found = false;
+            for (index, end) in self.doors.ends.iter().enumerate() {
+                if let Some(work) = end.take() {
+                    self.turn.push((index, work));
+                    found = true;
+                }
+            }
+        }
+    }
+
+    fn has_work(&self) -> bool {
+        self.doors.ends.iter().any(EngineEnd::has_work)
+    }
+
+    /// Looks for a while, then sleeps until a front submits or closes.
+    fn wait(&self) {
+        for _ in 0..self.options.spin_count {
+            if self.has_work() {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+        // A front pushes first and unparks then, and a token given while we are awake makes this return at once.
+        self.doors.parker.park();
+    }
+
+    fn process(&mut self, work: &mut Work) -> Result<(), JournalError> {
+        let has_room = self.reserve()?;
+        match work.task {
+            Task::OpenSession { id, must_exist } => work.opened = self.open_session(id, must_exist, has_room),
+            Task::Commands(session) => self.process_commands(session, work, has_room)?,
+        }
+        work.release_at = self.state.sequence();
+        Ok(())
+    }
+
+    /// Whether the journal has room for one more batch. Asked before anything is decided, for what has been applied
+    /// can no longer be refused.
+    fn reserve(&mut self) -> Result<bool, JournalError> {
+        match self.writer.reserve() {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_disk_full() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn open_session(&mut self, id: SessionId, must_exist: bool, has_room: bool) -> Opened {
+        if let Some((handle, last_request)) = self.state.session(id) {
+            return Opened::Session { handle, last_request };
+        }
+        if must_exist {
+            return Opened::Unknown;
+        }
+        if !has_room {
+            return Opened::StorageFull;
+        }
+        match self.state.decide_session(id, self.writer.begin_record()) {
+            Ok(kind) => {
+                let opened = self.journal_and_apply(kind as u16);
+                Opened::Session { handle: SessionHandle::new(opened.detail as u32), last_request: 0 }
+            }
+            Err(handle) => {
+                self.writer.cancel_record();
+                Opened::Session { handle, last_request: 0 }
+            }
+        }
+    }
+
+    fn process_commands(
+        &mut self,
+        session: SessionHandle,
+        work: &mut Work,
+        mut has_room: bool,
+    ) -> Result<(), JournalError> {
+        // The input is set aside so that replies can be pushed while it is read; it keeps its room.
+        let input = std::mem::take(&mut work.input);
+        let payloads = std::mem::take(&mut work.payloads);
+        let mut commands = payloads.iter().flat_map(|range| Commands { rest: &input[range.clone()] });
+        let mut group: [Option<RawCommand<'_>>; GROUP_COMMANDS] = [None; GROUP_COMMANDS];
+        loop {
+            let mut group_len = 0;
+            for (place, command) in group.iter_mut().zip(commands.by_ref()) {
+                self.state.prefetch_first(&command);
+                *place = Some(command);
+                group_len += 1;
+            }
+            if group_len == 0 {
+                break;
+            }
+            let group = group.iter().take(group_len).flatten();
+            group.clone().for_each(|command| self.state.prefetch_second(command));
+            for command in group {
+                if self.writer.staged_bytes() >= BATCH_BYTES {
+                    self.commit()?;
+                    has_room = self.reserve()?;
+                }
+                self.process_command(session, command, work, has_room);
+            }
+        }
+        work.input = input;
+        work.payloads = payloads;
+        Ok(())
+    }
+
+    #[inline]
+    fn process_command(
+        &mut self,
+        session: SessionHandle,
+        command: &RawCommand<'_>,
+        work: &mut Work,
+        has_room: bool,
+    ) {
+        if command.is_query() {
+            return self.answer(command, work);
+        }
+        let decision = if has_room {
+            self.state.decide(session, command, &mut self.scratch, self.writer.begin_record())
+        } else {
+            self.writer.begin_record();
+            Decision::Rejected(Rejection::storage_full())
+        };
+        let header = match decision {
+            Decision::Event(kind) => {
+                let accepted = self.journal_and_apply(kind as u16);
+                self.stats.accepted_count += 1;
+                accepted_reply(command, Outcome::Accepted, accepted)
+            }
+            Decision::Before(accepted) => {
+                self.writer.cancel_record();
+                self.stats.repeated_count += 1;
+                accepted_reply(command, Outcome::AcceptedBefore, accepted)
+            }
+            Decision::Rejected(rejection) => {
+                self.writer.cancel_record();
+                self.stats.rejected_count += 1;
+                self.rejected_reply(command, rejection)
+            }
+        };
+        work.push_reply(REPLY_HEADER_BYTES, |out| out.extend_from_slice(header.as_bytes()));
+    }
+
+    /// Ends the record that a decision has written and applies it: what is in the journal is what is in the state.
+    #[inline]
+    fn journal_and_apply(&mut self, kind: u16) -> Accepted {
+        let (sequence, payload) = self.writer.end_record(kind, EVENT_VERSION);
+        match Event::read(kind, EVENT_VERSION, payload) {
+            Ok(event) => self.state.apply(sequence, self.now_us, &event),
+            Err(error) => panic!("event {sequence} was written and cannot be read: {error}"),
+        }
+    }
+
+    fn answer(&mut self, command: &RawCommand<'_>, work: &mut Work) {
+        self.stats.answered_count += 1;
+        let mut view = Vec::new();
+        let answer = match self.state.answer(command, &mut view) {
+            Ok(_) if view.len() > VIEW_BYTES_MAX => Err(Rejection::too_large(view.len())),
+            answer => answer,
+        };
+        let mut header = match answer {
+            Ok(answer) => accepted_reply(command, Outcome::Answered, answer),
+            Err(rejection) => {
+                view.clear();
+                self.rejected_reply(command, rejection)
+            }
+        };
+        view.resize(view.len().next_multiple_of(8), 0);
+        header.bytes = ((REPLY_HEADER_BYTES + view.len()) as u32).into();
+        work.push_reply(REPLY_HEADER_BYTES + view.len(), |out| {
+            out.extend_from_slice(header.as_bytes());
+            out.extend_from_slice(&view);
+        });
+    }
+
+    fn rejected_reply(&self, command: &RawCommand<'_>, rejection: Rejection) -> ReplyHeader {
+        ReplyHeader {
+            bytes: (REPLY_HEADER_BYTES as u32).into(),
+            outcome: Outcome::Rejected as u8,
+            state: rejection.state,
+            code: (rejection.code as u16).into(),
+            request: command.request.into(),
+            sequence: rejection.sequence.unwrap_or(self.state.sequence()).into(),
+            detail: rejection.detail.into(),
+            subject: rejection.subject.into(),
+            version: rejection.version.into(),
+        }
+    }
+
+    fn commit(&mut self) -> Result<(), JournalError> {
+        if self.writer.staged_count() > 0 {
+            self.stats.batch_count += 1;
+            self.writer.commit(self.now_us)?;
+        }
+        Ok(())
+    }
+
+    /// Gives every work back to the door that it came through. The sync thread wakes the fronts when more is
+    /// durable; only what may be released at once must be told by us.
+    fn hand_back(&mut self, turn: &mut Vec<(usize, Box<Work>)>) {
+        for (index, work) in turn.drain(..) {
+            let release_at = work.release_at;
+            let end = &self.doors.ends[index];
+            end.put(work);
+            if release_at <= self.doors.watermark.durable() {
+                end.wake_front();
+            }
+        }
+    }
+
+    /// Waits while too much is appended and not yet durable. Meanwhile the doors fill, credits run out and TCP slows
+    /// the clients down: there is no other back-pressure.
+    fn hold_back(&mut self) -> Result<(), JournalError> {
+        while self.writer.is_behind() {
+            if let Some(failure) = self.doors.watermark.failure() {
+                return Err(JournalError::Poisoned(failure));
+            }
+            let next = self.doors.watermark.durable() + 1;
+            self.doors.watermark.wait_for(next, std::time::Duration::from_millis(100));
+        }
+        Ok(())
+    }
+}
+
+/// The commands of one checked frame payload.
+struct Commands<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Commands<'a> {
+    type Item = RawCommand<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<RawCommand<'a>> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        match RawCommand::take(&mut self.rest) {
+            Ok(command) => Some(command),
+            Err(error) => panic!("a front submitted a payload that it had not checked: {error}"),
+        }
+    }
+}
+
+#[inline]
+fn accepted_reply(command: &RawCommand<'_>, outcome: Outcome, accepted: Accepted) -> ReplyHeader {
+    ReplyHeader {
+        bytes: (REPLY_HEADER_BYTES as u32).into(),
+        outcome: outcome as u8,
+        state: accepted.state,
+        code: 0.into(),
+        request: command.request.into(),
+        sequence: accepted.sequence.into(),
+        detail: accepted.detail.into(),
+        subject: 0.into(),
+        version: accepted.version.into(),
+    }
+}
+
+impl Rejection {
+    fn storage_full() -> Self {
+        Self::new(RejectCode::StorageFull)
+    }
+
+    fn too_large(bytes: usize) -> Self {
+        Self::new(RejectCode::AnswerTooLarge).with(bytes as u64)
+    }
+}
