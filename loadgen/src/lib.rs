@@ -1,1 +1,39 @@
 //! The load generator: workloads, open-loop schedules, histograms and their report.
+//!
+//! One thread drives all connections. Closed loop, it keeps a bounded number of orders unanswered on each; open
+//! loop, orders start on a schedule that no answer can slow down, and latency counts from the intended start, so
+//! that a stalled server cannot hide its stall by slowing its own measurement ("coordinated omission").
+//!
+//! ```no_run
+//! use std::sync::atomic::AtomicBool;
+//! use orderline_loadgen::{Extent, LoadOptions, Nobody, run};
+//!
+//! let options = LoadOptions::new(([127, 0, 0, 1], 7411).into(), Extent::Orders(100_000));
+//! let report = run(&options, &mut Nobody, &AtomicBool::new(false), &mut |_| {})?;
+//! assert_eq!(report.unknown, 0);
+//! # Ok::<(), orderline_loadgen::LoadError>(())
+//! ```
+
+mod draft;
+mod error;
+#[cfg(test)]
+mod fake_server;
+mod lane;
+mod observer;
+mod options;
+mod order_ids;
+mod popularity;
+mod report;
+mod run;
+mod schedule;
+mod setup;
+mod tally;
+mod window;
+mod workload;
+
+pub use error::LoadError;
+pub use observer::{Nobody, Observer};
+pub use options::{Extent, LoadOptions, Skew};
+pub use report::{Ended, LatencyUs, LoadReport, Progress};
+pub use run::run;
+pub use workload::WorkloadName;

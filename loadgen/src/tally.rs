@@ -1,0 +1,176 @@
+//! Counting answers and their latencies.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+use orderline_protocol::RejectCode;
+
+use crate::report::{LatencyUs, micros};
+
+/// Latencies are kept up to so many nanoseconds (an hour); longer ones count as this long. The maximum is exact.
+const LATENCY_NS_MAX: u64 = 3_600_000_000_000;
+
+/// Reject codes are numbered below this; whatever a newer server sends beyond is counted together.
+const CODES: usize = 128;
+
+/// Counts of answers, and their latencies.
+pub(crate) struct Tally {
+    /// Orders accepted.
+    pub(crate) acked: u64,
+    /// Orders refused.
+    pub(crate) rejected: u64,
+    by_code: [u64; CODES],
+    /// Since the last interval's end. Merged into `total` then, so that each answer is recorded once.
+    interval: Histogram<u64>,
+    total: Histogram<u64>,
+    max_ns: u64,
+    /// Answers come in batches that share their times, so equal latencies are recorded together.
+    pending: (u64, u64),
+}
+
+impl Tally {
+    pub(crate) fn new() -> Self {
+        Self {
+            acked: 0,
+            rejected: 0,
+            by_code: [0; CODES],
+            interval: histogram(),
+            total: histogram(),
+            max_ns: 0,
+            pending: (0, 0),
+        }
+    }
+
+    /// Orders answered.
+    pub(crate) fn answered(&self) -> u64 {
+        self.acked + self.rejected
+    }
+
+    #[inline]
+    pub(crate) fn accepted(&mut self, latency_ns: u64) {
+        self.acked += 1;
+        self.record(latency_ns);
+    }
+
+    #[inline]
+    pub(crate) fn refused(&mut self, code: u16, latency_ns: u64) {
+        self.rejected += 1;
+        let code = usize::from(code);
+        self.by_code[if code < CODES { code } else { 0 }] += 1;
+        self.record(latency_ns);
+    }
+
+    #[inline]
+    fn record(&mut self, latency_ns: u64) {
+        if self.pending.0 == latency_ns {
+            self.pending.1 += 1;
+        } else {
+            self.settle();
+            self.pending = (latency_ns, 1);
+            self.max_ns = self.max_ns.max(latency_ns);
+        }
+    }
+
+    fn settle(&mut self) {
+        let (latency_ns, count) = std::mem::take(&mut self.pending);
+        if count > 0 {
+            self.interval.saturating_record_n(latency_ns.max(1), count);
+        }
+    }
+
+    /// Ends an interval: its 99th percentile in microseconds.
+    pub(crate) fn end_interval(&mut self) -> u64 {
+        self.settle();
+        let p99_us = micros(self.interval.value_at_quantile(0.99));
+        // Both have the same bounds, so nothing can be refused.
+        let added = self.total.add(&self.interval);
+        debug_assert!(added.is_ok());
+        self.interval.reset();
+        p99_us
+    }
+
+    /// Latencies of all answers.
+    pub(crate) fn latency_us(&mut self) -> LatencyUs {
+        self.end_interval();
+        LatencyUs::of(&self.total, self.max_ns)
+    }
+
+    /// Refused orders by the reject code's name.
+    pub(crate) fn rejected_by_code(&self) -> BTreeMap<&'static str, u64> {
+        let name = |number: usize| {
+            RejectCode::from_number(number as u16).map_or("a code unknown to this program", RejectCode::name)
+        };
+        let mut by_name = BTreeMap::new();
+        for (number, &count) in self.by_code.iter().enumerate().filter(|&(_, &count)| count > 0) {
+            *by_name.entry(name(number)).or_insert(0) += count;
+        }
+        by_name
+    }
+}
+
+fn histogram() -> Histogram<u64> {
+    // Constants that the histogram takes: 3 significant digits between 1 ns and an hour.
+    match Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3) {
+        Ok(histogram) => histogram,
+        Err(error) => unreachable!("the histogram's bounds are constants: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_answer_counts_once_and_percentiles_are_of_all() {
+        let mut tally = Tally::new();
+        for us in 1..=1_000_u64 {
+            tally.accepted(us * 1_000);
+            if us % 100 == 0 {
+                tally.end_interval();
+            }
+        }
+        let latency_us = tally.latency_us();
+        assert_eq!((tally.acked, tally.total.len()), (1_000, 1_000));
+        assert_eq!(latency_us.max, 1_000);
+        for (found, exact) in [(latency_us.p50, 500), (latency_us.p90, 900), (latency_us.p99, 990)] {
+            assert!(found.abs_diff(exact) <= 1, "{found} for {exact}");
+        }
+        assert_eq!(tally.latency_us(), latency_us, "asking changes nothing");
+    }
+
+    #[test]
+    fn equal_latencies_recorded_together_weigh_what_they_should() {
+        let mut tally = Tally::new();
+        for _ in 0..989 {
+            tally.accepted(50_000);
+        }
+        for _ in 0..11 {
+            tally.accepted(7_000_000);
+        }
+        let latency_us = tally.latency_us();
+        assert_eq!((latency_us.p50, latency_us.p90), (50, 50));
+        assert!(latency_us.p99.abs_diff(7_000) <= 7, "{latency_us:?}");
+        assert_eq!(latency_us.max, 7_000);
+    }
+
+    #[test]
+    fn the_maximum_is_exact_beyond_what_the_histogram_holds() {
+        let mut tally = Tally::new();
+        tally.accepted(LATENCY_NS_MAX * 2 + 1_000);
+        tally.accepted(0);
+        assert_eq!(tally.latency_us().max, LATENCY_NS_MAX * 2 / 1_000 + 1);
+        assert_eq!(tally.total.len(), 2);
+    }
+
+    #[test]
+    fn refusals_are_counted_by_name_and_unknown_ones_not_lost() {
+        let mut tally = Tally::new();
+        for code in [51, 51, 71, 127, 128, u16::MAX] {
+            tally.refused(code, 1_000);
+        }
+        let by_code = tally.rejected_by_code();
+        assert_eq!((by_code["InsufficientStock"], by_code["Busy"]), (2, 1));
+        assert_eq!(by_code.values().sum::<u64>(), tally.rejected);
+        assert_eq!((tally.rejected, tally.answered()), (6, 6));
+    }
+}
