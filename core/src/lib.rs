@@ -1,4 +1,8 @@
 //! The order core: the pure state machine, the one loop around it, and recovery.
+//!
+//! [`state`] decides and applies, and knows nothing of threads, clocks or disks. [`engine`] is the one loop that
+//! drives it between the [`door`]s of the fronts and the journal. [`recovery`] brings a directory back, with
+//! [`snapshot`]s to start from.
 
 #[cfg(target_endian = "big")]
 compile_error!("the tables in memory share their layout with the journal's little-endian bytes");
@@ -6,6 +10,9 @@ compile_error!("the tables in memory share their layout with the journal's littl
 mod arena;
 pub mod door;
 pub mod engine;
+pub mod recovery;
+pub mod snapshot;
 pub mod state;
 
+pub use engine::{Doors, Engine, EngineOptions, EngineStats};
 pub use state::{Decision, Rejection, Scratch, State, StateHash};

@@ -1,0 +1,58 @@
+//! `orderline inspect`: journal records as JSON lines, handles shown by their codes. Changes nothing.
+
+use std::io::{BufWriter, ErrorKind, Write};
+
+use orderline_core::State;
+use orderline_core::recovery;
+use orderline_protocol::event::Event;
+
+use crate::cli::InspectArguments;
+use crate::offline::{self, ReadFrom};
+use crate::record;
+use crate::verb::{Ending, Refusal, VerbResult};
+
+pub(crate) fn run(arguments: &InspectArguments) -> VerbResult {
+    let mut offline = offline::open(&arguments.data, ReadFrom::Oldest)?;
+    if offline.reader.position().segment > 1 {
+        offline = offline::open(&arguments.data, ReadFrom::Snapshot)?;
+        eprintln!("the journal's first segments were removed: records start behind {}", offline.state.sequence());
+    }
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let mut left = arguments.limit.unwrap_or(u64::MAX);
+    // The state is carried along for the names: a record is shown with the codes that it had when it was written.
+    while left > 0 {
+        let Some(batch) = offline.reader.next_batch(u64::MAX)? else { break };
+        for seen in batch.records() {
+            let event = Event::read(seen.kind, seen.version, seen.payload)
+                .map_err(|error| Refusal::new(format!("record {}: {error}", seen.sequence)))?;
+            recovery::check_next(&offline.state, seen.sequence)?;
+            offline.state.apply(seen.sequence, batch.recorded_at_us, &event);
+            let wanted = seen.sequence >= arguments.from
+                && arguments.order.is_none_or(|order| record::order_of(&event) == Some(order));
+            if wanted && left > 0 {
+                left -= 1;
+                if !print(&mut out, &offline.state, seen.sequence, batch.recorded_at_us, &event)? {
+                    return Ok(Ending::Well);
+                }
+            }
+        }
+    }
+    out.flush()?;
+    Ok(Ending::Well)
+}
+
+/// Prints a record; false when nobody reads any more.
+fn print(
+    out: &mut impl Write,
+    state: &State,
+    sequence: u64,
+    recorded_at_us: i64,
+    event: &Event<'_>,
+) -> Result<bool, Refusal> {
+    let value = record::to_json(state, sequence, recorded_at_us, event);
+    match writeln!(out, "{value}") {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}

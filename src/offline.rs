@@ -1,0 +1,49 @@
+//! A data directory at rest, read without changing it: what `verify`, `replay`, `inspect` and the drill share.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use orderline_core::State;
+use orderline_core::snapshot::{self, Loaded};
+use orderline_journal::{PositionalStorage, Reader, Storage};
+
+use crate::verb::Refusal;
+
+/// A directory opened for reading, and the state at the place where reading starts.
+pub(crate) struct Offline {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) reader: Reader,
+    pub(crate) state: State,
+    /// The sequence of the snapshot that the state comes from; 0: none.
+    pub(crate) snapshot_sequence: u64,
+}
+
+/// From where a directory is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReadFrom {
+    /// The first record that the journal still has.
+    Oldest,
+    /// The newest good snapshot.
+    Snapshot,
+}
+
+/// Opens a directory for reading. A running server may have it open, too; then what it has written so far is read.
+pub(crate) fn open(directory: &Path, from: ReadFrom) -> Result<Offline, Refusal> {
+    let storage: Arc<dyn Storage> = Arc::new(PositionalStorage::new(directory));
+    let seed = random_seed();
+    let loaded = match from {
+        ReadFrom::Snapshot => snapshot::load_newest(&storage, seed)?,
+        ReadFrom::Oldest => Loaded::nothing(seed),
+    };
+    for refused in &loaded.refused {
+        eprintln!("passed over: {refused}");
+    }
+    let reader = Reader::open(Arc::clone(&storage), loaded.start)?;
+    Ok(Offline { storage, reader, state: loaded.state, snapshot_sequence: loaded.sequence })
+}
+
+/// A seed for hash tables: different in every process, and never written anywhere.
+pub(crate) fn random_seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0)
+}

@@ -1,0 +1,103 @@
+//! `orderline verify`: reads everything in a directory and checks every checksum, link and invariant. Changes nothing.
+
+use orderline_core::{recovery, snapshot};
+use serde::Serialize;
+
+use crate::cli::VerifyArguments;
+use crate::offline::{self, ReadFrom};
+use crate::progress::{ProgressLine, grouped};
+use crate::verb::{Ending, VerbResult, print_json};
+
+#[derive(Debug, Serialize)]
+struct VerifyReport {
+    ok: bool,
+    records: u64,
+    last_sequence: u64,
+    orders_total: u64,
+    orders_open: u64,
+    state_hash: String,
+    violations: Vec<String>,
+    /// What a crash left at the journal's end and the next start will cut: no damage.
+    torn_tail: Option<String>,
+    /// Sequences of the snapshots that were found, read, and equal to the replay at their place.
+    snapshots_equal: Vec<u64>,
+}
+
+pub(crate) fn run(arguments: &VerifyArguments) -> VerbResult {
+    let mut offline = offline::open(&arguments.data, ReadFrom::Oldest)?;
+    let mut violations = Vec::new();
+    let (mut snapshots, refused) = snapshot::state_hashes(&offline.storage, offline::random_seed())?;
+    violations.extend(refused);
+    // A journal whose first segments were removed can only be read from a snapshot on.
+    if offline.reader.position().segment > 1 {
+        offline = offline::open(&arguments.data, ReadFrom::Snapshot)?;
+    }
+    let first_sequence = offline.state.sequence();
+    let mut snapshots_equal = Vec::new();
+    let mut line = ProgressLine::new();
+    // Replayed from one snapshot's place to the next, where the hashes must agree, and then to the end.
+    snapshots.retain(|&(sequence, _)| sequence >= first_sequence);
+    let stops = snapshots.iter().map(|&(sequence, hash)| (sequence, Some(hash))).chain([(u64::MAX, None)]);
+    for (stop, expected) in stops {
+        let replayed = recovery::replay(&mut offline.reader, &mut offline.state, stop, |state, _| {
+            line.show(|| format!("verified up to {}", grouped(state.sequence())));
+        });
+        if let Err(error) = replayed {
+            violations.push(error.to_string());
+            break;
+        }
+        if let Some(expected) = expected {
+            let found = offline.state.hash();
+            if offline.state.sequence() != stop {
+                violations.push(format!(
+                    "the snapshot at {stop} lies behind the journal's end at {}",
+                    offline.state.sequence()
+                ));
+                break;
+            }
+            if found == expected {
+                snapshots_equal.push(stop);
+            } else {
+                violations.push(format!("the snapshot at {stop} has state hash {expected}, replay gives {found}"));
+            }
+        }
+    }
+    line.done();
+    violations.extend(offline.state.check().iter().map(ToString::to_string));
+    let counts = offline.state.counts();
+    let report = VerifyReport {
+        ok: violations.is_empty(),
+        records: offline.state.sequence() - first_sequence,
+        last_sequence: offline.state.sequence(),
+        orders_total: counts.orders_total,
+        orders_open: counts.orders_open,
+        state_hash: offline.state.hash().to_string(),
+        violations,
+        torn_tail: offline.reader.torn_tail().map(|torn| {
+            format!(
+                "{} bytes from offset {} of segment {} on ({})",
+                torn.bytes_removed, torn.offset, torn.segment, torn.reason
+            )
+        }),
+        snapshots_equal,
+    };
+    eprintln!(
+        "{} records up to sequence {}, {} orders ({} open), state hash {}",
+        grouped(report.records),
+        report.last_sequence,
+        grouped(report.orders_total),
+        grouped(report.orders_open),
+        report.state_hash
+    );
+    if let Some(torn) = &report.torn_tail {
+        eprintln!("torn tail, never acknowledged: {torn}");
+    }
+    for violation in &report.violations {
+        eprintln!("violation: {violation}");
+    }
+    eprintln!("{}", if report.ok { "all is well" } else { "NOT well" });
+    if arguments.json {
+        print_json(&report)?;
+    }
+    Ok(Ending::well_if(report.ok))
+}
