@@ -106,7 +106,7 @@ impl Work {
     }
 
     /// The engine's side: appends one reply of at most `bytes_max` bytes, written by `write`.
-    pub(crate) fn push_reply(&mut self, bytes_max: usize, write: impl FnOnce(&mut Vec<u8>)) {
+    pub fn push_reply(&mut self, bytes_max: usize, write: impl FnOnce(&mut Vec<u8>)) {
         let full = self.frames.last().is_none_or(|last| {
             last.count == u16::MAX
                 || self.output.len() - last.start + bytes_max
@@ -223,24 +223,31 @@ impl Drop for Door {
 }
 
 impl EngineEnd {
-    pub(crate) fn take(&self) -> Option<Box<Work>> {
+    /// Takes the oldest work that was submitted.
+    pub fn take(&self) -> Option<Box<Work>> {
         self.shared.inbox.pop()
     }
 
-    pub(crate) fn has_work(&self) -> bool {
+    /// Whether [`EngineEnd::take`] would find something.
+    pub fn has_work(&self) -> bool {
         !self.shared.inbox.is_empty()
     }
 
     /// Whether the front has gone for good.
-    pub(crate) fn is_closed(&self) -> bool {
+    pub fn is_closed(&self) -> bool {
         self.shared.closed.load(Ordering::Acquire)
     }
 
-    pub(crate) fn put(&self, work: Box<Work>) {
+    /// Hands a work back, in the order in which it was decided.
+    ///
+    /// # Panics
+    /// When more works come back than went in.
+    pub fn put(&self, work: Box<Work>) {
         assert!(self.shared.outbox.push(work).is_ok(), "as many works come back as went in");
     }
 
-    pub(crate) fn wake_front(&self) {
+    /// Wakes the front, after a work whose replies may be released at once was put.
+    pub fn wake_front(&self) {
         if let Some(wake) = self.shared.wake_front.get() {
             wake();
         }
