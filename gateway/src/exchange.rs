@@ -1,0 +1,171 @@
+//! What a turn does between the sockets and the engine's door: read, collect, release, write.
+
+use orderline_core::door::{Task, Work};
+use orderline_protocol::frame::CloseReason;
+
+use crate::Gateway;
+use crate::connection::{Heard, Stage, Verdict};
+use crate::stats::add;
+
+impl Gateway {
+    /// Reads each ready connection once: one that has more to say comes back after the others.
+    pub(crate) fn read(&mut self) {
+        for _ in 0..self.to_read.len() {
+            if !self.has_door_room() {
+                return;
+            }
+            let Some(key) = self.to_read.pop_front() else { return };
+            let Some(connection) = self.connections.get_mut(key) else { continue };
+            connection.is_to_read = false;
+            if !connection.may_read(&self.options) {
+                continue;
+            }
+            let (bytes, heard) = connection.read(&mut self.pool, &self.options, self.now);
+            add(&self.stats.bytes_in, bytes as u64);
+            let has_output = connection.has_output();
+            match heard {
+                Heard::Nothing => {}
+                Heard::Hello(hello) => self.greet(key, &hello),
+                Heard::Commands(work) => {
+                    add(&self.stats.frames, work.payloads.len() as u64);
+                    add(&self.stats.commands, work.command_count.into());
+                    self.submit(key, work);
+                }
+                Heard::Gone => {
+                    self.remove(key);
+                    continue;
+                }
+                Heard::Wrong(reason) => self.close(key, reason),
+            }
+            if has_output {
+                self.want_write(key);
+            }
+            self.want_read(key);
+            self.arm(key);
+        }
+    }
+
+    pub(crate) fn submit(&mut self, key: u64, mut work: Box<Work>) {
+        let Some(connection) = self.connections.get_mut(key) else {
+            self.pool.recycle(work);
+            return;
+        };
+        connection.in_engine += 1;
+        connection.in_flight += 1;
+        self.in_engine += 1;
+        work.owner = key;
+        self.door.submit(work);
+    }
+
+    /// Takes back what the engine has done with. Its replies wait here for the watermark.
+    pub(crate) fn collect(&mut self) {
+        while let Some(mut work) = self.door.collect() {
+            assert!(self.in_engine > 0, "no more comes back than went in");
+            self.in_engine -= 1;
+            let key = work.owner;
+            let Some(connection) = self.connections.get_mut(key) else {
+                self.pool.recycle(work);
+                continue;
+            };
+            connection.in_engine -= 1;
+            connection.hold(work.seal().len());
+            self.pool.reclaim_input(&mut work);
+            let newest = self.held.back().map_or(0, |before| before.release_at);
+            assert!(work.release_at >= newest, "what is released first was decided first");
+            self.held.push_back(work);
+            self.want_read(key);
+        }
+    }
+
+    /// Lets go what the watermark has reached.
+    pub(crate) fn release(&mut self) {
+        let durable = self.door.durable();
+        while self.held.front().is_some_and(|work| work.release_at <= durable) {
+            let Some(work) = self.held.pop_front() else { return };
+            let key = work.owner;
+            if let Some(connection) = self.connections.get_mut(key) {
+                connection.in_flight -= 1;
+                if matches!(work.task, Task::OpenSession { .. }) {
+                    self.welcome(key, &work);
+                } else if connection.stage != Stage::Closing {
+                    connection.release(&work, &mut self.pool);
+                    self.want_write(key);
+                }
+            }
+            self.pool.recycle(work);
+        }
+    }
+
+    /// Writes to every connection that has something, once.
+    pub(crate) fn write(&mut self) {
+        let mut to_write = std::mem::take(&mut self.to_write);
+        for key in to_write.drain(..) {
+            let Some(connection) = self.connections.get_mut(key) else { continue };
+            connection.is_to_write = false;
+            let Some(bytes) = connection.write(&mut self.pool, self.now) else {
+                self.remove(key);
+                continue;
+            };
+            add(&self.stats.bytes_out, bytes as u64);
+            if connection.queued_bytes() > self.options.output_bytes_max {
+                self.close(key, CloseReason::SlowReader);
+                continue;
+            }
+            if connection.is_draining && connection.in_flight == 0 && connection.stage != Stage::Closing {
+                self.close(key, CloseReason::Stopping);
+            }
+            self.want_read(key);
+            self.arm(key);
+        }
+        // What closed in this turn has one more frame to write in the next.
+        to_write.append(&mut self.to_write);
+        self.to_write = to_write;
+    }
+
+    /// Looks at the connections whose deadline has come.
+    pub(crate) fn expire(&mut self) {
+        while let Some((due, key)) = self.deadlines.pop_due(self.now) {
+            let Some(connection) = self.connections.get_mut(key) else { continue };
+            if connection.armed != due {
+                continue;
+            }
+            connection.armed = crate::deadlines::NEVER;
+            match connection.verdict(&self.options, self.now) {
+                Verdict::Fine => {}
+                Verdict::Ping => {
+                    connection.say(orderline_protocol::frame::FrameKind::Ping, &[], &mut self.pool);
+                    self.want_write(key);
+                }
+                Verdict::Close(reason) => self.close(key, reason),
+                Verdict::Drop => self.remove(key),
+            }
+            self.arm(key);
+        }
+    }
+
+    pub(crate) fn arm(&mut self, key: u64) {
+        if let Some(connection) = self.connections.get_mut(key) {
+            let due = connection.due(&self.options).max(self.now + 1);
+            self.deadlines.arm(key, &mut connection.armed, due);
+        }
+    }
+
+    pub(crate) fn want_read(&mut self, key: u64) {
+        if let Some(connection) = self.connections.get_mut(key)
+            && !connection.is_to_read
+            && connection.may_read(&self.options)
+        {
+            connection.is_to_read = true;
+            self.to_read.push_back(key);
+        }
+    }
+
+    pub(crate) fn want_write(&mut self, key: u64) {
+        if let Some(connection) = self.connections.get_mut(key)
+            && !connection.is_to_write
+        {
+            connection.is_to_write = true;
+            self.to_write.push(key);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Letting peers go: closes with a reason, connections that are gone, and the end of it all.
+
+use orderline_protocol::frame::CloseReason;
+
+use crate::Gateway;
+use crate::connection::Stage;
+
+impl Gateway {
+    /// Closes a connection and says why. A slow reader is dropped without a word: it would not read that either.
+    pub(crate) fn close(&mut self, key: u64, reason: CloseReason) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.stage == Stage::Closing {
+            return;
+        }
+        self.stats.count_close(reason);
+        if reason == CloseReason::SlowReader {
+            self.remove(key);
+            return;
+        }
+        if let Some(session) = connection.session
+            && self.sessions.get(&session) == Some(&key)
+        {
+            self.sessions.remove(&session);
+        }
+        connection.begin_close(reason, &mut self.pool, self.now);
+        self.want_write(key);
+        self.want_read(key);
+        self.arm(key);
+    }
+
+    /// Forgets a connection. What the engine still has of it is thrown away when it comes back.
+    pub(crate) fn remove(&mut self, key: u64) {
+        let Some(connection) = self.connections.remove(key) else { return };
+        if let Some(session) = connection.session
+            && self.sessions.get(&session) == Some(&key)
+        {
+            self.sessions.remove(&session);
+        }
+        let mut stream = connection.dismantle(&mut self.pool);
+        // Dropping the stream closes the socket, which leaves the poll by itself.
+        let _ = self.poll.registry().deregister(&mut stream);
+        self.stats
+            .connections_open
+            .store(self.connections.len() as u64, std::sync::atomic::Ordering::Relaxed);
+        // A descriptor is free again.
+        self.accept_after = 0;
+    }
+
+    /// Begins to stop when asked for the first time; true once everybody has gone or patience has run out.
+    pub(crate) fn is_stopped(&mut self) -> bool {
+        match self.stop_at {
+            Some(stop_at) => self.connections.len() == 0 || self.now >= stop_at,
+            None => {
+                self.stop_at = Some(self.now + self.options.stop_ms_max);
+                self.listener = None;
+                for key in self.connections.keys() {
+                    let Some(connection) = self.connections.get_mut(key) else { continue };
+                    connection.is_draining = true;
+                    if connection.in_flight == 0 {
+                        self.close(key, CloseReason::Stopping);
+                    }
+                }
+                self.connections.len() == 0
+            }
+        }
+    }
+}
