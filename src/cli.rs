@@ -70,6 +70,9 @@ pub(crate) struct ServeArguments {
     /// Settings in a TOML file; docs/operations.md lists every key with its default.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Say the recovered state's hash on standard error before serving (about 0.1 us an order).
+    #[arg(long)]
+    pub(crate) state_hash: bool,
 }
 
 /// See [`Verb::Load`].
@@ -113,6 +116,9 @@ pub(crate) struct LoadArguments {
     /// Units of the one SKU that a flash sale has to sell.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub(crate) flash_stock: u64,
+    /// Seconds to wait for a vanished server to come back.
+    #[arg(long, value_name = "S", default_value_t = 10.0)]
+    pub(crate) patience: f64,
     /// The generator's seed; order ids differ between runs all the same.
     #[arg(long, value_name = "X", default_value_t = 1)]
     pub(crate) seed: u64,

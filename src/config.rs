@@ -89,22 +89,141 @@ impl Default for EngineConfig {
 pub(crate) struct GatewayConfig {
     /// Connections at one time.
     pub(crate) connections_max: usize,
-    /// Commands that one connection may have unanswered.
-    pub(crate) credits: u32,
     /// Batches that one connection may have in the engine at one time.
     pub(crate) works_per_connection_max: usize,
+    /// Commands that one connection may have unanswered.
+    pub(crate) credits: u32,
     /// What clients must say: 64 hexadecimal digits; empty: nothing is asked.
     pub(crate) token: String,
     /// Milliseconds until the hello must be here.
-    pub(crate) hello_deadline_ms: u32,
+    pub(crate) hello_deadline_ms: u64,
     /// Milliseconds from a frame's first byte to its last.
-    pub(crate) frame_deadline_ms: u32,
+    pub(crate) frame_deadline_ms: u64,
     /// Milliseconds of silence after which a connection is given up.
     pub(crate) idle_ms_max: u32,
+    /// MiB of replies that may wait for one client.
+    pub(crate) output_mib_max: usize,
     /// Milliseconds in which a client must read something while replies wait.
-    pub(crate) write_stall_ms_max: u32,
-    /// KiB of replies that may wait for one client.
-    pub(crate) output_kib_max: usize,
-    /// Looks for work before the gateway's thread sleeps.
-    pub(crate) spin_count: u32,
+    pub(crate) write_stall_ms_max: u64,
+    /// Microseconds for which the gateway's thread looks for work before it sleeps.
+    pub(crate) spin_us: u64,
+}
+
+impl Default for GatewayConfig {
+    fn default() -> Self {
+        let options = GatewayOptions::default();
+        Self {
+            connections_max: options.connections_max,
+            works_per_connection_max: options.works_per_connection_max,
+            credits: options.credits,
+            token: String::new(),
+            hello_deadline_ms: options.hello_deadline_ms,
+            frame_deadline_ms: options.frame_deadline_ms,
+            idle_ms_max: options.idle_ms_max,
+            output_mib_max: options.output_bytes_max >> 20,
+            write_stall_ms_max: options.write_stall_ms_max,
+            spin_us: options.spin_us,
+        }
+    }
+}
+
+impl Config {
+    /// Reads a configuration file, or takes the defaults when there is none.
+    pub(crate) fn load(file: Option<&Path>) -> Result<Self, Refusal> {
+        let Some(file) = file else { return Ok(Self::default()) };
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| Refusal::new(format!("cannot read the configuration {}: {error}", file.display())))?;
+        Self::parse(&text).map_err(|error| Refusal::new(format!("{}: {error}", file.display())))
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let config: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        if config.journal.segment_mib == 0 || config.journal.segment_mib > 1 << 20 {
+            return Err("journal.segment_mib is from 1 to 1048576".to_owned());
+        }
+        if config.journal.unsynced_mib_max == 0 || config.journal.unsynced_mib_max > 1 << 20 {
+            return Err("journal.unsynced_mib_max is from 1 to 1048576".to_owned());
+        }
+        config.gateway.token_bytes()?;
+        Ok(config)
+    }
+
+    pub(crate) fn journal_options(&self) -> JournalOptions {
+        JournalOptions {
+            segment_bytes: self.journal.segment_mib << 20,
+            unsynced_bytes_max: self.journal.unsynced_mib_max << 20,
+            spin_count: self.journal.spin_count,
+            ..JournalOptions::default()
+        }
+    }
+
+    pub(crate) fn engine_options(&self) -> EngineOptions {
+        EngineOptions { spin_count: self.engine.spin_count }
+    }
+
+    pub(crate) fn gateway_options(&self) -> Result<GatewayOptions, Refusal> {
+        let gateway = &self.gateway;
+        Ok(GatewayOptions {
+            connections_max: gateway.connections_max,
+            works_per_connection_max: gateway.works_per_connection_max,
+            credits: gateway.credits,
+            token: gateway.token_bytes().map_err(Refusal::new)?,
+            hello_deadline_ms: gateway.hello_deadline_ms,
+            frame_deadline_ms: gateway.frame_deadline_ms,
+            idle_ms_max: gateway.idle_ms_max,
+            output_bytes_max: gateway.output_mib_max << 20,
+            write_stall_ms_max: gateway.write_stall_ms_max,
+            spin_us: gateway.spin_us,
+            ..GatewayOptions::default()
+        })
+    }
+}
+
+impl GatewayConfig {
+    /// Works that may be in the gateway's door at one time: bounds compose, so that an admitted push cannot fail.
+    pub(crate) fn door_capacity(&self) -> usize {
+        self.connections_max.saturating_mul(self.works_per_connection_max)
+    }
+
+    fn token_bytes(&self) -> Result<Option<[u8; 32]>, String> {
+        if self.token.is_empty() {
+            return Ok(None);
+        }
+        let wrong = || "gateway.token is 64 hexadecimal digits, or empty for none".to_owned();
+        if self.token.len() != 64 || !self.token.is_ascii() {
+            return Err(wrong());
+        }
+        let mut bytes = [0; 32];
+        for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
+            *byte = u8::from_str_radix(&self.token[at..at + 2], 16).map_err(|_| wrong())?;
+        }
+        Ok(Some(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_stand_and_every_key_can_be_set() {
+        assert_eq!(Config::parse("").unwrap(), Config::default());
+        let config = Config::parse("[journal]\nsegment_mib = 8\nbackend = \"positional\"\n[gateway]\ncredits = 16").unwrap();
+        assert_eq!((config.journal.segment_mib, config.journal.backend), (8, Backend::Positional));
+        assert_eq!(config.gateway_options().map(|options| options.credits).ok(), Some(16));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_the_key_named() {
+        for (text, named) in [
+            ("[journal]\nsegment = 8", "segment"),
+            ("[journal]\nsegment_mib = 0", "journal.segment_mib"),
+            ("[gateway]\ntoken = \"abc\"", "gateway.token"),
+            ("[gateway]\ncredits = -1", "credits"),
+            ("[journal]\nbackend = \"tape\"", "backend"),
+        ] {
+            let error = Config::parse(text).unwrap_err();
+            assert!(error.contains(named), "{text}: {error}");
+        }
+    }
 }

@@ -2,14 +2,21 @@
 //!
 //! Exit 0: done and well. Exit 1: it ran and found something wrong. Exit 2: unusable arguments, or it refused to start.
 
+mod campaign;
 mod cli;
+mod config;
 mod demo;
 mod drill;
 mod import;
 mod inspect;
+mod ledger;
 mod load;
+mod offline;
+mod progress;
+mod record;
 mod replay;
 mod serve;
+mod server_process;
 mod verb;
 mod verify;
 

@@ -1,0 +1,154 @@
+//! `orderline serve`: the line, composed in one place.
+//!
+//!     socket -> gateway -> door -> engine -> journal -> sync -> watermark -> gateway -> socket
+//!
+//! Four threads make it: the gateway (this one), the engine, the sync thread and, now and then, the snapshots' maker.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use orderline_core::recovery::{self, Recovered};
+use orderline_core::snapshot::{SnapshotPlan, Snapshotter};
+use orderline_core::{Doors, Engine};
+use orderline_gateway::Gateway;
+use orderline_journal::{Locked, MappedStorage, PositionalStorage, Storage, Watermark};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::cli::ServeArguments;
+use crate::config::{Backend, Config};
+use crate::offline::random_seed;
+use crate::progress::{ProgressLine, grouped};
+use crate::verb::{Ending, Refusal, VerbResult};
+
+pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
+    if arguments.http.is_some() {
+        return Err(Refusal::new("--http: the HTTP API is not built yet; start without it"));
+    }
+    let config = Config::load(arguments.config.as_deref())?;
+    let gateway_options = config.gateway_options()?;
+    gateway_options.check(config.gateway.door_capacity())?;
+    if !arguments.listen.ip().is_loopback() && gateway_options.token.is_none() {
+        eprintln!("warning: {} is open to the network and asks no token; set gateway.token", arguments.listen);
+    }
+
+    let recovered = recover(arguments, &config)?;
+    if arguments.state_hash {
+        let start = Instant::now();
+        let hash = recovered.state.hash();
+        let took_ms = start.elapsed().as_millis();
+        eprintln!("state hash {hash} at sequence {} in {took_ms} ms", recovered.state.sequence());
+    }
+    let Recovered { state, opened, snapshot_sequence, .. } = recovered;
+
+    let mut doors = Doors::new(opened.watermark.clone());
+    let door = doors.open(config.gateway.door_capacity());
+    let gateway = Gateway::bind(arguments.listen, door, gateway_options)?;
+    let listen = gateway.local_addr();
+    let engine = Engine::new(state, opened.writer, doors, unix_us, config.engine_options());
+
+    stop_when_the_journal_fails(&opened.watermark);
+    let stopping = Arc::new(AtomicBool::new(false));
+    let sync_thread = opened.syncer.spawn()?;
+    let engine_thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || engine.run())?;
+    let snapshotter = Snapshotter::spawn(
+        Arc::clone(&opened.storage),
+        opened.watermark,
+        SnapshotPlan {
+            every_records: config.snapshots.every_records,
+            remove_segments: config.snapshots.remove_segments,
+            last_sequence: snapshot_sequence,
+            seed: random_seed(),
+        },
+        Arc::clone(&stopping),
+        |told| eprintln!("{told}"),
+    )?;
+    let gateway_handle = gateway.handle();
+    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        if signals.forever().next().is_some() {
+            gateway_handle.stop();
+        }
+    })?;
+
+    say_ready(&format!("ready {listen}"))?;
+    gateway.run()?;
+
+    // The gateway has closed its door: the engine ends when it has decided what was in it, the sync thread when all
+    // of that is durable.
+    let ended = engine_thread.join();
+    stopping.store(true, Ordering::Release);
+    let stats = match ended {
+        Ok(stats) => stats?,
+        Err(_) => return Err(Refusal::new("the engine has stopped on a broken invariant; see above")),
+    };
+    let joined = sync_thread.join().is_ok() & snapshotter.join();
+    eprintln!(
+        "stopped: {} accepted, {} rejected, {} repeated, {} queries",
+        grouped(stats.accepted_count),
+        grouped(stats.rejected_count),
+        grouped(stats.repeated_count),
+        grouped(stats.answered_count)
+    );
+    Ok(Ending::well_if(joined))
+}
+
+fn recover(arguments: &ServeArguments, config: &Config) -> Result<Recovered, Refusal> {
+    let start = Instant::now();
+    let storage: Arc<dyn Storage> = match config.journal.backend {
+        Backend::Mapped => Arc::new(MappedStorage::new(&arguments.data)),
+        Backend::Positional => Arc::new(PositionalStorage::new(&arguments.data)),
+    };
+    let locked = Locked::new(storage, config.journal_options())?;
+    let mut line = ProgressLine::new();
+    let recovered = recovery::recover(locked, random_seed(), |sequence| {
+        line.show(|| format!("recovering: sequence {}", grouped(sequence)));
+    })?;
+    line.done();
+    for refused in &recovered.snapshots_refused {
+        eprintln!("snapshot passed over: {refused}");
+    }
+    if let Some(torn) = &recovered.opened.recovery.torn_tail {
+        eprintln!(
+            "torn tail cut: {} bytes from offset {} of segment {} on, never acknowledged ({}); kept in {:?}",
+            torn.bytes_removed, torn.offset, torn.segment, torn.reason, torn.kept_in
+        );
+    }
+    eprintln!(
+        "recovered {} orders at sequence {} ({} from a snapshot, {} replayed) in {:.3} s",
+        grouped(recovered.state.counts().orders_total),
+        recovered.state.sequence(),
+        recovered.snapshot_sequence,
+        grouped(recovered.replayed_count),
+        start.elapsed().as_secs_f64()
+    );
+    Ok(recovered)
+}
+
+/// A failed write or sync is final: nothing more may be acknowledged, and only a restart can tell what is on disk.
+fn stop_when_the_journal_fails(watermark: &Watermark) {
+    let watched = watermark.clone();
+    watermark.subscribe(Box::new(move || {
+        if let Some(failure) = watched.failure() {
+            eprintln!("orderline: stopping at once, nothing more is acknowledged: {failure}");
+            std::process::exit(1);
+        }
+    }));
+}
+
+#[allow(clippy::print_stdout)] // The one line that callers wait for.
+fn say_ready(line: &str) -> Result<(), Refusal> {
+    println!("{line}");
+    std::io::stdout().flush()?;
+    Ok(())
+}
+
+/// Microseconds since 1970.
+fn unix_us() -> i64 {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => since.as_micros() as i64,
+        Err(before) => -(before.duration().as_micros() as i64),
+    }
+}
