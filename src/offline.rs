@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use orderline_core::State;
 use orderline_core::snapshot::{self, Loaded};
-use orderline_journal::{PositionalStorage, Reader, Storage};
+use orderline_journal::{PositionalStorage, Reader, Start, Storage};
 
 use crate::verb::Refusal;
 
@@ -31,8 +31,9 @@ pub(crate) enum ReadFrom {
 pub(crate) fn open(directory: &Path, from: ReadFrom) -> Result<Offline, Refusal> {
     let storage: Arc<dyn Storage> = Arc::new(PositionalStorage::new(directory));
     let seed = random_seed();
+    let oldest = Reader::open(Arc::clone(&storage), Start::Oldest)?;
     let loaded = match from {
-        ReadFrom::Snapshot => snapshot::load_newest(&storage, seed)?,
+        ReadFrom::Snapshot => snapshot::load_newest(&storage, oldest.store_id(), seed)?,
         ReadFrom::Oldest => Loaded::nothing(seed),
     };
     for refused in &loaded.refused {

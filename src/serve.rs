@@ -7,6 +7,7 @@
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use orderline_core::recovery::{self, Recovered};
@@ -53,18 +54,18 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
     let stopping = Arc::new(AtomicBool::new(false));
     let sync_thread = opened.syncer.spawn()?;
     let engine_thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || engine.run())?;
-    let snapshotter = Snapshotter::spawn(
-        Arc::clone(&opened.storage),
-        opened.watermark,
-        SnapshotPlan {
+    let snapshotter = Snapshotter {
+        storage: opened.storage,
+        store_id: opened.recovery.store_id,
+        watermark: opened.watermark,
+        plan: SnapshotPlan {
             every_records: config.snapshots.every_records,
             remove_segments: config.snapshots.remove_segments,
             last_sequence: snapshot_sequence,
             seed: random_seed(),
         },
-        Arc::clone(&stopping),
-        |told| eprintln!("{told}"),
-    )?;
+    };
+    let snapshot_thread = spawn_snapshotter(snapshotter, Arc::clone(&stopping))?;
     let gateway_handle = gateway.handle();
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
@@ -84,7 +85,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
         Ok(stats) => stats?,
         Err(_) => return Err(Refusal::new("the engine has stopped on a broken invariant; see above")),
     };
-    let joined = sync_thread.join().is_ok() & snapshotter.join();
+    let joined = sync_thread.join().is_ok() & snapshot_thread.join().is_ok();
     eprintln!(
         "stopped: {} accepted, {} rejected, {} repeated, {} queries",
         grouped(stats.accepted_count),
@@ -93,6 +94,15 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
         grouped(stats.answered_count)
     );
     Ok(Ending::well_if(joined))
+}
+
+/// Snapshots can wait: their thread gives way to the others.
+fn spawn_snapshotter(snapshotter: Snapshotter, stopping: Arc<AtomicBool>) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name("snapshots".to_owned()).spawn(move || {
+        // On Linux a priority belongs to a thread. Without it snapshots are made all the same.
+        let _ = rustix::process::setpriority_process(None, 10);
+        snapshotter.run(&stopping, |told| eprintln!("{told}"));
+    })
 }
 
 fn recover(arguments: &ServeArguments, config: &Config) -> Result<Recovered, Refusal> {

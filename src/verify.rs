@@ -26,7 +26,7 @@ struct VerifyReport {
 pub(crate) fn run(arguments: &VerifyArguments) -> VerbResult {
     let mut offline = offline::open(&arguments.data, ReadFrom::Oldest)?;
     let mut violations = Vec::new();
-    let (mut snapshots, refused) = snapshot::state_hashes(&offline.storage, offline::random_seed())?;
+    let (mut snapshots, refused) = snapshot::state_hashes(&offline.storage, offline.reader.store_id(), offline::random_seed())?;
     violations.extend(refused);
     // A journal whose first segments were removed can only be read from a snapshot on.
     if offline.reader.position().segment > 1 {

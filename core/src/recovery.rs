@@ -95,7 +95,7 @@ pub fn recover(
     mut progress: impl FnMut(Sequence),
 ) -> Result<Recovered, RecoveryError> {
     let Loaded { mut state, start, sequence: snapshot_sequence, refused } =
-        snapshot::load_newest(locked.storage(), seed)?;
+        snapshot::load_newest(locked.storage(), locked.store_id(), seed)?;
     let mut recovering = locked.recover(start)?;
     let mut batches_to_report = 0;
     while let Some(batch) = recovering.next_batch()? {
