@@ -82,7 +82,8 @@ mod tests {
     }
 
     fn scanned(input: Vec<u8>, credits_left: u32) -> Result<(Work, Found), CloseReason> {
-        let mut work = Work { input, ..Work::default() };
+        let mut work = Work::default();
+        work.input = input;
         let found = scan(&mut work, &mut Said { last_request: 0, credits_left })?;
         Ok((work, found))
     }
