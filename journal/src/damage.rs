@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use zerocopy::FromBytes;
+use zerocopy::{FromBytes, IntoBytes};
 
 use crate::batch::{Fault, check_length};
 use crate::error::JournalError;
@@ -51,7 +51,14 @@ pub(crate) enum End {
 
 pub(crate) fn corrupt(storage: &dyn Storage, segment: u32, fault: Fault, proof: String) -> JournalError {
     let Fault { offset, what, expected, found } = fault;
-    JournalError::Corrupt { path: storage.path(&segment_name(segment)), offset, what, expected, found, proof }
+    JournalError::Corrupt {
+        path: storage.path(&segment_name(segment)),
+        offset,
+        what,
+        expected: expected.into(),
+        found: found.into(),
+        proof: proof.into(),
+    }
 }
 
 /// Looks at everything behind the last good batch. A later batch that is whole and says that the missing one was
@@ -113,26 +120,24 @@ impl Scan<'_> {
     fn run(&self, from: u64) -> Result<Scanned, JournalError> {
         let mut scanned = Scanned::default();
         let mut window = Window::new();
-        let mut block = vec![0; SCAN_BYTES];
+        let mut block = vec![0_u64; SCAN_BYTES / ALIGN_BYTES];
         let mut at = from;
         while at < self.segment_bytes {
             let wanted = (self.segment_bytes - at).min(SCAN_BYTES as u64) as usize;
-            let read = read_full(self.file, at, &mut block[..wanted])?;
+            let read = read_full(self.file, at, &mut block.as_mut_bytes()[..wanted])?;
+            let words = &block[..read / ALIGN_BYTES];
             // Most of what is scanned was never written; whole zero blocks cost no more than reading them.
-            if block[..read].iter().any(|byte| *byte != 0) {
-                for (number, word) in block[..read].chunks(ALIGN_BYTES).enumerate() {
-                    if word.iter().all(|byte| *byte == 0) {
-                        continue;
-                    }
+            if words.iter().any(|word| *word != 0) {
+                for (number, word) in words.iter().enumerate().filter(|(_, word)| **word != 0) {
                     let offset = at + (number * ALIGN_BYTES) as u64;
                     let (first, _) = scanned.nonzero.unwrap_or((offset, 0));
-                    scanned.nonzero = Some((first, offset + word.len() as u64));
-                    if word.starts_with(&BATCH_MAGIC.to_le_bytes()) && scanned.proof.is_none() {
+                    scanned.nonzero = Some((first, offset + ALIGN_BYTES as u64));
+                    if u64::from_le(*word) as u32 == BATCH_MAGIC && scanned.proof.is_none() {
                         scanned.proof = self.proof_at(&mut window, offset)?;
                     }
                 }
             }
-            if read < wanted {
+            if read < wanted || scanned.proof.is_some() {
                 break;
             }
             at += read as u64;

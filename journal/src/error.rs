@@ -101,11 +101,11 @@ pub enum JournalError {
         /// Which rule is broken.
         what: &'static str,
         /// What the rule asks for.
-        expected: String,
+        expected: Box<str>,
         /// What stands there.
-        found: String,
+        found: Box<str>,
         /// Why this is damage and not the torn end of a crash.
-        proof: String,
+        proof: Box<str>,
     },
     /// The log has a hole of a whole file.
     #[error(

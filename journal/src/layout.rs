@@ -95,6 +95,84 @@ pub struct RecordHeader {
     pub flags: u8,
 }
 
+/// The first eight bytes of a snapshot file.
+pub const SNAPSHOT_MAGIC: [u8; 8] = *b"ORDLSNAP";
+/// The first eight bytes of a snapshot's trailer.
+pub const SNAPSHOT_END_MAGIC: [u8; 8] = *b"ORDLSEND";
+/// The most bytes of a section that one chunk holds.
+pub const CHUNK_BYTES_MAX: usize = 1 << 20;
+
+/// The start of a snapshot file: of which store, up to where, and where the log goes on.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct SnapshotHeader {
+    /// [`SNAPSHOT_MAGIC`].
+    pub magic: [u8; 8],
+    /// [`FORMAT_VERSION`].
+    pub format_version: U32,
+    /// The segment in which the log goes on.
+    pub segment: U32,
+    /// The identity of the store.
+    pub store_id: U128,
+    /// The last sequence that is in the snapshot; the file name says the same.
+    pub sequence: U64,
+    /// The offset in the segment at which the log goes on.
+    pub offset: U64,
+    /// The hash of the last batch's header in the snapshot.
+    pub chain: U64,
+    /// Zeros.
+    pub reserved: U32,
+    /// crc32c of everything before it.
+    pub checksum: U32,
+}
+
+/// What stands before each piece of a section.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct ChunkHeader {
+    /// What the section is; the journal does not look.
+    pub tag: U32,
+    /// Bytes that follow, at most [`CHUNK_BYTES_MAX`], without padding.
+    pub length_bytes: U32,
+    /// 1 if this is the section's last chunk, else 0.
+    pub last: U32,
+    /// crc32c of the three fields before it and of the bytes that follow.
+    pub checksum: U32,
+}
+
+/// The end of a snapshot file.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct SnapshotTrailer {
+    /// [`SNAPSHOT_END_MAGIC`].
+    pub magic: [u8; 8],
+    /// The length of the whole file.
+    pub total_bytes: U64,
+    /// The hash of the state in it, as the caller computed it.
+    pub state_hash: U128,
+    /// How many sections there are.
+    pub section_count: U32,
+    /// Zeros.
+    pub reserved: [u8; 12],
+    /// xxh3-128 of everything before it.
+    pub content_hash: U128,
+}
+
+const _: () = assert!(size_of::<SnapshotHeader>() == 64);
+const _: () = assert!(size_of::<ChunkHeader>() == 16);
+const _: () = assert!(size_of::<SnapshotTrailer>() == 64);
+
+/// The checksum of a chunk, given its header and its bytes.
+pub(crate) fn chunk_checksum(header: &ChunkHeader, bytes: &[u8]) -> u32 {
+    let covered = std::mem::offset_of!(ChunkHeader, checksum);
+    crc32c::crc32c_append(crc32c::crc32c(&header.as_bytes()[..covered]), bytes)
+}
+
+/// The checksum of a snapshot's header.
+pub(crate) fn snapshot_header_checksum(header: &SnapshotHeader) -> u32 {
+    crc32c::crc32c(&header.as_bytes()[..std::mem::offset_of!(SnapshotHeader, checksum)])
+}
+
 /// The checksum seed of a store. A payload that imitates a batch cannot pass for one without knowing the identity,
 /// and neither can a batch of another store.
 pub(crate) fn checksum_seed(store_id: u128) -> u32 {

@@ -7,6 +7,7 @@ use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 use crate::error::JournalError;
 use crate::layout::{FORMAT_VERSION, SEGMENT_HEADER_BYTES, SEGMENT_MAGIC, SegmentHeader};
+use crate::position::Position;
 use crate::storage::{Storage, StorageFile, TEMPORARY_SUFFIX, read_full};
 
 /// The directory of the segments below the data directory.
@@ -80,9 +81,9 @@ pub(crate) fn check_segment(
         path: path.clone(),
         offset: offset as u64,
         what,
-        expected,
-        found,
-        proof: "a segment is complete and synced before it gets its name".to_owned(),
+        expected: expected.into(),
+        found: found.into(),
+        proof: "a segment is complete and synced before it gets its name".into(),
     };
     if read < page.len() {
         return Err(corrupt(
@@ -187,4 +188,20 @@ fn fill_segment(
     file.write_at(0, header.as_bytes())?;
     file.sync(0..segment_bytes)?;
     Ok(true)
+}
+
+/// Removes the segments before the one a position lies in, oldest first, and tells how many. Only ask for it once
+/// nothing reads there any more: every follower and both kept snapshots must stand at or behind the position.
+///
+/// # Errors
+/// If the directory cannot be read or a file cannot be removed; what is left has no hole.
+pub fn remove_segments_before(storage: &dyn Storage, position: Position) -> Result<u32, JournalError> {
+    let mut removed = 0;
+    for index in list_segments(storage)?.into_iter().filter(|index| *index < position.segment) {
+        storage.remove(&segment_name(index))?;
+        // One by one: a later removal that survives a crash without an earlier one would leave a hole.
+        storage.sync_directory(JOURNAL_DIRECTORY)?;
+        removed += 1;
+    }
+    Ok(removed)
 }

@@ -39,9 +39,9 @@ pub(crate) fn read_store(storage: &dyn Storage) -> Result<Option<u128>, JournalE
             path,
             offset: 0,
             what: "the store file",
-            expected: "its title, format and id with their checksum".to_owned(),
-            found: text.chars().take(80).collect::<String>().escape_debug().to_string(),
-            proof: "this file is written once and replaced as a whole".to_owned(),
+            expected: "its title, format and id with their checksum".into(),
+            found: text.chars().take(80).collect::<String>().escape_debug().to_string().into(),
+            proof: "this file is written once and replaced as a whole".into(),
         }),
     }
 }

@@ -14,6 +14,13 @@ use crate::layout::page_up;
 use crate::storage::StorageFile;
 use crate::watermark::{Watermark, WatermarkPublisher};
 
+// Storing into a mapped page dirties the whole folio around it, up to 2 MiB, and a sync of 4 KiB then writes all of
+// that: 320 us instead of 120. A write call dirties only its own blocks but costs some microseconds. So the first
+// batches of a group are written by calls, which is all there is under light load, and the rest are copied; under
+// full load, which the size of the last group shows, all are copied.
+const WRITE_CALLS_PER_GROUP_MAX: u32 = 16;
+const FULL_LOAD_GROUP_BYTES: u64 = 1 << 20;
+
 /// What both halves of the journal hold.
 pub(crate) struct Shared {
     pub(crate) tail: Mutex<Tail>,
@@ -63,6 +70,8 @@ pub(crate) struct Tail {
     /// Where the open group starts; a page boundary.
     pub(crate) group_from: u64,
     group_batch_bytes: u64,
+    write_calls: u32,
+    last_group_bytes: u64,
     pub(crate) last_sequence: u64,
     /// Groups that are complete and wait for their sync, oldest first.
     closed: VecDeque<Group>,
@@ -88,6 +97,8 @@ impl Tail {
             offset,
             group_from,
             group_batch_bytes,
+            write_calls: 0,
+            last_group_bytes: 0,
             last_sequence,
             closed,
             finished,
@@ -103,7 +114,12 @@ impl Tail {
     pub(crate) fn append(&mut self, batch: &[u8], last_sequence: u64) -> Result<(), JournalError> {
         assert!(self.fits(batch.len() as u64), "a batch never spans segments");
         assert!(last_sequence >= self.last_sequence, "sequences only rise");
-        self.file.write_at(self.offset, batch)?;
+        if self.write_calls < WRITE_CALLS_PER_GROUP_MAX && self.last_group_bytes < FULL_LOAD_GROUP_BYTES {
+            self.file.write_at(self.offset, batch)?;
+            self.write_calls += 1;
+        } else {
+            self.file.copy_at(self.offset, batch)?;
+        }
         self.offset += batch.len() as u64;
         self.group_batch_bytes += batch.len() as u64;
         self.last_sequence = last_sequence;
@@ -129,7 +145,9 @@ impl Tail {
             batch_bytes: self.group_batch_bytes,
         });
         self.group_from = self.offset;
+        self.last_group_bytes = self.group_batch_bytes;
         self.group_batch_bytes = 0;
+        self.write_calls = 0;
     }
 
     /// Goes on in another segment; what stands in this one is synced first.

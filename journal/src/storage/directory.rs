@@ -151,7 +151,7 @@ impl StorageFile for PositionalFile {
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), JournalError> {
-        self.file.write_all_at(bytes, offset).map_err(|source| JournalError::io("write", &self.path, source))
+        write_file(&self.file, &self.path, offset, bytes)
     }
 
     fn sync(&self, _range: Range<u64>) -> Result<(), JournalError> {
@@ -180,6 +180,10 @@ pub(super) fn read_file(
             Err(source) => return Err(JournalError::io("read", path, source)),
         }
     }
+}
+
+pub(super) fn write_file(file: &File, path: &Path, offset: u64, bytes: &[u8]) -> Result<(), JournalError> {
+    file.write_all_at(bytes, offset).map_err(|source| JournalError::io("write", path, source))
 }
 
 pub(super) fn allocate_file(file: &File, path: &Path, bytes: u64) -> Result<(), JournalError> {

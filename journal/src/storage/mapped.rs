@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::directory::{PositionalStorage, allocate_file, read_file};
+use super::directory::{PositionalStorage, allocate_file, read_file, write_file};
 use super::mapping::Mapping;
 use super::{Storage, StorageFile};
 use crate::error::JournalError;
@@ -80,6 +80,10 @@ impl StorageFile for MappedFile {
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), JournalError> {
+        write_file(&self.file, &self.path, offset, bytes)
+    }
+
+    fn copy_at(&self, offset: u64, bytes: &[u8]) -> Result<(), JournalError> {
         self.mapping.write(offset, bytes);
         Ok(())
     }

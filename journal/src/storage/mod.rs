@@ -124,6 +124,15 @@ pub trait StorageFile: Send + Sync {
     /// If the write failed; part of it may have happened.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), JournalError>;
 
+    /// Writes like [`StorageFile::write_at`], but with the least cost a call even if the sync then costs more: for a
+    /// stream of batches, where a write call each would be the larger part of the work.
+    ///
+    /// # Errors
+    /// As [`StorageFile::write_at`].
+    fn copy_at(&self, offset: u64, bytes: &[u8]) -> Result<(), JournalError> {
+        self.write_at(offset, bytes)
+    }
+
     /// Makes at least the given range durable, with the file's length.
     ///
     /// # Errors

@@ -1,0 +1,173 @@
+//! Cuts, flips, holes and strangers.
+
+use orderline_journal::layout::SEGMENT_HEADER_BYTES;
+use orderline_journal::{JournalError, JournalOptions, MemoryStorage, Storage, open};
+
+use crate::{append, options, read_all, sample, sync};
+
+const SEGMENT: &str = "journal/00000001.segment";
+
+fn image(storage: &MemoryStorage, name: &str) -> Vec<u8> {
+    storage.read_small(name).expect("read").expect("the file exists")
+}
+
+/// Three durable batches in one page each, then a fourth that no sync has covered.
+fn small_log() -> (MemoryStorage, u64, usize) {
+    let storage = MemoryStorage::new();
+    let mut opened = open(storage.clone(), options()).expect("open");
+    for _ in 0..3 {
+        append(&mut opened, 5);
+        sync(&opened);
+    }
+    let durable = opened.watermark.durable();
+    append(&mut opened, 12);
+    (storage.duplicate(), durable, SEGMENT_HEADER_BYTES as usize + 3 * 4096)
+}
+
+#[test]
+fn a_torn_tail_is_cut_wherever_it_is_torn() {
+    let (storage, durable, from) = small_log();
+    let whole = image(&storage, SEGMENT);
+    let to = whole.iter().rposition(|byte| *byte != 0).expect("bytes") + 1;
+    for cut_at in from..to {
+        for filler in [0, 0xff] {
+            let torn = storage.duplicate();
+            torn.edit(SEGMENT, |bytes| bytes[cut_at..to].fill(filler));
+            if image(&torn, SEGMENT) == whole {
+                continue;
+            }
+            assert_eq!(read_all(&torn).expect("read").0, durable, "cut at {cut_at} with {filler}");
+            let mut opened = open(torn.clone(), options()).expect("open");
+            let report = opened.recovery.torn_tail.clone();
+            assert_eq!(report.is_some(), cut_at > from || filler > 0, "cut at {cut_at} with {filler}");
+            if let Some(report) = report {
+                assert_eq!((report.segment, report.offset), (1, from as u64));
+                assert_eq!(report.last_good_sequence, durable);
+                let kept = format!("journal/torn-00000001-{from}.bytes");
+                assert_eq!(image(&torn, &kept).len() as u64, report.bytes_removed);
+            }
+            append(&mut opened, 3);
+            sync(&opened);
+            drop(opened);
+            assert_eq!(read_all(&torn).expect("read"), (durable + 3, false), "cut at {cut_at} with {filler}");
+        }
+    }
+}
+
+#[test]
+fn every_flipped_bit_is_found() {
+    let storage = MemoryStorage::new();
+    let options = JournalOptions { segment_bytes: 64 << 10, ..options() };
+    let mut opened = open(storage.clone(), options).expect("open");
+    for _ in 0..9 {
+        append(&mut opened, 70);
+        append(&mut opened, 60);
+        sync(&opened);
+    }
+    let durable = opened.watermark.durable();
+    let (writer, syncer) = (opened.writer, opened.syncer);
+    drop(writer);
+    // The mark of a clean shutdown leaves no batch that could be taken for torn.
+    syncer.run();
+    let log = image(&storage, SEGMENT);
+    assert_eq!(log.len(), 64 << 10);
+    let mark = log.iter().rposition(|byte| *byte != 0).expect("bytes") / 4096 * 4096;
+    let (mut refused, mut cut, mut injected) = (0, 0, 0);
+    for offset in 0..log.len() as u64 {
+        // All bits of the bytes that mean something, one bit of each that is zero anyway.
+        let bits = if log[offset as usize] == 0 && offset % 16 != 0 {
+            offset as u8 % 8..offset as u8 % 8 + 1
+        } else {
+            0..8
+        };
+        for bit in bits {
+            storage.flip_bit(SEGMENT, offset, bit);
+            injected += 1;
+            match read_all(&storage) {
+                Ok((last, torn)) => {
+                    assert_eq!((last, torn), (durable, true), "byte {offset} bit {bit}");
+                    assert!(offset >= mark as u64, "byte {offset} bit {bit} was cut and not refused");
+                    cut += 1;
+                }
+                Err(JournalError::Corrupt { .. } | JournalError::UnknownVersion { .. }) => refused += 1,
+                Err(other) => panic!("byte {offset} bit {bit}: {other}"),
+            }
+            storage.flip_bit(SEGMENT, offset, bit);
+        }
+    }
+    assert_eq!(refused + cut, injected);
+    assert!(refused > 100_000, "{refused} of {injected} were refused");
+    assert_eq!(read_all(&storage).expect("read"), (durable, false));
+}
+
+#[test]
+fn swapped_and_repeated_sectors_are_found() {
+    let storage = MemoryStorage::new();
+    let durable = sample(&storage);
+    let log = image(&storage, SEGMENT);
+    let sectors = log.len() / 512;
+    for sector in 8..sectors - 1 {
+        for (what, other) in [("swapped", sector + 1), ("repeated", sector + 1), ("stale", sector)] {
+            let damaged = storage.duplicate();
+            damaged.edit(SEGMENT, |bytes| match what {
+                "swapped" => (0..512).for_each(|at| bytes.swap(sector * 512 + at, other * 512 + at)),
+                "repeated" => bytes.copy_within(sector * 512..(sector + 1) * 512, other * 512),
+                _ => bytes[sector * 512..(sector + 1) * 512].fill(0),
+            });
+            if image(&damaged, SEGMENT) != log {
+                let found = read_all(&damaged);
+                assert!(
+                    matches!(found, Err(JournalError::Corrupt { .. })),
+                    "{what} {sector} of {durable}: {found:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn missing_and_foreign_files_are_refused() {
+    let storage = MemoryStorage::new();
+    let mut opened = open(storage.clone(), options()).expect("open");
+    while opened.writer.next_sequence() < 6000 {
+        append(&mut opened, 100);
+        sync(&opened);
+    }
+    drop(opened);
+    let segments = storage.list("journal").expect("list");
+    assert!(segments.len() >= 4, "{segments:?}");
+    for missing in &segments[1..segments.len() - 1] {
+        let holed = storage.duplicate();
+        holed.remove(&format!("journal/{missing}")).expect("remove");
+        assert!(matches!(open(holed, options()), Err(JournalError::MissingSegment { .. })));
+    }
+    // With the first one gone on purpose reading starts at the second.
+    let shortened = storage.duplicate();
+    shortened.remove(SEGMENT).expect("remove");
+    assert!(open(shortened, options()).is_ok());
+
+    let foreign = MemoryStorage::new();
+    let _ = open(foreign.clone(), JournalOptions { store_id: Some(1), ..options() }).expect("open");
+    let stranger = image(&foreign, SEGMENT);
+    let mixed = storage.duplicate();
+    mixed.edit(SEGMENT, |bytes| *bytes = stranger);
+    assert!(matches!(open(mixed, options()), Err(JournalError::ForeignStore { .. })));
+
+    let newer = storage.duplicate();
+    newer.edit("store", |bytes| {
+        *bytes = String::from_utf8_lossy(bytes).replace("format 1", "format 2").into_bytes();
+    });
+    let message = match open(newer, options()) {
+        Err(error @ JournalError::UnknownVersion { .. }) => error.to_string(),
+        other => panic!("{:?}", other.err()),
+    };
+    assert!(message.contains("memory/store") && message.contains("version 2") && message.contains("knows 1"));
+
+    let lost = storage.duplicate();
+    lost.remove("store").expect("remove");
+    assert!(matches!(open(lost, options()), Err(JournalError::StoreFileMissing { .. })));
+    assert!(matches!(
+        open(storage.duplicate(), JournalOptions { epoch: Some(0), ..options() }),
+        Err(JournalError::Fenced { ours: 0, found: 1, .. })
+    ));
+}
