@@ -55,7 +55,8 @@ fn duration(option: &str, seconds: f64) -> Result<Duration, Refusal> {
 }
 
 fn what(options: &LoadOptions) -> String {
-    let rate = options.rate.map_or("closed loop".to_owned(), |rate| format!("{} orders/s", grouped(rate as u64)));
+    let rate =
+        options.rate.map_or("closed loop".to_owned(), |rate| format!("{} orders/s", grouped(rate as u64)));
     let skus = grouped(options.skus.into());
     match options.workload {
         orderline_loadgen::WorkloadName::Place => {
@@ -105,8 +106,19 @@ impl ProgressLine {
 
 fn print_table(report: &LoadReport) {
     let latency_us = &report.latency_us;
-    eprintln!("{} orders sent in {:.2} s over {} connection(s), {} loop, at most {} in flight on each", grouped(report.sent), report.seconds, report.connections, report.loop_kind, grouped(report.in_flight.into()));
-    eprintln!("  accepted   {:>15}   {} orders/s", grouped(report.acked), grouped(report.orders_per_second as u64));
+    eprintln!(
+        "{} orders sent in {:.2} s over {} connection(s), {} loop, at most {} in flight on each",
+        grouped(report.sent),
+        report.seconds,
+        report.connections,
+        report.loop_kind,
+        grouped(report.in_flight.into())
+    );
+    eprintln!(
+        "  accepted   {:>15}   {} orders/s",
+        grouped(report.acked),
+        grouped(report.orders_per_second as u64)
+    );
     eprintln!("  rejected   {:>15}", grouped(report.rejected));
     for (code, &count) in &report.rejected_by_code {
         eprintln!("             {:>15}   {code}", grouped(count));
@@ -132,7 +144,10 @@ fn print_table(report: &LoadReport) {
         eprintln!("  reconnected {} time(s)", report.reconnects);
     }
     if let Some(error) = &report.error {
-        eprintln!("the server was lost: {error}; {} orders may or may not have been placed", grouped(report.unknown));
+        eprintln!(
+            "the server was lost: {error}; {} orders may or may not have been placed",
+            grouped(report.unknown)
+        );
     }
 }
 

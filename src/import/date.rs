@@ -67,7 +67,9 @@ impl Format {
                 return Ok(format);
             }
         }
-        Err(format!("{format:?} does not hold a whole date: year, month and day are needed, hour and minute or none"))
+        Err(format!(
+            "{format:?} does not hold a whole date: year, month and day are needed, hour and minute or none"
+        ))
     }
 
     fn read(&self, text: &str) -> Option<NaiveDateTime> {
@@ -94,7 +96,8 @@ pub(crate) fn offset(text: &str) -> Option<FixedOffset> {
     let (hours, minutes) = rest.split_once(':')?;
     let number = |text: &str| (text.len() == 2).then(|| text.parse::<u8>().ok())?;
     let (hours, minutes) = (number(hours)?, number(minutes)?);
-    (minutes < 60).then(|| FixedOffset::east_opt(sign * (i32::from(hours) * 3_600 + i32::from(minutes) * 60)))?
+    (minutes < 60)
+        .then(|| FixedOffset::east_opt(sign * (i32::from(hours) * 3_600 + i32::from(minutes) * 60)))?
 }
 
 #[cfg(test)]

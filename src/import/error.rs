@@ -56,7 +56,9 @@ pub(crate) enum ImportError {
         why: String,
     },
     /// The server could not be asked any more.
-    #[error("the server: {0}; run the import again: what was placed stays placed and is counted again, not placed again")]
+    #[error(
+        "the server: {0}; run the import again: what was placed stays placed and is counted again, not placed again"
+    )]
     Gateway(String),
     /// The server refused what every order needs.
     #[error("{what} was refused: {why}")]

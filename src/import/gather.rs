@@ -67,12 +67,7 @@ impl<'m> Gather<'m> {
     }
 
     /// Takes a row. Gives back the orders before it when they are complete and enough to be placed.
-    pub(crate) fn row(
-        &mut self,
-        columns: &Columns,
-        record: &ByteRecord,
-        at: (u16, u64),
-    ) -> Option<Batch> {
+    pub(crate) fn row(&mut self, columns: &Columns, record: &ByteRecord, at: (u16, u64)) -> Option<Batch> {
         self.counts.read += 1;
         if record.iter().all(|field| field.trim_ascii().is_empty()) {
             self.counts.blank += 1;
@@ -120,9 +115,7 @@ impl<'m> Gather<'m> {
         let counted = match (by_rule, encoding_fault) {
             (Some(rule), _) => Err(Reason::Rule(rule as u16)),
             (None, Some(fault)) => Err(Reason::Fault(fault)),
-            (None, None) => {
-                self.line(columns, record, &fields, order, is_first).map_err(Reason::Fault)
-            }
+            (None, None) => self.line(columns, record, &fields, order, is_first).map_err(Reason::Fault),
         };
         match counted {
             Ok(line) => self.rows.push((order, line)),
@@ -210,8 +203,7 @@ impl<'m> Gather<'m> {
         }
         let sku = self.map.sku_code(fields.at(columns.sku), self.sellers.text(order.seller))?;
         let quantity = quantity(self.map, columns, fields)?;
-        let (unit_price_minor, row_minor) =
-            price(self.map, fields.at(columns.price), currency, quantity)?;
+        let (unit_price_minor, row_minor) = price(self.map, fields.at(columns.price), currency, quantity)?;
         // Beyond what fits, the price itself was refused.
         order.file_minor = order.file_minor.plus(row_minor).ok_or(Fault::PriceTooLarge)?;
         Ok(Line { sku: self.skus.number(&sku), quantity, unit_price_minor })
@@ -336,7 +328,9 @@ impl<'r> Fields<'r> {
     fn new(record: &'r ByteRecord, encoding: Encoding) -> Option<Self> {
         let bytes = record.as_slice();
         let is_text = match encoding {
-            Encoding::Utf8 => bytes.is_ascii() || record.iter().all(|field| std::str::from_utf8(field).is_ok()),
+            Encoding::Utf8 => {
+                bytes.is_ascii() || record.iter().all(|field| std::str::from_utf8(field).is_ok())
+            }
             Encoding::Latin1 => bytes.is_ascii(),
         };
         is_text.then_some(Self::Utf8(record))

@@ -239,8 +239,8 @@ pub(crate) enum Assume {
 impl Map {
     /// Reads and checks a map.
     pub(crate) fn read(file: &Path) -> Result<Self, ImportError> {
-        let text = std::fs::read_to_string(file)
-            .map_err(|why| ImportError::File { file: file.to_owned(), why })?;
+        let text =
+            std::fs::read_to_string(file).map_err(|why| ImportError::File { file: file.to_owned(), why })?;
         Self::parse(&text, file)
     }
 
@@ -270,7 +270,10 @@ impl Map {
     fn check(&self) -> Result<(), (String, String)> {
         let wrong = |key: &str, why: String| Err((key.to_owned(), why));
         if self.name.trim().is_empty() {
-            return wrong("name", "it is empty; give the shop a name, for order ids are made of it".to_owned());
+            return wrong(
+                "name",
+                "it is empty; give the shop a name, for order ids are made of it".to_owned(),
+            );
         }
         for (key, character) in [
             ("csv.delimiter", Some(self.csv.delimiter)),
@@ -281,11 +284,17 @@ impl Map {
             if let Some(character) = character
                 && !(character.is_ascii() && !character.is_ascii_alphanumeric())
             {
-                return wrong(key, format!("{character:?} cannot separate; use a single ASCII sign such as ; or ,"));
+                return wrong(
+                    key,
+                    format!("{character:?} cannot separate; use a single ASCII sign such as ; or ,"),
+                );
             }
         }
         if Some(self.price.decimal_separator) == self.price.thousands_separator {
-            return wrong("price.thousands_separator", "it is the decimal separator too; change one".to_owned());
+            return wrong(
+                "price.thousands_separator",
+                "it is the decimal separator too; change one".to_owned(),
+            );
         }
         for (key, names) in self.columns() {
             if names.as_slice().is_empty() || names.as_slice().iter().any(|name| name.trim().is_empty()) {
@@ -300,10 +309,16 @@ impl Map {
         }
         if let Some(letters) = &self.currency.constant {
             let Some(currency) = CurrencyCode::from_letters(letters) else {
-                return wrong("currency.constant", format!("ISO 4217 has no {letters:?}; write GBP, EUR, JPY"));
+                return wrong(
+                    "currency.constant",
+                    format!("ISO 4217 has no {letters:?}; write GBP, EUR, JPY"),
+                );
             };
             if currency.exponent().is_none() {
-                return wrong("currency.constant", format!("{letters} has no minor unit that ISO 4217 knows of"));
+                return wrong(
+                    "currency.constant",
+                    format!("{letters} has no minor unit that ISO 4217 knows of"),
+                );
             }
         }
         for (key, code) in
@@ -312,7 +327,12 @@ impl Map {
             if let Some(code) = code
                 && !is_code(code)
             {
-                return wrong(key, format!("{code:?} is no code: 1 to {CODE_BYTES_MAX} bytes without control characters or blanks at the ends"));
+                return wrong(
+                    key,
+                    format!(
+                        "{code:?} is no code: 1 to {CODE_BYTES_MAX} bytes without control characters or blanks at the ends"
+                    ),
+                );
             }
         }
         if self.date.formats.is_empty() {
@@ -328,7 +348,10 @@ impl Map {
             let key = || format!("reject[{index}] ({})", rule.reason);
             rule.check().map_err(|why| (key(), why))?;
             if Fault::is_name(&rule.reason) {
-                return Err((key(), "this reason is counted already for what no map allows; choose another name".to_owned()));
+                return Err((
+                    key(),
+                    "this reason is counted already for what no map allows; choose another name".to_owned(),
+                ));
             }
         }
         Ok(())
@@ -352,7 +375,8 @@ impl Map {
         let skips = self.skip.iter().map(|rule| rule.column.as_ref()).enumerate();
         columns.extend(skips.filter_map(|(index, names)| Some((format!("skip[{index}].column"), names?))));
         let rejects = self.reject.iter().map(|rule| rule.column.as_ref()).enumerate();
-        columns.extend(rejects.filter_map(|(index, names)| Some((format!("reject[{index}].column"), names?))));
+        columns
+            .extend(rejects.filter_map(|(index, names)| Some((format!("reject[{index}].column"), names?))));
         columns
     }
 }
@@ -361,15 +385,15 @@ fn either<T>(key: &str, value: &ColumnOr<T>) -> Result<(), (String, String)> {
     match (&value.column, &value.constant) {
         (Some(_), None) | (None, Some(_)) => Ok(()),
         (None, None) => Err((key.to_owned(), "write column = \"…\" or constant = …".to_owned())),
-        (Some(_), Some(_)) => Err((key.to_owned(), "column and constant exclude each other; remove one".to_owned())),
+        (Some(_), Some(_)) => {
+            Err((key.to_owned(), "column and constant exclude each other; remove one".to_owned()))
+        }
     }
 }
 
 /// Whether the core takes this as a code.
 pub(crate) fn is_code(text: &str) -> bool {
-    (1..=CODE_BYTES_MAX).contains(&text.len())
-        && text.trim() == text
-        && !text.chars().any(char::is_control)
+    (1..=CODE_BYTES_MAX).contains(&text.len()) && text.trim() == text && !text.chars().any(char::is_control)
 }
 
 #[cfg(test)]
@@ -414,7 +438,11 @@ location.code = "here"
         refused("name = \"small\"", "name = \" \"", &["name", "give the shop a name"]);
         refused("currency.constant = \"EUR\"", "currency.constant = \"EURO\"", &["currency.constant", "GBP"]);
         refused("currency.constant = \"EUR\"", "currency = {}", &["currency", "column = "]);
-        refused("quantity.column = \"units\"", "quantity = { column = \"u\", constant = 1 }", &["quantity", "exclude"]);
+        refused(
+            "quantity.column = \"units\"",
+            "quantity = { column = \"u\", constant = 1 }",
+            &["quantity", "exclude"],
+        );
         refused("quantity.column = \"units\"", "quantity.constant = 0", &["quantity.constant", "at least 1"]);
         refused("\"%Y-%m-%d\"", "", &["date.formats", "at least one"]);
         refused("\"%Y-%m-%d\"", "\"%H\"", &["date", "%H"]);
@@ -422,8 +450,16 @@ location.code = "here"
         refused("seller.constant = \"me\"", "seller.constant = \" me\"", &["seller.constant", "no code"]);
         refused("location.code = \"here\"", "location.code = \"\"", &["location.code"]);
         refused("order.column = \"order\"", "order.column = []", &["order.column", "needs a name"]);
-        refused("price.column = \"price\"", "price = { column = \"p\", decimal_separator = \"x\" }", &["price.decimal_separator"]);
-        refused("price.column = \"price\"", "price = { column = \"p\", thousands_separator = \".\" }", &["price.thousands_separator"]);
+        refused(
+            "price.column = \"price\"",
+            "price = { column = \"p\", decimal_separator = \"x\" }",
+            &["price.decimal_separator"],
+        );
+        refused(
+            "price.column = \"price\"",
+            "price = { column = \"p\", thousands_separator = \".\" }",
+            &["price.thousands_separator"],
+        );
         // What the parser itself refuses comes with line and column.
         refused("sku.column = \"sku\"", "sku.colum = \"sku\"", &["line 4", "colum"]);
         refused("sku.column = \"sku\"\n", "", &["sku"]);

@@ -130,9 +130,8 @@ impl ReadyRule {
         };
         let bytes = text.as_bytes();
         let starts = |part: &String| bytes.get(..part.len()).is_some_and(|start| same(start, part));
-        let ends = |part: &String| {
-            bytes.len().checked_sub(part.len()).is_some_and(|at| same(&bytes[at..], part))
-        };
+        let ends =
+            |part: &String| bytes.len().checked_sub(part.len()).is_some_and(|at| same(&bytes[at..], part));
         let is_digits = !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit);
         rule.starts_with.as_ref().is_none_or(starts)
             && rule.ends_with.as_ref().is_none_or(ends)

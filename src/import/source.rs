@@ -22,7 +22,9 @@ pub(crate) fn open(file: &Path) -> Result<Box<dyn Read>, ImportError> {
     let whole = BufReader::with_capacity(BUFFER_BYTES, io::Cursor::new(magic.clone()).chain(packed));
     Ok(match magic[..] {
         [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(whole)),
-        [0x28, 0xb5, 0x2f, 0xfd] => Box::new(ZstdFrames { whole: Some(Zstd::Next(whole)), file_starts: true }),
+        [0x28, 0xb5, 0x2f, 0xfd] => {
+            Box::new(ZstdFrames { whole: Some(Zstd::Next(whole)), file_starts: true })
+        }
         _ => Box::new(whole),
     })
 }
