@@ -112,7 +112,8 @@ fn orders(first_request: u64, count: u64, seed: u64) -> Vec<u8> {
     let place = |rank: usize| (rank as u64 * 7_919 % u64::from(SKUS)) as u32;
     let mut bytes = Vec::new();
     for n in 0..count {
-        let mut lines = [OrderLine { sku: SkuHandle::NONE, quantity: 1.into(), unit_price: Amount::new(1_999) }; LINES];
+        let mut lines =
+            [OrderLine { sku: SkuHandle::NONE, quantity: 1.into(), unit_price: Amount::new(1_999) }; LINES];
         for at in 0..LINES {
             loop {
                 let sku = SkuHandle::new(place(popularity.sample(&mut rng)));

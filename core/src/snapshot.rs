@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use orderline_journal::snapshot::list_snapshots;
 use orderline_journal::{
-    JournalError, Reader, SnapshotInfo, SnapshotReader, SnapshotWriter, Start, Storage, Watermark, newest_good,
+    JournalError, Reader, SnapshotInfo, SnapshotReader, SnapshotWriter, Start, Storage, Watermark,
+    newest_good,
 };
 use orderline_protocol::Sequence;
 

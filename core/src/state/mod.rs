@@ -21,8 +21,8 @@ mod stock;
 pub mod transitions;
 mod view;
 
-use orderline_protocol::command::{CommandKind, RawCommand};
-use orderline_protocol::event::EventKind;
+use orderline_protocol::command::{CommandKind, OrderLine, PlaceOrder, RawCommand};
+use orderline_protocol::event::{Event, EventKind};
 use orderline_protocol::{Command, RejectCode, Sequence, SessionHandle, SessionId};
 
 pub use check::Violation;
@@ -166,14 +166,11 @@ impl State {
         self.catalogue.location_codes.code(handle.get())
     }
 
-    /// First pass over a batch: has what a placement reads first fetched (its id's place, its SKUs).
+    /// First pass over a group of commands: has what a placement reads first fetched (its id's place, its SKUs).
     #[inline]
     pub fn prefetch_first(&self, command: &RawCommand<'_>) {
         if let Some((head, lines)) = placement(command) {
-            self.orders.prefetch(self.orders.hash(head.order));
-            for line in lines.iter().take(PREFETCHED_LINES) {
-                self.catalogue.prefetch_sku(line.sku);
-            }
+            self.prefetch_placement(head, lines);
         }
     }
 
@@ -181,10 +178,39 @@ impl State {
     #[inline]
     pub fn prefetch_second(&self, command: &RawCommand<'_>) {
         if let Some((_, lines)) = placement(command) {
-            for line in lines.iter().take(PREFETCHED_LINES) {
-                if let Some(sku) = self.catalogue.sku(line.sku) {
-                    self.stock.prefetch(sku.first_level);
-                }
+            self.prefetch_levels(lines);
+        }
+    }
+
+    /// The first pass over a group of events.
+    #[inline]
+    pub fn prefetch_event_first(&self, event: &Event<'_>) {
+        if let Event::OrderPlaced(head, lines, _) = event {
+            self.prefetch_placement(&head.placement, lines);
+        }
+    }
+
+    /// The second pass over a group of events.
+    #[inline]
+    pub fn prefetch_event_second(&self, event: &Event<'_>) {
+        if let Event::OrderPlaced(_, lines, _) = event {
+            self.prefetch_levels(lines);
+        }
+    }
+
+    #[inline]
+    fn prefetch_placement(&self, head: &PlaceOrder, lines: &[OrderLine]) {
+        self.orders.prefetch(self.orders.hash(head.order));
+        for line in lines.iter().take(PREFETCHED_LINES) {
+            self.catalogue.prefetch_sku(line.sku);
+        }
+    }
+
+    #[inline]
+    fn prefetch_levels(&self, lines: &[OrderLine]) {
+        for line in lines.iter().take(PREFETCHED_LINES) {
+            if let Some(sku) = self.catalogue.sku(line.sku) {
+                self.stock.prefetch(sku.first_level);
             }
         }
     }
@@ -206,9 +232,7 @@ impl State {
 const PREFETCHED_LINES: usize = 8;
 
 #[inline]
-fn placement<'a>(
-    command: &RawCommand<'a>,
-) -> Option<(&'a orderline_protocol::command::PlaceOrder, &'a [orderline_protocol::command::OrderLine])> {
+fn placement<'a>(command: &RawCommand<'a>) -> Option<(&'a PlaceOrder, &'a [OrderLine])> {
     if command.kind != CommandKind::PlaceOrder as u8 {
         return None;
     }
@@ -228,6 +252,3 @@ impl From<Answer> for Accepted {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;
