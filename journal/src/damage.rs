@@ -175,8 +175,8 @@ pub(crate) fn cut(storage: &dyn Storage, torn: &mut TornTail) -> Result<(), Jour
         storage.write_small(&name(piece), &bytes)?;
         torn.kept_in.push(storage.path(&name(piece)));
     }
-    // From the back: if this is interrupted, what remains is still one torn tail that starts at the same place.
-    for piece in torn.pieces.iter().rev() {
+    // If this is interrupted, what remains is still a torn tail, and no batch is appended before all of it is gone.
+    for piece in &torn.pieces {
         let file = storage.open(&segment_name(piece.segment), true)?;
         let zeros = vec![0; SCAN_BYTES];
         let mut at = piece.to;

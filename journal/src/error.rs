@@ -4,8 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Everything this crate reports. Only [`JournalError::DiskFull`] can pass; after any other error of a writer or a
-/// sync the journal is poisoned and the process must stop and recover from disk.
+/// Everything this crate reports. Only a full disk and a want of file descriptors can pass, and only while the next
+/// segment is prepared; after any other error of a writer or a sync the journal is poisoned, and the process must stop
+/// and recover from disk.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// The operating system refused an operation for a reason without a name of its own here.
@@ -190,8 +191,17 @@ impl JournalError {
         }
     }
 
-    /// Whether the caller may reject what it holds, free space and go on.
-    pub fn is_disk_full(&self) -> bool {
-        matches!(self, Self::DiskFull { .. })
+    /// Whether the caller may reject what it holds and go on once space or descriptors are free.
+    pub fn is_temporary(&self) -> bool {
+        self.repeat().is_some()
+    }
+
+    /// The same error once more, if it is one that passes.
+    pub(crate) fn repeat(&self) -> Option<Self> {
+        match self {
+            Self::DiskFull { action, path } => Some(Self::DiskFull { action, path: path.clone() }),
+            Self::TooManyFiles { action, path } => Some(Self::TooManyFiles { action, path: path.clone() }),
+            _ => None,
+        }
     }
 }

@@ -27,9 +27,9 @@ struct Slot {
     /// The segment that is wanted next.
     index: u32,
     state: State,
-    /// The last attempt failed for want of room, and no later one has succeeded: the writer is then told so at once
-    /// instead of being kept waiting for the next attempt.
-    disk_full: bool,
+    /// Why the last attempt failed, if that can pass and no later one has succeeded: the writer is then told so at
+    /// once instead of being kept waiting for the next attempt.
+    lacking: Option<JournalError>,
     stopping: bool,
 }
 
@@ -49,7 +49,7 @@ impl Preparer {
         index: u32,
         helper_thread: bool,
     ) -> Result<Self, JournalError> {
-        let slot = Slot { index, state: State::Wanted, disk_full: false, stopping: false };
+        let slot = Slot { index, state: State::Wanted, lacking: None, stopping: false };
         let shared =
             Shared { storage, store_id, segment_bytes, slot: Mutex::new(slot), changed: Condvar::new() };
         let shared = Arc::new(shared);
@@ -85,9 +85,8 @@ impl Preparer {
                 }
                 state @ (State::Wanted | State::Working) if self.thread.is_some() => {
                     slot.state = state;
-                    if slot.disk_full {
-                        let path = self.shared.storage.path(&segment_name(slot.index));
-                        return Err(JournalError::DiskFull { action: "prepare", path });
+                    if let Some(error) = slot.lacking.as_ref().and_then(JournalError::repeat) {
+                        return Err(error);
                     }
                     self.shared.changed.wait(&mut slot);
                 }
@@ -138,7 +137,10 @@ impl Shared {
             drop(slot);
             let state = self.attempt(index, &|| !self.slot.lock().stopping);
             slot = self.slot.lock();
-            slot.disk_full = matches!(&state, State::Failed(error) if error.is_disk_full());
+            slot.lacking = match &state {
+                State::Failed(error) => error.repeat(),
+                _ => None,
+            };
             slot.state = state;
             self.changed.notify_all();
         }

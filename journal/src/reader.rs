@@ -28,6 +28,8 @@ pub struct Reader {
     /// Sequence and chain of the first batch are taken as they are.
     any: bool,
     epoch: u64,
+    /// The last batch was the mark of a clean shutdown.
+    at_mark: bool,
     /// Set once the end of the log was found and judged.
     end: Option<End>,
 }
@@ -84,6 +86,7 @@ impl Reader {
             position,
             any,
             epoch: 0,
+            at_mark: false,
             end: None,
         };
         if segments.contains(&position.segment) {
@@ -131,6 +134,10 @@ impl Reader {
         self.epoch
     }
 
+    pub(crate) fn at_mark(&self) -> bool {
+        self.at_mark
+    }
+
     /// Once [`Reader::next_batch`] came to the end of the log: the torn tail found there, which the next start of
     /// a writer will cut.
     pub fn torn_tail(&self) -> Option<&TornTail> {
@@ -164,6 +171,7 @@ impl Reader {
     }
 
     fn advance(&mut self, up_to: u64) -> Result<Option<(Position, BatchHeader)>, JournalError> {
+        let mut looked_again = None;
         while self.end.is_none() && self.position.sequence <= up_to {
             let fault = match self.look(up_to)? {
                 Found::Batch { offset, header } => {
@@ -189,7 +197,20 @@ impl Reader {
                 let proof = format!("the log was durable up to sequence {up_to}");
                 return Err(corrupt(&*self.storage, self.position.segment, fault, proof));
             }
-            self.end = Some(judge_end(&*self.storage, self.store_id, self.position, fault)?);
+            match judge_end(&*self.storage, self.store_id, self.position, fault) {
+                Ok(end) => self.end = Some(end),
+                // A writer at work may have put the batch there since it was looked for, and others behind it.
+                Err(_) if looked_again != Some(self.position) => {
+                    looked_again = Some(self.position);
+                    self.window.clear();
+                }
+                Err(error) => return Err(error),
+            }
+            if self.end.is_some() && self.any {
+                return Err(
+                    self.no_such_position("it holds no batch that says where the log stands".to_owned())
+                );
+            }
         }
         Ok(None)
     }
@@ -250,6 +271,7 @@ impl Reader {
             chain: header.chain(),
         };
         self.any = false;
+        self.at_mark = header.record_count.get() == 0;
         self.epoch = header.epoch.get();
         at
     }

@@ -163,7 +163,14 @@ impl Recovering {
         let (publisher, watermark) = Watermark::new(last_sequence);
         let parker = Parker::new();
         let shared = Arc::new(Shared {
-            tail: Mutex::new(Tail::new(file, position.segment, segment_bytes, offset, last_sequence)),
+            tail: Mutex::new(Tail::new(
+                file,
+                position.segment,
+                segment_bytes,
+                offset,
+                last_sequence,
+                reader.at_mark(),
+            )),
             publisher,
             watermark: watermark.clone(),
             appended_bytes: CachePadded::default(),

@@ -88,7 +88,7 @@ impl Syncer {
     /// closed in order is proof of corruption; without it, as after a crash, the last batch could as well be torn.
     fn finish(&self) {
         let mut tail = self.shared.tail.lock();
-        let Some(previous) = tail.finished.filter(|_| tail.last_sequence > 0 && tail.fits(PAGE_BYTES)) else {
+        let Some(previous) = tail.finished.filter(|_| !tail.at_mark && tail.fits(PAGE_BYTES)) else {
             return;
         };
         let mut mark = [0; BATCH_HEADER_BYTES];

@@ -75,6 +75,8 @@ pub(crate) struct Tail {
     pub(crate) last_sequence: u64,
     /// Groups that are complete and wait for their sync, oldest first.
     closed: VecDeque<Group>,
+    /// The log ends with the mark of a clean shutdown, or has no batch to be marked.
+    pub(crate) at_mark: bool,
     /// Set when the writer is gone: the hash the closing mark must carry.
     pub(crate) finished: Option<u64>,
 }
@@ -86,6 +88,7 @@ impl Tail {
         segment_bytes: u64,
         offset: u64,
         last_sequence: u64,
+        at_mark: bool,
     ) -> Self {
         assert_eq!(offset, page_up(offset), "appending starts at a page of its own");
         let closed = VecDeque::new();
@@ -101,6 +104,7 @@ impl Tail {
             last_group_bytes: 0,
             last_sequence,
             closed,
+            at_mark: at_mark || last_sequence == 0,
             finished,
         }
     }
@@ -122,6 +126,7 @@ impl Tail {
         }
         self.offset += batch.len() as u64;
         self.group_batch_bytes += batch.len() as u64;
+        self.at_mark = false;
         self.last_sequence = last_sequence;
         Ok(())
     }

@@ -82,7 +82,8 @@ impl Writer {
     /// that prepares segments.
     ///
     /// # Errors
-    /// [`JournalError::DiskFull`] while no room is left for the next segment: reject, and ask again later.
+    /// [`JournalError::DiskFull`] while no room is left for the next segment, [`JournalError::TooManyFiles`] while
+    /// no descriptor is: reject, and ask again later.
     /// [`JournalError::Poisoned`] after a failure.
     pub fn reserve(&mut self) -> Result<(), JournalError> {
         if let Some(failure) = self.shared.watermark.failure() {
@@ -93,7 +94,10 @@ impl Writer {
             let tail = self.shared.tail.lock();
             page_up(tail.offset) + self.batch_bytes_max as u64 <= tail.segment_bytes
         };
-        if fits { Ok(()) } else { self.preparer.ensure_ready() }
+        if fits {
+            return Ok(());
+        }
+        self.preparer.ensure_ready().map_err(|error| self.passing_or_poison(error))
     }
 
     /// Stages one record whose payload `write` appends; returns its sequence.
@@ -178,7 +182,7 @@ impl Writer {
     /// nothing happens.
     ///
     /// # Errors
-    /// [`JournalError::DiskFull`] if the next segment could not be prepared: nothing was appended, the records are
+    /// As [`Writer::reserve`] if the next segment could not be prepared: nothing was appended, the records are
     /// still staged. Any other error has poisoned the journal.
     ///
     /// # Panics
@@ -213,8 +217,7 @@ impl Writer {
             let next = self.preparer.take().and_then(|(index, file)| Ok((index, file.len()?, file)));
             let (index, segment_bytes, file) = match next {
                 Ok(next) => next,
-                Err(error) if error.is_disk_full() => return Err(error),
-                Err(error) => return Err(JournalError::Poisoned(self.shared.poison(error))),
+                Err(error) => return Err(self.passing_or_poison(error)),
             };
             tail = self.shared.tail.lock();
             tail.roll(index, file, segment_bytes, SEGMENT_HEADER_BYTES);
@@ -231,6 +234,10 @@ impl Writer {
         drop(tail);
         self.shared.sync_thread.unpark();
         Ok(())
+    }
+
+    fn passing_or_poison(&self, error: JournalError) -> JournalError {
+        if error.is_temporary() { error } else { JournalError::Poisoned(self.shared.poison(error)) }
     }
 
     /// Bytes appended and not yet durable.

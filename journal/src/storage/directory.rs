@@ -6,11 +6,13 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Storage, StorageFile};
 use crate::error::JournalError;
 
 const LOCK_FILE: &str = "lock";
+const PID_WRITTEN_WITHIN: Duration = Duration::from_millis(50);
 
 /// A data directory whose segments are written by `pwrite` and made durable by `fdatasync`. Slower than
 /// [`MappedStorage`](super::MappedStorage), and the way out where mapping is not wanted.
@@ -57,11 +59,12 @@ impl Storage for PositionalStorage {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
+                // The holder may have the lock for an instant only, and its id not yet written over an older one.
+                std::thread::sleep(PID_WRITTEN_WITHIN);
                 let mut pid = String::new();
-                // The holder may be about to write its id, so an empty file is no error.
-                let _ = file.read_to_string(&mut pid);
+                let read = file.read_to_string(&mut pid);
                 let pid = pid.trim();
-                let pid = if pid.is_empty() { "unknown" } else { pid }.to_owned();
+                let pid = if read.is_err() || pid.is_empty() { "unknown" } else { pid }.to_owned();
                 return Err(JournalError::Locked { path, pid });
             }
             Err(TryLockError::Error(source)) => return Err(JournalError::io("lock", &path, source)),
@@ -187,6 +190,11 @@ pub(super) fn write_file(file: &File, path: &Path, offset: u64, bytes: &[u8]) ->
 }
 
 pub(super) fn allocate_file(file: &File, path: &Path, bytes: u64) -> Result<(), JournalError> {
+    // Asked first: a refused allocation would for a moment take what little is left from everybody else.
+    let free_bytes = rustix::fs::fstatvfs(file).map(|found| found.f_bavail.saturating_mul(found.f_frsize));
+    if free_bytes.is_ok_and(|free_bytes| free_bytes < bytes) {
+        return Err(JournalError::DiskFull { action: "allocate", path: path.to_owned() });
+    }
     match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, bytes) {
         // A file system without the call finds a full disk when the zeros are written.
         Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(()),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::directory::{PositionalStorage, allocate_file, read_file, write_file};
+use super::directory::{PositionalStorage, allocate_file, file_len, read_file, write_file};
 use super::mapping::Mapping;
 use super::{Storage, StorageFile};
 use crate::error::JournalError;
@@ -89,6 +89,14 @@ impl StorageFile for MappedFile {
     }
 
     fn sync(&self, range: Range<u64>) -> Result<(), JournalError> {
+        // A file that was cut under the mapping may have lost what the watermark promised, and a write call would
+        // let it grow again in silence.
+        let (length, mapped) = (file_len(&self.file, &self.path)?, self.mapping.len());
+        if length != mapped {
+            let source =
+                std::io::Error::other(format!("it has {length} bytes instead of {mapped}; it was truncated"));
+            return Err(JournalError::io("sync", &self.path, source));
+        }
         self.mapping.sync(range).map_err(|source| JournalError::io("sync", &self.path, source))
     }
 

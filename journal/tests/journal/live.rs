@@ -64,6 +64,19 @@ fn run(storage: impl Storage) {
             checker
         })
     };
+    // Whoever verifies a directory beside its server reads past the watermark, and must never see damage there.
+    let verifier = {
+        let (stop, storage) = (Arc::clone(&stop), Arc::clone(&storage));
+        std::thread::spawn(move || {
+            let mut passes = 0;
+            while !stop.load(Ordering::Acquire) {
+                let mut reader = Reader::open(Arc::clone(&storage), Start::Oldest).expect("reader");
+                while reader.next_batch(u64::MAX).expect("no damage").is_some() {}
+                passes += 1;
+            }
+            passes
+        })
+    };
     let woken = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&woken);
     watermark.subscribe(Box::new(move || seen.store(true, Ordering::Release)));
@@ -89,7 +102,7 @@ fn run(storage: impl Storage) {
     stop.store(true, Ordering::Release);
     let checker = follower.join().expect("follower");
     assert_eq!(checker.next, last + 1);
-    assert!(checker.flushes > 0);
+    assert!(checker.flushes > 0 && verifier.join().expect("verifier") > 0);
     drop(writer);
     sync_thread.join().expect("sync thread");
 
