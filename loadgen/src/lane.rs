@@ -31,9 +31,9 @@ pub(crate) struct Shared<'a, O> {
 }
 
 impl Lane {
-    pub(crate) fn new(client: Client, in_flight_max: Option<u32>) -> Self {
+    pub(crate) fn new(client: Client, in_flight_max: u32) -> Self {
         let credits = client.credits().max(1);
-        let in_flight_max = in_flight_max.unwrap_or(credits).min(credits);
+        let in_flight_max = in_flight_max.min(credits);
         Self { client, window: Window::new(credits), in_flight_max, lost: None }
     }
 

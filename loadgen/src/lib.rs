@@ -33,7 +33,7 @@ mod workload;
 
 pub use error::LoadError;
 pub use observer::{Nobody, Observer};
-pub use options::{Extent, LoadOptions, Skew};
+pub use options::{Extent, IN_FLIGHT, LoadOptions, Skew};
 pub use report::{Ended, LatencyUs, LoadReport, Progress};
 pub use run::run;
 pub use workload::WorkloadName;

@@ -10,6 +10,10 @@ use orderline_protocol::limits::{ORDER_LINES_MAX, SKUS_MAX};
 use crate::error::LoadError;
 use crate::workload::WorkloadName;
 
+/// Orders unanswered over all connections at most, where nothing else is said. Enough to keep a server of two cores
+/// busy: with more the rate stays and only the queue, and so the latency, grows.
+pub const IN_FLIGHT: u32 = 4_096;
+
 /// What a run is asked to do. [`LoadOptions::new`] gives the defaults.
 #[derive(Debug, Clone)]
 pub struct LoadOptions {
@@ -30,7 +34,8 @@ pub struct LoadOptions {
     pub skew: Skew,
     /// Connections, all driven by one thread.
     pub connections: u32,
-    /// Orders unanswered on each connection at most; `None`: as many as the server gives credits for.
+    /// Orders unanswered on each connection at most, within the server's credits; `None`: [`IN_FLIGHT`] divided
+    /// among the connections.
     pub in_flight: Option<u32>,
     /// Orders in a frame at most; `None`: as many as fit.
     pub orders_per_frame_max: Option<u32>,
@@ -61,6 +66,11 @@ impl LoadOptions {
             seed: 1,
             patience: Duration::from_secs(5),
         }
+    }
+
+    /// Orders unanswered on each connection at most, before the server's credits are known.
+    pub(crate) fn in_flight_max(&self) -> u32 {
+        self.in_flight.unwrap_or_else(|| (IN_FLIGHT / self.connections).max(1))
     }
 
     /// Refuses what cannot be run, before anything is connected.

@@ -52,9 +52,9 @@ pub fn run<O: Observer>(
     let setup_began = Instant::now();
     let mut first = connect(options)?;
     let catalogue = setup::prepare(&mut first, options, ids.nth(0))?;
-    let mut lanes = vec![Lane::new(first, options.in_flight)];
+    let mut lanes = vec![Lane::new(first, options.in_flight_max())];
     for _ in 1..options.connections {
-        lanes.push(Lane::new(connect(options)?, options.in_flight));
+        lanes.push(Lane::new(connect(options)?, options.in_flight_max()));
     }
     let shared = Shared {
         draft: Draft::new(catalogue.seller, CURRENCY),
