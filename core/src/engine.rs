@@ -187,7 +187,7 @@ impl<C: FnMut() -> i64> Engine<C> {
     fn reserve(&mut self) -> Result<bool, JournalError> {
         match self.writer.reserve() {
             Ok(()) => Ok(true),
-            Err(error) if error.is_disk_full() => Ok(false),
+            Err(error) if error.is_temporary() => Ok(false),
             Err(error) => Err(error),
         }
     }

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use orderline_journal::snapshot::list_snapshots;
 use orderline_journal::{
     JournalError, Reader, SnapshotInfo, SnapshotReader, SnapshotWriter, Start, Storage, Watermark,
-    newest_good,
 };
 use orderline_protocol::Sequence;
 
@@ -42,17 +41,27 @@ impl Loaded {
 
 /// Loads the newest good snapshot of a store, or nothing if it has none. `seed` as in [`State::new`].
 ///
-/// A snapshot whose bytes are damaged is passed over for the one before; the journal reaches back to it.
+/// The state is built while the file is read, piece by checked piece; a snapshot that turns out not to be good
+/// on the way is passed over for the one before, for the journal reaches back to it.
 ///
 /// # Errors
-/// When the directory cannot be read, or a snapshot that is whole holds what this program cannot read.
+/// When the directory cannot be read.
 pub fn load_newest(storage: &Arc<dyn Storage>, store_id: u128, seed: u64) -> Result<Loaded, RecoveryError> {
-    let (found, refused) = newest_good(storage, store_id)?;
-    let refused = refused.iter().map(ToString::to_string).collect();
-    let Some(reader) = found else { return Ok(Loaded { refused, ..Loaded::nothing(seed) }) };
-    let info = reader.info().clone();
-    let state = read_state(reader, seed)?;
-    Ok(Loaded { state, start: Start::At(info.position), sequence: info.sequence, refused })
+    let mut refused = Vec::new();
+    for sequence in list_snapshots(&**storage)? {
+        let opened = SnapshotReader::open(&**storage, store_id, sequence).map_err(RecoveryError::from);
+        let built = opened.and_then(|reader| {
+            let position = reader.info().position;
+            Ok((read_state(reader, seed)?, position))
+        });
+        match built {
+            Ok((state, position)) => {
+                return Ok(Loaded { state, start: Start::At(position), sequence, refused });
+            }
+            Err(error) => refused.push(format!("the snapshot at sequence {sequence}: {error}")),
+        }
+    }
+    Ok(Loaded { refused, ..Loaded::nothing(seed) })
 }
 
 fn read_state(mut reader: SnapshotReader, seed: u64) -> Result<State, RecoveryError> {
@@ -65,6 +74,10 @@ fn read_state(mut reader: SnapshotReader, seed: u64) -> Result<State, RecoveryEr
         }
         read(&mut reader)
     })?;
+    // Behind the last section the whole file's hash is checked.
+    if let Some(tag) = reader.next_section()? {
+        return Err(ImageError::Section { tag, why: "no such section is known".to_owned() }.into());
+    }
     if state.sequence() != info.sequence {
         let why = format!("it stands at sequence {}, its file at {}", state.sequence(), info.sequence);
         return Err(ImageError::Section { tag: 0, why }.into());

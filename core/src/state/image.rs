@@ -3,6 +3,8 @@
 //! Small tables (sellers, locations, SKUs, sessions) are bincode records behind one version; levels and orders, of
 //! which there are many, are fixed-layout bytes, as `docs/format.md` lists them.
 
+use std::ops::Range;
+
 use bincode::config;
 use orderline_protocol::command::{DefineLocation, DefineSeller, DefineSku, OrderLine};
 use orderline_protocol::event::Allocation;
@@ -222,44 +224,48 @@ impl State {
     }
 
     fn read_orders(&mut self, from: &mut dyn std::io::Read) -> Result<(), ImageError> {
-        let wrong = |why: &str| ImageError::Section { tag: TAG_ORDERS, why: why.into() };
-        let mut bytes = Vec::new();
-        while let Some(head) = read_struct::<OrderHead>(TAG_ORDERS, from)? {
-            if !head.is_sound() {
-                return Err(wrong("an order's head has values that it cannot have"));
+        let mut window = Window::new(from);
+        // In groups: each order's place in the id table is fetched while the others are read.
+        let mut group: Vec<SavedOrder> = Vec::with_capacity(GROUP_ORDERS);
+        loop {
+            window.fill()?;
+            let mut at = 0;
+            group.clear();
+            while group.len() < GROUP_ORDERS
+                && let Some(order) = SavedOrder::find(&window.bytes()[at..], at)?
+            {
+                at = order.end;
+                self.orders.prefetch(self.orders.hash(order.head.id));
+                group.push(order);
             }
-            let line_count = usize::from(head.line_count);
-            read_exactly(from, &mut bytes, line_count * size_of::<OrderLine>())?;
-            let lines = bytes.clone();
-            let Ok(lines) = <[OrderLine]>::ref_from_bytes(&lines) else {
-                return Err(wrong("an order's lines are cut"));
-            };
-            if lines.iter().any(|line| self.catalogue.sku(line.sku).is_none()) {
-                return Err(wrong("an order names a SKU that is not defined"));
+            for order in &group {
+                self.read_order(order, window.bytes())?;
             }
-            if !head.has_saved_detail() {
-                self.orders.restore(&head, lines, None);
-                continue;
-            }
-            read_exactly(from, &mut bytes, 8)?;
-            let allocation_count = u64::read_from_bytes(&bytes).unwrap_or(u64::MAX);
-            if allocation_count > u64::from(u16::MAX) {
-                return Err(wrong("an order has more allocations than an event can give it"));
-            }
-            let counter_bytes = line_count * size_of::<LineCounters>();
-            read_exactly(
-                from,
-                &mut bytes,
-                counter_bytes + allocation_count as usize * size_of::<Allocation>(),
-            )?;
-            let (counters, allocations) = bytes.split_at(counter_bytes);
-            match (<[LineCounters]>::ref_from_bytes(counters), <[Allocation]>::ref_from_bytes(allocations)) {
-                (Ok(counters), Ok(allocations)) => {
-                    self.orders.restore(&head, lines, Some((counters, allocations)));
-                }
-                _ => return Err(wrong("an order's details are cut")),
+            window.consume(at);
+            if group.is_empty() {
+                return if window.bytes().is_empty() {
+                    Ok(())
+                } else {
+                    Err(wrong_order("it ends inside an order"))
+                };
             }
         }
+    }
+
+    fn read_order(&mut self, order: &SavedOrder, bytes: &[u8]) -> Result<(), ImageError> {
+        let cut = || wrong_order("an order is cut");
+        let lines = <[OrderLine]>::ref_from_bytes(&bytes[order.lines.clone()]).map_err(|_| cut())?;
+        if lines.iter().any(|line| self.catalogue.sku(line.sku).is_none()) {
+            return Err(wrong_order("an order names a SKU that is not defined"));
+        }
+        let detail = match &order.detail {
+            None => None,
+            Some((counters, allocations)) => Some((
+                <[LineCounters]>::ref_from_bytes(&bytes[counters.clone()]).map_err(|_| cut())?,
+                <[Allocation]>::ref_from_bytes(&bytes[allocations.clone()]).map_err(|_| cut())?,
+            )),
+        };
+        self.orders.restore(&order.head, lines, detail);
         Ok(())
     }
 
@@ -323,9 +329,85 @@ fn read_struct<T: FromBytes + IntoBytes>(
     Ok(Some(value))
 }
 
-fn read_exactly(from: &mut dyn std::io::Read, bytes: &mut Vec<u8>, count: usize) -> Result<(), ImageError> {
-    bytes.clear();
-    bytes.resize(count, 0);
-    from.read_exact(bytes)?;
-    Ok(())
+/// Orders that are prefetched together when a snapshot is read.
+const GROUP_ORDERS: usize = 32;
+
+/// Bytes that the window asks for at a time; an order with 2,000 lines and 65,535 allocations takes 0.9 MB.
+const WINDOW_BYTES: usize = 2 << 20;
+
+/// A moving view over a section's bytes, always long enough for the largest order.
+struct Window<'a> {
+    from: &'a mut dyn std::io::Read,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl<'a> Window<'a> {
+    fn new(from: &'a mut dyn std::io::Read) -> Self {
+        Self { from, buffer: vec![0; 2 * WINDOW_BYTES], start: 0, end: 0 }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.start += count;
+    }
+
+    /// Reads on until a window's worth is there, or all.
+    fn fill(&mut self) -> Result<(), ImageError> {
+        if self.end - self.start >= WINDOW_BYTES {
+            return Ok(());
+        }
+        self.buffer.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
+        self.start = 0;
+        while self.end < self.buffer.len() {
+            match self.from.read(&mut self.buffer[self.end..])? {
+                0 => break,
+                count => self.end += count,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An order in a window: its head, and where its lists lie.
+struct SavedOrder {
+    head: OrderHead,
+    lines: Range<usize>,
+    detail: Option<(Range<usize>, Range<usize>)>,
+    end: usize,
+}
+
+impl SavedOrder {
+    /// Finds the order at the front of `bytes`, which lie at `base` in the window; nothing if it is not all there.
+    fn find(bytes: &[u8], base: usize) -> Result<Option<Self>, ImageError> {
+        let Ok((head, _)) = OrderHead::read_from_prefix(bytes) else { return Ok(None) };
+        if !head.is_sound() {
+            return Err(wrong_order("an order's head has values that it cannot have"));
+        }
+        let line_count = usize::from(head.line_count);
+        let lines_end = size_of::<OrderHead>() + line_count * size_of::<OrderLine>();
+        let lines = base + size_of::<OrderHead>()..base + lines_end;
+        if !head.has_saved_detail() {
+            let is_there = lines_end <= bytes.len();
+            return Ok(is_there.then_some(Self { head, lines, detail: None, end: base + lines_end }));
+        }
+        let Some(count) = bytes.get(lines_end..lines_end + 8) else { return Ok(None) };
+        let allocation_count = u64::read_from_bytes(count).unwrap_or(u64::MAX);
+        if allocation_count > u64::from(u16::MAX) {
+            return Err(wrong_order("an order has more allocations than an event can give it"));
+        }
+        let counters_end = lines_end + 8 + line_count * size_of::<LineCounters>();
+        let end = counters_end + allocation_count as usize * size_of::<Allocation>();
+        let detail = Some((base + lines_end + 8..base + counters_end, base + counters_end..base + end));
+        Ok((end <= bytes.len()).then_some(Self { head, lines, detail, end: base + end }))
+    }
+}
+
+fn wrong_order(why: &str) -> ImageError {
+    ImageError::Section { tag: TAG_ORDERS, why: why.into() }
 }
