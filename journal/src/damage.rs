@@ -120,10 +120,11 @@ impl Scan<'_> {
     fn run(&self, from: u64) -> Result<Scanned, JournalError> {
         let mut scanned = Scanned::default();
         let mut window = Window::new();
-        let mut block = vec![0_u64; SCAN_BYTES / ALIGN_BYTES];
+        let block_bytes = SCAN_BYTES.min((self.segment_bytes - from) as usize).next_multiple_of(ALIGN_BYTES);
+        let mut block = vec![0_u64; block_bytes / ALIGN_BYTES];
         let mut at = from;
         while at < self.segment_bytes {
-            let wanted = (self.segment_bytes - at).min(SCAN_BYTES as u64) as usize;
+            let wanted = (self.segment_bytes - at).min(block_bytes as u64) as usize;
             let read = read_full(self.file, at, &mut block.as_mut_bytes()[..wanted])?;
             let words = &block[..read / ALIGN_BYTES];
             // Most of what is scanned was never written; whole zero blocks cost no more than reading them.
