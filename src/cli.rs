@@ -104,7 +104,7 @@ pub(crate) struct LoadArguments {
     /// Connections to send over.
     #[arg(long, value_name = "C", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) connections: u32,
-    /// Orders in flight on each connection; by default as many as the server gives credits for.
+    /// Orders in flight on each connection; by default 4,096 divided among the connections.
     #[arg(long, value_name = "W", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) in_flight: Option<u32>,
     /// Orders in a frame at most; 1 sends each in a frame of its own.

@@ -19,18 +19,14 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-use std::time::{Duration, Instant};
-
 use orderline_client::{Client, ClientOptions};
 
 use self::map::Map;
 use self::pipeline::ImportProgress;
 use self::report::ImportReport;
 use crate::cli::ImportArguments;
-use crate::load::grouped;
+use crate::progress::{ProgressLine, grouped};
 use crate::verb::{Ending, Refusal, VerbResult, print_json};
-
-const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(arguments: &ImportArguments) -> VerbResult {
     let map = Map::read(&arguments.map)?;
@@ -41,15 +37,15 @@ pub(crate) fn run(arguments: &ImportArguments) -> VerbResult {
     let mut client = Client::connect(arguments.connect, ClientOptions::default()).map_err(|error| {
         Refusal::new(format!("{error}; is `orderline serve` running at {}?", arguments.connect))
     })?;
-    let mut told_at = Instant::now();
+    let mut line = ProgressLine::new();
     let mut progress = |progress: ImportProgress| {
-        if told_at.elapsed() >= PROGRESS_EVERY {
-            told_at = Instant::now();
+        line.show(|| {
             let (rows, orders) = (grouped(progress.rows_read), grouped(progress.orders_placed));
-            eprintln!("{rows:>13} rows read  {orders:>11} orders placed");
-        }
+            format!("{rows:>13} rows read  {orders:>11} orders placed")
+        });
     };
     let report = pipeline::import(&map, &arguments.files, &mut client, &mut progress)?;
+    drop(line);
     print_table(&report);
     if arguments.json {
         print_json(&report)?;

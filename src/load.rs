@@ -1,6 +1,5 @@
 //! `orderline load`: arguments to a run of the load generator, and its report to people and programs.
 
-use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -8,6 +7,7 @@ use std::time::Duration;
 use orderline_loadgen::{Ended, Extent, LoadOptions, LoadReport, Nobody, Progress};
 
 use crate::cli::LoadArguments;
+use crate::progress::{ProgressLine, grouped};
 use crate::verb::{Ending, Refusal, VerbResult, print_json};
 
 pub(crate) fn run(arguments: &LoadArguments) -> VerbResult {
@@ -17,9 +17,11 @@ pub(crate) fn run(arguments: &LoadArguments) -> VerbResult {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     eprintln!("setting up {} for {}", what(&options), options.connect);
-    let mut line = ProgressLine { is_terminal: std::io::stderr().is_terminal(), was_written: false };
-    let report = orderline_loadgen::run(&options, &mut Nobody, &stop, &mut |progress| line.write(progress))?;
-    line.end();
+    let mut line = ProgressLine::new();
+    let report = orderline_loadgen::run(&options, &mut Nobody, &stop, &mut |progress| {
+        line.show(|| progress_text(progress))
+    })?;
+    drop(line);
     print_table(&report);
     if arguments.json {
         print_json(&report)?;
@@ -68,40 +70,21 @@ fn what(options: &LoadOptions) -> String {
     }
 }
 
-/// One line a second; on a terminal it is the same line again and again.
-struct ProgressLine {
-    is_terminal: bool,
-    was_written: bool,
-}
-
-impl ProgressLine {
-    fn write(&mut self, progress: &Progress) {
-        let mut text = format!(
-            "{:>6.1} s  {:>11} orders/s  {:>13} accepted  p99 {:>9} us",
-            progress.elapsed_s,
-            grouped(progress.orders_per_second as u64),
-            grouped(progress.acked),
-            grouped(progress.p99_us),
-        );
-        if progress.rejected > 0 {
-            text.push_str(&format!("  {} rejected", grouped(progress.rejected)));
-        }
-        if progress.connections_down > 0 {
-            text.push_str(&format!("  {} connections down", progress.connections_down));
-        }
-        if self.is_terminal {
-            eprint!("\r\x1b[2K{text}");
-            self.was_written = true;
-        } else {
-            eprintln!("{text}");
-        }
+fn progress_text(progress: &Progress) -> String {
+    let mut text = format!(
+        "{:>6.1} s  {:>11} orders/s  {:>13} accepted  p99 {:>9} us",
+        progress.elapsed_s,
+        grouped(progress.orders_per_second as u64),
+        grouped(progress.acked),
+        grouped(progress.p99_us),
+    );
+    if progress.rejected > 0 {
+        text.push_str(&format!("  {} rejected", grouped(progress.rejected)));
     }
-
-    fn end(&self) {
-        if self.was_written {
-            eprintln!();
-        }
+    if progress.connections_down > 0 {
+        text.push_str(&format!("  {} connections down", progress.connections_down));
     }
+    text
 }
 
 fn print_table(report: &LoadReport) {
@@ -148,30 +131,5 @@ fn print_table(report: &LoadReport) {
             "the server was lost: {error}; {} orders may or may not have been placed",
             grouped(report.unknown)
         );
-    }
-}
-
-/// A count with its thousands set apart.
-pub(crate) fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands_are_set_apart() {
-        for (count, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
-            assert_eq!(grouped(count), text);
-        }
     }
 }

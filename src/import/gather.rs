@@ -103,7 +103,7 @@ impl<'m> Gather<'m> {
         found.rows += 1;
         let is_first = found.rows == 1;
         if is_first {
-            found.first_at = at;
+            found.at = at;
         }
         if found.rejected.is_some() {
             return complete;
@@ -119,7 +119,11 @@ impl<'m> Gather<'m> {
         };
         match counted {
             Ok(line) => self.rows.push((order, line)),
-            Err(reason) => self.orders[order as usize].rejected = Some(reason),
+            Err(reason) => {
+                let order = &mut self.orders[order as usize];
+                order.rejected = Some(reason);
+                order.at = at;
+            }
         }
         complete
     }
@@ -166,7 +170,7 @@ impl<'m> Gather<'m> {
                 currency: CurrencyCode::NONE,
                 rejected: None,
                 rows: 0,
-                first_at: at,
+                at,
                 file_minor: Decimal::ZERO,
             });
         }

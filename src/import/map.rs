@@ -282,7 +282,7 @@ impl Map {
             ("price.thousands_separator", self.price.thousands_separator),
         ] {
             if let Some(character) = character
-                && !(character.is_ascii() && !character.is_ascii_alphanumeric())
+                && (!character.is_ascii() || character.is_ascii_alphanumeric())
             {
                 return wrong(
                     key,

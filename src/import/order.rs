@@ -19,8 +19,8 @@ pub(crate) struct Order {
     pub(crate) rejected: Option<Reason>,
     /// Rows that were not skipped. None at all: the whole order was skipped.
     pub(crate) rows: u32,
-    /// The file (as its index) and the line of its first row that counts.
-    pub(crate) first_at: (u16, u64),
+    /// The file (as its index) and the line of the row that it is rejected for, or else of its first row.
+    pub(crate) at: (u16, u64),
     /// The sum of its rows in minor units, by the file's own decimals.
     pub(crate) file_minor: Decimal,
 }
@@ -87,7 +87,7 @@ mod tests {
             currency: CurrencyCode::NONE,
             rejected: None,
             rows: 2,
-            first_at: (0, 2),
+            at: (0, 2),
             file_minor: Decimal::ZERO,
         };
         let bad = Order { rejected: Some(Reason::Fault(Fault::NoSku)), ..good.clone() };

@@ -166,8 +166,8 @@ impl<G: Gateway> Placing<'_, G> {
         };
         self.report.rejected += 1;
         if !self.report.first_at.contains_key(&name) {
-            let file = &self.files[usize::from(order.first_at.0)];
-            let at = format!("{}, line {}", file.display(), order.first_at.1);
+            let file = &self.files[usize::from(order.at.0)];
+            let at = format!("{}, line {}", file.display(), order.at.1);
             self.report.first_at.insert(name.clone(), at);
         }
         *self.report.reasons.entry(name).or_insert(0) += 1;
