@@ -131,8 +131,9 @@ impl Config {
     /// Reads a configuration file, or takes the defaults when there is none.
     pub(crate) fn load(file: Option<&Path>) -> Result<Self, Refusal> {
         let Some(file) = file else { return Ok(Self::default()) };
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| Refusal::new(format!("cannot read the configuration {}: {error}", file.display())))?;
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            Refusal::new(format!("cannot read the configuration {}: {error}", file.display()))
+        })?;
         Self::parse(&text).map_err(|error| Refusal::new(format!("{}: {error}", file.display())))
     }
 
@@ -208,7 +209,9 @@ mod tests {
     #[test]
     fn defaults_stand_and_every_key_can_be_set() {
         assert_eq!(Config::parse("").unwrap(), Config::default());
-        let config = Config::parse("[journal]\nsegment_mib = 8\nbackend = \"positional\"\n[gateway]\ncredits = 16").unwrap();
+        let config =
+            Config::parse("[journal]\nsegment_mib = 8\nbackend = \"positional\"\n[gateway]\ncredits = 16")
+                .unwrap();
         assert_eq!((config.journal.segment_mib, config.journal.backend), (8, Backend::Positional));
         assert_eq!(config.gateway_options().map(|options| options.credits).ok(), Some(16));
     }

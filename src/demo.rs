@@ -29,10 +29,12 @@ struct DemoReport {
 pub(crate) fn run(arguments: &DemoArguments) -> VerbResult {
     let directory = tempfile::tempdir()?;
     let data = directory.path().join("data");
-    eprintln!("1. A server starts on a fresh directory, and {} s of orders stream in over TCP.", BEFORE_KILL.as_secs());
+    eprintln!(
+        "1. A server starts on a fresh directory, and {} s of orders stream in over TCP.",
+        BEFORE_KILL.as_secs()
+    );
     eprintln!("   Four lines each, 10,000 SKUs; each is durable on disk before it is acknowledged.");
-    let plan =
-        Plan { data: &data, config: "", kill_after: &[BEFORE_KILL], then: AFTER_RECOVERY, seed: 1 };
+    let plan = Plan { data: &data, config: "", kill_after: &[BEFORE_KILL], then: AFTER_RECOVERY, seed: 1 };
     let mut line = ProgressLine::new();
     let (mut rate, mut acked_at_kill, mut killed) = (0, 0, false);
     let outcome = campaign::run(&plan, |happening| match happening {
@@ -48,14 +50,19 @@ pub(crate) fn run(arguments: &DemoArguments) -> VerbResult {
             line.done();
             killed = true;
             eprintln!("   {} orders acknowledged, {} orders/s.", grouped(acked_at_kill), grouped(rate));
-            eprintln!("2. kill -9, in the middle of it. The clients keep what was not answered and try again.");
+            eprintln!(
+                "2. kill -9, in the middle of it. The clients keep what was not answered and try again."
+            );
         }
         Happening::Recovered { sequence, .. } => {
             eprintln!("3. It is back, at sequence {}, and the orders go on.", grouped(sequence));
         }
         Happening::Comparing { acked } => {
             line.done();
-            eprintln!("4. The journal is read from its first record and held against {} acknowledgements.", grouped(acked));
+            eprintln!(
+                "4. The journal is read from its first record and held against {} acknowledgements.",
+                grouped(acked)
+            );
         }
     })?;
     line.done();
@@ -75,13 +82,19 @@ pub(crate) fn run(arguments: &DemoArguments) -> VerbResult {
     if arguments.json {
         print_json(&report)?;
     }
-    let is_well = report.lost == 0 && report.duplicated == 0 && report.state_hash_equal && report.violations.is_empty();
+    let is_well =
+        report.lost == 0 && report.duplicated == 0 && report.state_hash_equal && report.violations.is_empty();
     Ok(Ending::well_if(is_well))
 }
 
 fn tell(report: &DemoReport) {
     eprintln!();
-    eprintln!("   {} acknowledged, {} lost, {} twice.", grouped(report.acked), report.lost, report.duplicated);
+    eprintln!(
+        "   {} acknowledged, {} lost, {} twice.",
+        grouped(report.acked),
+        report.lost,
+        report.duplicated
+    );
     eprintln!(
         "   Recovery took {} ms; the restarted server and two independent replays {} on the state:",
         report.recovery_ms,

@@ -68,7 +68,8 @@ pub(crate) fn run(arguments: &DrillArguments) -> VerbResult {
 /// Times between kills: random, from within the first few milliseconds of load to a good second, or as the whole
 /// time given allows.
 fn kill_times(arguments: &DrillArguments, rng: &mut SmallRng) -> Vec<Duration> {
-    let mean_ms = arguments.seconds.map_or(500.0, |seconds| seconds * 1_000.0 / f64::from(arguments.kills.max(1)));
+    let mean_ms =
+        arguments.seconds.map_or(500.0, |seconds| seconds * 1_000.0 / f64::from(arguments.kills.max(1)));
     let bound_us = (mean_ms * 2_000.0).max(1.0) as u64;
     (0..arguments.kills).map(|_| Duration::from_micros(rng.random_range(0..bound_us))).collect()
 }

@@ -15,7 +15,10 @@ pub(crate) fn run(arguments: &InspectArguments) -> VerbResult {
     let mut offline = offline::open(&arguments.data, ReadFrom::Oldest)?;
     if offline.reader.position().segment > 1 {
         offline = offline::open(&arguments.data, ReadFrom::Snapshot)?;
-        eprintln!("the journal's first segments were removed: records start behind {}", offline.state.sequence());
+        eprintln!(
+            "the journal's first segments were removed: records start behind {}",
+            offline.state.sequence()
+        );
     }
     let mut out = BufWriter::new(std::io::stdout().lock());
     let mut left = arguments.limit.unwrap_or(u64::MAX);

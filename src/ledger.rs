@@ -69,7 +69,9 @@ impl Ledger {
         let mut placed: Vec<(u128, Sequence)> = Vec::with_capacity(self.accepted.len());
         recovery::replay(&mut offline.reader, &mut offline.state, Sequence::MAX, |_, batch| {
             for record in batch.records().filter(|record| record.kind == EventKind::OrderPlaced as u16) {
-                if let Ok(Event::OrderPlaced(head, ..)) = Event::read(record.kind, EVENT_VERSION, record.payload) {
+                if let Ok(Event::OrderPlaced(head, ..)) =
+                    Event::read(record.kind, EVENT_VERSION, record.payload)
+                {
                     placed.push((head.placement.order.get(), record.sequence));
                 }
             }

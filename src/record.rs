@@ -148,9 +148,7 @@ impl Names<'_> {
     }
 
     fn moves(&self, moves: &[Allocation]) -> Vec<Value> {
-        let one = |part: &Allocation| {
-            json!({"line": part.line.get(), "quantity": part.quantity.get(), "location": self.location(part.location)})
-        };
+        let one = |part: &Allocation| json!({"line": part.line.get(), "quantity": part.quantity.get(), "location": self.location(part.location)});
         moves.iter().map(one).collect()
     }
 }

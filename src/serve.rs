@@ -32,7 +32,10 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
     let gateway_options = config.gateway_options()?;
     gateway_options.check(config.gateway.door_capacity())?;
     if !arguments.listen.ip().is_loopback() && gateway_options.token.is_none() {
-        eprintln!("warning: {} is open to the network and asks no token; set gateway.token", arguments.listen);
+        eprintln!(
+            "warning: {} is open to the network and asks no token; set gateway.token",
+            arguments.listen
+        );
     }
 
     let recovered = recover(arguments, &config)?;

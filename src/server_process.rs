@@ -28,7 +28,13 @@ impl ServerProcess {
     pub(crate) fn start(data: &Path, listen: SocketAddr, config: Option<&Path>) -> Result<Self, Refusal> {
         let start = Instant::now();
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("serve").arg("--data").arg(data).arg("--listen").arg(listen.to_string()).arg("--state-hash");
+        command
+            .arg("serve")
+            .arg("--data")
+            .arg(data)
+            .arg("--listen")
+            .arg(listen.to_string())
+            .arg("--state-hash");
         if let Some(config) = config {
             command.arg("--config").arg(config);
         }
@@ -51,7 +57,10 @@ impl ServerProcess {
             Some(addr) => server.addr = addr,
             None => {
                 let said = server.ended_saying();
-                return Err(Refusal::new(format!("the server did not become ready; it said: {}", said.trim())));
+                return Err(Refusal::new(format!(
+                    "the server did not become ready; it said: {}",
+                    said.trim()
+                )));
             }
         }
         Ok(server)
@@ -123,7 +132,8 @@ mod tests {
     #[test]
     fn the_hash_line_is_read_back() {
         let said = "recovered 3 orders\nstate hash 00ab at sequence 17 in 4 ms\nstopped\n";
-        let hash = RecoveredHash { state_hash: "00ab".to_owned(), sequence: 17, took: Duration::from_millis(4) };
+        let hash =
+            RecoveredHash { state_hash: "00ab".to_owned(), sequence: 17, took: Duration::from_millis(4) };
         assert_eq!(recovered_hash(said), Some(hash));
         assert_eq!(recovered_hash("nothing"), None);
     }

@@ -26,8 +26,9 @@ struct VerifyReport {
 pub(crate) fn run(arguments: &VerifyArguments) -> VerbResult {
     let mut offline = offline::open(&arguments.data, ReadFrom::Oldest)?;
     let mut violations = Vec::new();
-    let (mut snapshots, refused) = snapshot::state_hashes(&offline.storage, offline.reader.store_id(), offline::random_seed())?;
-    violations.extend(refused);
+    let snapshots =
+        snapshot::examine_all(&offline.storage, offline.reader.store_id(), offline::random_seed())?;
+    violations.extend(snapshots.wrong);
     // A journal whose first segments were removed can only be read from a snapshot on.
     if offline.reader.position().segment > 1 {
         offline = offline::open(&arguments.data, ReadFrom::Snapshot)?;
@@ -36,8 +37,8 @@ pub(crate) fn run(arguments: &VerifyArguments) -> VerbResult {
     let mut snapshots_equal = Vec::new();
     let mut line = ProgressLine::new();
     // Replayed from one snapshot's place to the next, where the hashes must agree, and then to the end.
-    snapshots.retain(|&(sequence, _)| sequence >= first_sequence);
-    let stops = snapshots.iter().map(|&(sequence, hash)| (sequence, Some(hash))).chain([(u64::MAX, None)]);
+    let reached = snapshots.good.iter().filter(|(sequence, _)| *sequence >= first_sequence);
+    let stops = reached.map(|&(sequence, hash)| (sequence, Some(hash))).chain([(u64::MAX, None)]);
     for (stop, expected) in stops {
         let replayed = recovery::replay(&mut offline.reader, &mut offline.state, stop, |state, _| {
             line.show(|| format!("verified up to {}", grouped(state.sequence())));
@@ -58,7 +59,8 @@ pub(crate) fn run(arguments: &VerifyArguments) -> VerbResult {
             if found == expected {
                 snapshots_equal.push(stop);
             } else {
-                violations.push(format!("the snapshot at {stop} has state hash {expected}, replay gives {found}"));
+                violations
+                    .push(format!("the snapshot at {stop} has state hash {expected}, replay gives {found}"));
             }
         }
     }

@@ -122,6 +122,11 @@ impl Work {
         }
     }
 
+    /// Bytes of replies so far.
+    pub(crate) fn output_bytes(&self) -> usize {
+        self.output.len()
+    }
+
     /// The front's side, once released: finishes the reply frames and returns the bytes to send.
     pub fn seal(&mut self) -> &[u8] {
         for index in 0..self.frames.len() {

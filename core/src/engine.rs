@@ -27,6 +27,10 @@ const TURN_WORKS: usize = 64;
 /// Bytes of views in one reply: an order of 2,000 lines, or a SKU's levels at a thousand locations.
 const VIEW_BYTES_MAX: usize = 200 * 1024;
 
+/// Bytes of replies in one work beyond which its further queries are refused as busy: what one client asks for in
+/// one breath must not fill the memory.
+const OUTPUT_BYTES_MAX: usize = 8 << 20;
+
 /// How the engine behaves.
 #[derive(Debug, Clone, Copy)]
 pub struct EngineOptions {
@@ -301,6 +305,7 @@ impl<C: FnMut() -> i64> Engine<C> {
         self.stats.answered_count += 1;
         let mut view = Vec::new();
         let answer = match self.state.answer(command, &mut view) {
+            Ok(_) if work.output_bytes() + view.len() > OUTPUT_BYTES_MAX => Err(Rejection::busy()),
             Ok(_) if view.len() > VIEW_BYTES_MAX => Err(Rejection::too_large(view.len())),
             answer => answer,
         };
@@ -406,6 +411,10 @@ fn accepted_reply(command: &RawCommand<'_>, outcome: Outcome, accepted: Accepted
 impl Rejection {
     fn storage_full() -> Self {
         Self::new(RejectCode::StorageFull)
+    }
+
+    fn busy() -> Self {
+        Self::new(RejectCode::Busy)
     }
 
     fn too_large(bytes: usize) -> Self {

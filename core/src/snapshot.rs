@@ -89,17 +89,26 @@ fn journal_error(tag: u32, error: &JournalError) -> ImageError {
     ImageError::Section { tag, why: error.to_string() }
 }
 
-/// The sequences of all snapshots with the state hashes of what is in them (read and built, not taken at their word),
-/// oldest first; and what is wrong with those that are not good.
+/// All snapshots of a store, read and built.
+#[derive(Debug, Default)]
+pub struct Snapshots {
+    /// The sequences of the good ones with the hashes of the states in them (computed, not taken at their word),
+    /// oldest first.
+    pub good: Vec<(Sequence, StateHash)>,
+    /// What is wrong with the others.
+    pub wrong: Vec<String>,
+}
+
+/// Reads and builds every snapshot of a store.
 ///
 /// # Errors
 /// When the directory cannot be read.
-pub fn state_hashes(
+pub fn examine_all(
     storage: &Arc<dyn Storage>,
     store_id: u128,
     seed: u64,
-) -> Result<(Vec<(Sequence, StateHash)>, Vec<String>), RecoveryError> {
-    let (mut hashes, mut wrong) = (Vec::new(), Vec::new());
+) -> Result<Snapshots, RecoveryError> {
+    let Snapshots { mut good, mut wrong } = Snapshots::default();
     for sequence in list_snapshots(&**storage)? {
         let opened = SnapshotReader::open_verified(&**storage, store_id, sequence);
         let built = opened.map_err(RecoveryError::from).and_then(|reader| {
@@ -107,15 +116,15 @@ pub fn state_hashes(
             Ok((said, read_state(reader, seed)?.hash()))
         });
         match built {
-            Ok((said, hash)) if said == hash => hashes.push((sequence, hash)),
+            Ok((said, hash)) if said == hash => good.push((sequence, hash)),
             Ok((said, hash)) => {
                 wrong.push(format!("the snapshot at {sequence} says state hash {said} and holds {hash}"));
             }
             Err(error) => wrong.push(error.to_string()),
         }
     }
-    hashes.reverse();
-    Ok((hashes, wrong))
+    good.reverse();
+    Ok(Snapshots { good, wrong })
 }
 
 /// Makes a snapshot of everything up to `up_to`, which must be durable.

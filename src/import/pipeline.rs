@@ -30,8 +30,8 @@ const PROGRESS_ROWS: u64 = 4_096;
 /// Imports files by a map.
 ///
 /// # Errors
-/// When a file cannot be read, lacks a column, or is no CSV; when the server cannot be reached at first. A server
-/// that is lost later stands in the report.
+/// When a file cannot be read, lacks a column, or is no CSV, or the server does not take the location. Once orders
+/// have been placed, such an error stands in the report instead.
 pub(crate) fn import<G: Gateway>(
     map: &Map,
     files: &[PathBuf],
@@ -45,23 +45,23 @@ pub(crate) fn import<G: Gateway>(
         why,
     })?;
     let mut gather = Gather::new(map, dates);
-    let mut placing =
-        Placing { map, files, placement: Placement::begin(gateway, map)?, report: ImportReport::default() };
-    'files: for (number, file) in files.iter().enumerate() {
-        let mut rows = Rows::open(map, file)?;
-        while rows.next()? {
-            let complete = gather.row(&rows.columns, &rows.record, (number as u16, rows.line()));
-            if gather.counts.read.is_multiple_of(PROGRESS_ROWS) {
-                progress(ImportProgress {
-                    rows_read: gather.counts.read,
-                    orders_placed: placing.placement.counts.accepted,
-                });
+    let mut placing = Placing {
+        map,
+        files,
+        placement: Placement::begin(gateway, map)?,
+        batches: 0,
+        report: ImportReport::default(),
+    };
+    for (number, file) in files.iter().enumerate() {
+        if let Err(error) = read_file(map, number as u16, file, &mut gather, &mut placing, progress) {
+            if placing.batches == 0 {
+                return Err(error);
             }
-            if let Some(batch) = complete
-                && !placing.place(batch, &gather, progress)
-            {
-                break 'files;
-            }
+            // Orders have been placed: what became of them is worth more than a bare error.
+            placing.report.error = Some(error.to_string());
+        }
+        if placing.report.error.is_some() {
+            break;
         }
     }
     if placing.report.error.is_none() {
@@ -69,6 +69,33 @@ pub(crate) fn import<G: Gateway>(
         placing.place(rest, &gather, progress);
     }
     Ok(placing.finish(&gather, began))
+}
+
+/// Reads a file to its end, or until placing has failed.
+fn read_file<G: Gateway>(
+    map: &Map,
+    number: u16,
+    file: &Path,
+    gather: &mut Gather<'_>,
+    placing: &mut Placing<'_, G>,
+    progress: &mut dyn FnMut(ImportProgress),
+) -> Result<(), ImportError> {
+    let mut rows = Rows::open(map, file)?;
+    while rows.next()? {
+        let complete = gather.row(&rows.columns, &rows.record, (number, rows.line()));
+        if gather.counts.read.is_multiple_of(PROGRESS_ROWS) {
+            progress(ImportProgress {
+                rows_read: gather.counts.read,
+                orders_placed: placing.placement.counts.accepted,
+            });
+        }
+        if let Some(batch) = complete
+            && !placing.place(batch, gather, progress)
+        {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// The rows of one file.
@@ -87,13 +114,14 @@ impl Rows {
             .flexible(true)
             .buffer_capacity(256 * 1024)
             .from_reader(source::open(file)?);
-        let header = reader.byte_headers().map_err(|error| csv_error(file, &error))?.clone();
+        let header = reader.byte_headers().map_err(|error| csv_error(file, 1, &error))?.clone();
         let columns = Columns::find(map, file, &header)?;
         Ok(Self { file: file.to_owned(), reader, columns, record: ByteRecord::new() })
     }
 
     fn next(&mut self) -> Result<bool, ImportError> {
-        self.reader.read_byte_record(&mut self.record).map_err(|error| csv_error(&self.file, &error))
+        let read = self.reader.read_byte_record(&mut self.record);
+        read.map_err(|error| csv_error(&self.file, self.reader.position().line(), &error))
     }
 
     /// The line on which the row begins.
@@ -102,8 +130,7 @@ impl Rows {
     }
 }
 
-fn csv_error(file: &Path, error: &csv::Error) -> ImportError {
-    let line = error.position().map_or(1, csv::Position::line);
+fn csv_error(file: &Path, line: u64, error: &csv::Error) -> ImportError {
     ImportError::Csv { file: file.to_owned(), line, why: error.to_string() }
 }
 
@@ -112,6 +139,8 @@ struct Placing<'a, G> {
     map: &'a Map,
     files: &'a [PathBuf],
     placement: Placement<'a, G>,
+    /// Batches placed, or tried.
+    batches: u64,
     report: ImportReport,
 }
 
@@ -123,6 +152,7 @@ impl<G: Gateway> Placing<'_, G> {
         gather: &Gather<'_>,
         progress: &mut dyn FnMut(ImportProgress),
     ) -> bool {
+        self.batches += 1;
         let report = &mut self.report;
         let placed_before = self.placement.counts.accepted;
         let mut placed_now = 0;

@@ -346,6 +346,26 @@ fn adjacent_orders_are_placed_while_the_file_is_read() {
 }
 
 #[test]
+fn a_file_that_ends_in_the_middle_places_nothing_or_says_what_it_placed() {
+    let row = |order: u32| format!("{order},a,1,{}.{:02},2020-01-01,b\n", order % 97 + 1, order % 89);
+    let rows: String = HEADER.chars().chain((0..150_000).map(row).collect::<String>().chars()).collect();
+    let level = ruzstd::encoding::CompressionLevel::Fastest;
+    let packed = ruzstd::encoding::compress_to_vec(rows.as_bytes(), level);
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(&packed[..packed.len() - packed.len() / 10]).unwrap();
+    let files = [file.path().to_owned()];
+    let mut core = Core::default();
+    let error = pipeline::import(&map(MAP), &files, &mut core, &mut |_| {}).err().unwrap().to_string();
+    assert!(error.contains("line 1") && error.contains(&files[0].display().to_string()), "{error}");
+    assert!(core.orders.is_empty());
+    let adjacent =
+        MAP.replace("order.column = \"order\"", "order = { column = \"order\", grouping = \"adjacent\" }");
+    let report = run(&mut core, &map(&adjacent), &files);
+    assert!(report.accepted >= 100_000 && report.error.is_some() && !report.is_well(), "{report:?}");
+    assert_eq!(report.accepted, core.orders.len() as u64);
+}
+
+#[test]
 fn a_total_that_the_core_computes_differently_is_seen() {
     let mut core = Core::default();
     run_rows(&mut core, MAP, "1,a,1,1.00,2020-01-01,b\n");

@@ -1,5 +1,6 @@
 //! A state driven as the engine drives it: decide, keep the event, apply; and short ways to say commands.
-#![allow(dead_code, unreachable_pub)] // Each test file uses its own part of this.
+// Each test file uses its own part of this; clippy knows test functions, and not what they share.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use orderline_core::state::Accepted;
 use orderline_core::{Decision, Rejection, Scratch, State};
