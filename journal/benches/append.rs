@@ -109,5 +109,38 @@ fn benches(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(append_records, benches);
+/// What one lonely record waits for, and what a start costs with nothing to replay.
+fn latencies(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("latency");
+    group.sample_size(20).measurement_time(Duration::from_secs(2));
+    let directory = directory();
+    let Opened { mut writer, syncer, watermark, .. } =
+        open(MappedStorage::new(directory.path()), options()).expect("open");
+    let thread = syncer.spawn().expect("thread");
+    group.bench_function("one-record-durable", |b| {
+        b.iter(|| {
+            let sequence = writer.stage(1, 1, |buffer| buffer.extend_from_slice(&[7; PAYLOAD_BYTES]));
+            writer.commit(0).expect("append");
+            assert!(watermark.wait_for(sequence, Duration::from_secs(60)));
+        });
+    });
+    drop(writer);
+    thread.join().expect("the sync thread");
+    group.finish();
+
+    let mut group = criterion.benchmark_group("start");
+    group.sample_size(10).measurement_time(Duration::from_secs(2));
+    let directory = tempfile::tempdir_in(directory.path()).expect("a directory for the bench");
+    let mut opened = open(MappedStorage::new(directory.path()), JournalOptions::default()).expect("open");
+    opened.writer.stage(1, 1, |buffer| buffer.push(1));
+    opened.writer.commit(0).expect("append");
+    opened.syncer.sync_once().expect("sync");
+    drop(opened);
+    group.bench_function("open", |b| {
+        b.iter(|| open(MappedStorage::new(directory.path()), JournalOptions::default()).expect("open"));
+    });
+    group.finish();
+}
+
+criterion_group!(append_records, benches, latencies);
 criterion_main!(append_records);
