@@ -1,6 +1,5 @@
 //! The invariants of DOMAIN.md, checked over a whole state: what `verify` reports.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use orderline_protocol::event::OrderState;
@@ -78,14 +77,39 @@ impl fmt::Display for Violation {
     }
 }
 
-/// What orders have promised, by SKU and location: reserved, committed.
-type Promised = BTreeMap<(u32, u32), (u64, u64)>;
+/// What orders have promised: by SKU, the locations with what is reserved and committed there. A SKU is at few
+/// locations, so a list is searched faster than a map.
+struct Promised(Vec<Vec<(LocationHandle, u64, u64)>>);
+
+impl Promised {
+    fn add(&mut self, sku: SkuHandle, location: LocationHandle, promise: Promise, units: u64) {
+        let levels = &mut self.0[sku.index()];
+        let at = levels.iter().position(|level| level.0 == location).unwrap_or_else(|| {
+            levels.push((location, 0, 0));
+            levels.len() - 1
+        });
+        match promise {
+            Promise::Reserved => levels[at].1 += units,
+            Promise::Committed => levels[at].2 += units,
+        }
+    }
+
+    /// What is promised at a level; it is not there any more afterwards.
+    fn take(&mut self, sku: SkuHandle, location: LocationHandle) -> (u64, u64) {
+        let levels = &mut self.0[sku.index()];
+        let at = levels.iter().position(|level| level.0 == location);
+        at.map_or((0, 0), |at| {
+            let (_, reserved, committed) = levels.swap_remove(at);
+            (reserved, committed)
+        })
+    }
+}
 
 impl State {
     /// Checks every invariant over the whole state, and returns what is broken: nothing, if all is well.
     pub fn check(&self) -> Vec<Violation> {
         let mut violations = Vec::new();
-        let mut promised = Promised::new();
+        let mut promised = Promised(vec![Vec::new(); self.catalogue.sku_count()]);
         let mut open_count = 0;
         for slot in self.orders.iter() {
             open_count += u64::from(self.orders.head(slot).state().is_open());
@@ -97,7 +121,7 @@ impl State {
         for handle in 0..self.catalogue.sku_count() as u32 {
             let sku = SkuHandle::new(handle);
             for level in self.stock.levels_of(&self.catalogue, sku) {
-                let orders = promised.remove(&(handle, level.location.get())).unwrap_or_default();
+                let orders = promised.take(sku, level.location);
                 let kept = (level.reserved, level.committed);
                 if orders != kept {
                     let location = level.location;
@@ -106,9 +130,11 @@ impl State {
             }
         }
         // Orders that have units at levels which are not there.
-        for ((sku, location), orders) in promised {
-            let (sku, location) = (SkuHandle::new(sku), LocationHandle::new(location));
-            violations.push(Violation::Conservation { sku, location, level: (0, 0), orders });
+        for (sku, levels) in promised.0.into_iter().enumerate() {
+            for (location, reserved, committed) in levels {
+                let (sku, orders) = (SkuHandle::new(sku as u32), (reserved, committed));
+                violations.push(Violation::Conservation { sku, location, level: (0, 0), orders });
+            }
         }
         violations
     }
@@ -122,11 +148,7 @@ impl State {
             let line = usize::from(part.line.get());
             let units = u64::from(part.quantity.get());
             open_of_line[line] += units;
-            let sums = promised.entry((lines[line].sku.get(), part.location.get())).or_default();
-            match Orders::promise(state) {
-                Promise::Reserved => sums.0 += units,
-                Promise::Committed => sums.1 += units,
-            }
+            promised.add(lines[line].sku, part.location, Orders::promise(state), units);
         }
         let (mut open, mut shipped, mut on_the_way) = (0_u64, 0_u64, 0_u64);
         for (index, line) in lines.iter().enumerate() {
