@@ -195,3 +195,86 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use orderline_protocol::Event;
+    use orderline_protocol::command::{Bucket, DefineLocation, DefineSeller, DefineSku, OrderLine, PlaceOrder};
+    use orderline_protocol::event::{LocationDefined, OrderPlaced, Origin, SellerDefined, SkuDefined};
+    use orderline_protocol::{Amount, BuyerId, CurrencyCode, SellerHandle, SessionHandle};
+
+    use super::*;
+    use crate::state::orders::Stage;
+
+    /// A state with one order of three units.
+    fn one_order() -> State {
+        let mut state = State::new(1);
+        let origin = Origin { session: SessionHandle::NONE, digest: 0.into(), request: 0.into() };
+        let seller = DefineSeller { commission_bp: 0.into(), standing: 1, code_bytes: 1, reserved: [0; 4] };
+        let seller = SellerDefined { origin, handle: 0.into(), reserved: [0; 4], definition: seller };
+        state.apply(1, 0, &Event::SellerDefined(&seller, "s"));
+        let location = DefineLocation {
+            region: 0.into(),
+            priority: 0.into(),
+            daily_capacity: 0.into(),
+            standing: 1,
+            code_bytes: 1,
+            reserved: [0; 2],
+        };
+        let location = LocationDefined { origin, handle: 0.into(), reserved: [0; 4], definition: location };
+        state.apply(2, 0, &Event::LocationDefined(&location, "l"));
+        let sku = DefineSku {
+            seller: SellerHandle::new(0),
+            backorder_cap: 0.into(),
+            currency: CurrencyCode::NONE,
+            standing: 1,
+            code_bytes: 1,
+            reserved: [0; 4],
+        };
+        let sku = SkuDefined { origin, handle: 0.into(), reserved: [0; 4], definition: sku };
+        state.apply(3, 0, &Event::SkuDefined(&sku, "k"));
+        let (sku, location) = (SkuHandle::new(0), LocationHandle::new(0));
+        state.stock.adjust(&mut state.catalogue, sku, location, Bucket::Available, 9);
+        let placement = PlaceOrder {
+            order: OrderId::new(7),
+            buyer: BuyerId::new(1),
+            seller: SellerHandle::new(0),
+            currency: CurrencyCode::new(826),
+            line_count: 1.into(),
+        };
+        let placed =
+            OrderPlaced { origin, placement, location, allocation_count: 0.into(), rule: 1, reserved: 0 };
+        let line = OrderLine { sku, quantity: 3.into(), unit_price: Amount::new(5) };
+        state.apply(4, 0, &Event::OrderPlaced(&placed, &[line], &[]));
+        state
+    }
+
+    #[test]
+    fn a_sound_state_has_no_violation_and_each_kind_of_damage_has_its_own() {
+        assert_eq!(one_order().check(), vec![]);
+        let (sku, location) = (SkuHandle::new(0), LocationHandle::new(0));
+        let order = OrderId::new(7);
+
+        let mut leaked = one_order();
+        leaked.stock.reserve(&leaked.catalogue, sku, location, 1);
+        let violation = Violation::Conservation { sku, location, level: (4, 0), orders: (3, 0) };
+        assert_eq!(leaked.check(), vec![violation]);
+
+        let mut counted = one_order();
+        let slot = counted.orders.find(order).unwrap();
+        counted.orders.detail_mut(slot).counters[0].cancelled = 1.into();
+        assert_eq!(counted.check(), vec![Violation::Counters { order, line: 0 }]);
+
+        let mut allocated = one_order();
+        let slot = allocated.orders.find(order).unwrap();
+        allocated.orders.detail_mut(slot).allocations[0].quantity = 2.into();
+        let violations = allocated.check();
+        assert!(violations.contains(&Violation::Allocations { order, line: 0 }), "{violations:?}");
+
+        let mut staged = one_order();
+        let slot = staged.orders.find(order).unwrap();
+        staged.orders.set_stage(slot, Stage::Shipped);
+        let state = OrderState::Pending;
+        assert!(staged.check().contains(&Violation::State { order, state }));
+    }
+}
