@@ -1,0 +1,15 @@
+//! What the whole program promises, tried from outside: one binary, one module for each kind of promise.
+//!
+//! Every test has a directory and a server of its own, on a port that the system chooses, and none looks at speed.
+//! Random choices come from a seed that stands in the message of the test that fails.
+
+#![allow(clippy::unwrap_used)] // Helpers of tests are tests.
+
+mod bad_input;
+mod cli;
+mod damage;
+mod drill;
+mod full_disk;
+mod recovery;
+mod support;
+mod tidy;

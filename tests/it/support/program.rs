@@ -1,0 +1,106 @@
+//! The program, run to its end.
+
+use std::ffi::OsStr;
+use std::io::Read;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// Far beyond what any verb takes: only a verb that hangs meets it.
+const RUN_MAX: Duration = Duration::from_secs(240);
+
+/// The program with these arguments, nothing on its standard input, both outputs piped.
+pub(crate) fn command<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orderline"));
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs the program and waits for its end.
+pub(crate) fn orderline<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Ran {
+    Running::start(command(arguments)).finish()
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// The exit code; a signal's death has none.
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// The JSON report: one object on one line, the last on standard output, and the only one.
+    pub(crate) fn json(&self) -> Value {
+        let mut lines = self.stdout.lines();
+        let line = lines.next().unwrap_or_else(|| panic!("no JSON line: {self:?}"));
+        assert_eq!(lines.next(), None, "the JSON line is the only one: {self:?}");
+        let value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {self:?}"));
+        assert!(value.is_object(), "{self:?}");
+        value
+    }
+
+    /// The same, of a run that must have ended well.
+    pub(crate) fn well(&self) -> Value {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self.json()
+    }
+
+    /// That it refused with exit code 2 and a sentence that holds all of these.
+    pub(crate) fn refused(&self, words: &[&str]) {
+        assert_eq!(self.code, Some(2), "{self:?}");
+        assert!(self.stdout.is_empty(), "a refusal says nothing on standard output: {self:?}");
+        for word in words {
+            assert!(self.stderr.contains(word), "{word:?} is not said: {}", self.stderr);
+        }
+        assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
+    }
+}
+
+/// A run that may be looked at before its end.
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    stdout: JoinHandle<String>,
+    stderr: JoinHandle<String>,
+}
+
+impl Running {
+    pub(crate) fn start(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("the program starts");
+        let stdout = drain(child.stdout.take().unwrap());
+        let stderr = drain(child.stderr.take().unwrap());
+        Self { child, stdout, stderr }
+    }
+
+    pub(crate) fn finish(mut self) -> Ran {
+        let code = wait(&mut self.child).code();
+        Ran { code, stdout: self.stdout.join().unwrap(), stderr: self.stderr.join().unwrap() }
+    }
+}
+
+/// Waits for the end of a process, but not for ever.
+pub(crate) fn wait(child: &mut Child) -> ExitStatus {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if start.elapsed() > RUN_MAX {
+            let _ = child.kill();
+            panic!("process {} did not end within {} s", child.id(), RUN_MAX.as_secs());
+        }
+        std::thread::sleep(Duration::from_millis(3));
+    }
+}
+
+/// Reads a pipe to its end, so that nobody ever waits for us to read.
+pub(crate) fn drain(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = Vec::new();
+        let _ = pipe.read_to_end(&mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    })
+}

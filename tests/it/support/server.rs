@@ -1,0 +1,110 @@
+//! A server in a process of its own.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Child;
+use std::thread::JoinHandle;
+
+use orderline_client::{Client, ClientOptions, ReconnectPolicy};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::program::{Ran, command, drain, wait};
+
+/// Segments so small and snapshots so frequent that a few thousand orders see several of both.
+pub(crate) const SMALL: &str = "[journal]\nsegment_mib = 3\n[snapshots]\nevery_records = 8000\n";
+
+/// The same segments, and no snapshots.
+pub(crate) const NO_SNAPSHOTS: &str = "[journal]\nsegment_mib = 3\n[snapshots]\nevery_records = 0\n";
+
+/// A running `orderline serve`, killed when it is dropped.
+pub(crate) struct Server {
+    child: Child,
+    stderr: Option<JoinHandle<String>>,
+    pub(crate) addr: SocketAddr,
+}
+
+impl Server {
+    /// Starts a server with this configuration and waits until it is ready.
+    pub(crate) fn start(data: &Path, config: &str) -> Self {
+        Self::try_start(data, config).unwrap_or_else(|ran| panic!("the server did not become ready: {ran:?}"))
+    }
+
+    /// The same, for a server that may refuse.
+    pub(crate) fn try_start(data: &Path, config: &str) -> Result<Self, Ran> {
+        let mut command = command(["serve", "--listen", "127.0.0.1:0", "--state-hash", "--data"]);
+        command.arg(data);
+        // Beside the directory, not in it: what is in there is the server's.
+        let file = data.with_extension("toml");
+        std::fs::write(&file, config).unwrap();
+        command.arg("--config").arg(&file);
+        let mut child = command.spawn().expect("the program starts");
+        let stderr = Some(drain(child.stderr.take().unwrap()));
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let addr = line.strip_prefix("ready ").and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+        let mut server = Self { child, stderr, addr: ([0, 0, 0, 0], 0).into() };
+        match addr {
+            Some(addr) => {
+                server.addr = addr;
+                Ok(server)
+            }
+            None => {
+                let code = wait(&mut server.child).code();
+                Err(Ran { code, stdout: line, stderr: server.said() })
+            }
+        }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A client that takes a lost connection for final.
+    pub(crate) fn client(&self) -> Client {
+        let reconnect = ReconnectPolicy::never();
+        Client::connect(self.addr, ClientOptions { reconnect, ..ClientOptions::default() })
+            .expect("the server welcomes a client")
+    }
+
+    /// Kills it as the kernel would: no handler runs, nothing is flushed. Returns what it had said.
+    pub(crate) fn kill(mut self) -> String {
+        self.child.kill().unwrap();
+        wait(&mut self.child);
+        self.said()
+    }
+
+    /// Asks it to end, which it must do well. Returns what it said.
+    pub(crate) fn stop(self) -> String {
+        let (code, said) = self.signal(Signal::TERM);
+        assert_eq!(code, Some(0), "{said}");
+        said
+    }
+
+    /// Sends a signal and waits for the end: the exit code, and what it said.
+    pub(crate) fn signal(mut self, signal: Signal) -> (Option<i32>, String) {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+        let code = wait(&mut self.child).code();
+        (code, self.said())
+    }
+
+    fn said(&mut self) -> String {
+        self.stderr.take().unwrap().join().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The hash and the sequence that a server said it had recovered.
+pub(crate) fn recovered_hash(said: &str) -> (String, u64) {
+    let line = said.lines().find_map(|line| line.strip_prefix("state hash ")).expect("a state hash");
+    let (hash, rest) = line.split_once(" at sequence ").unwrap();
+    (hash.to_owned(), rest.split_whitespace().next().unwrap().parse().unwrap())
+}
