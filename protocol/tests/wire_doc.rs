@@ -3,9 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::mem::offset_of;
+mod support;
 
 use orderline_protocol::command::{
     AdjustStock, Bucket, CommandHeader, CommandKind, ConfirmOrder, DefineLocation, DefineSeller, DefineSku,
@@ -27,39 +25,14 @@ use orderline_protocol::{
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromZeros, IntoBytes};
 
+use support::{all, byte, compare, hex_text, numbered, shapes, tables};
+
 const DOC: &str = include_str!("../../docs/protocol.md");
 const GOLDEN: &str = include_str!("golden/conversation_v1.hex");
 
-/// The rows of the table under each heading, cells trimmed of blanks and backticks.
-fn tables() -> BTreeMap<&'static str, Vec<Vec<&'static str>>> {
-    let mut tables: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    let mut heading = "";
-    for line in DOC.lines() {
-        if let Some(text) = line.strip_prefix('#') {
-            heading = text.trim_start_matches('#').trim().trim_matches('`');
-        } else if line.starts_with('|') && !line.starts_with("|--") {
-            let cells = line.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`'));
-            tables.entry(heading).or_default().push(cells.collect());
-        }
-    }
-    for rows in tables.values_mut() {
-        rows.remove(0);
-    }
-    tables
-}
-
-macro_rules! shapes {
-    ($($name:ident { $($field:ident),* $(,)? })*) => {
-        [$((stringify!($name), size_of::<$name>(), {
-            let value = $name::new_zeroed();
-            vec![$((stringify!($field), offset_of!($name, $field), size_of_val(&value.$field)),)*]
-        }),)*]
-    };
-}
-
 #[test]
 fn every_offset_stands_in_the_document() {
-    let tables = tables();
+    let tables = tables(DOC);
     let shapes = shapes! {
         FrameHeader { payload_bytes, checksum, kind, version, count, reserved }
         Hello { magic, session, token, resume, reserved }
@@ -88,30 +61,9 @@ fn every_offset_stands_in_the_document() {
         LevelView { sku, location, available, reserved, committed, safety, damaged, quality_hold, incoming }
         StatusView { state_hash, orders_total, orders_open, sellers, locations, skus, sessions }
     };
-    for (name, bytes, fields) in &shapes {
-        let rows = tables.get(name).unwrap_or_else(|| panic!("{name} has no table"));
-        let told: Vec<_> = rows
-            .iter()
-            .map(|row| (row[2], row[0].parse::<usize>().unwrap(), row[1].parse::<usize>().unwrap()))
-            .collect();
-        assert_eq!(&told, fields, "{name}");
-        let end = fields.iter().fold(0, |end, &(_, offset, size)| {
-            assert_eq!(end, offset, "{name} has a gap");
-            offset + size
-        });
-        assert_eq!(end, *bytes, "a field of {name} is not told");
-    }
+    compare(&tables, &shapes);
     let told = tables.iter().filter(|(_, rows)| rows[0].len() == 5).count();
     assert_eq!(told, shapes.len(), "a table tells of a structure that is not compared");
-}
-
-/// Every number that `from_number` knows, with its name.
-fn all<T: std::fmt::Debug>(from_number: impl Fn(u16) -> Option<T>) -> Vec<(u16, String)> {
-    (0..=u16::MAX).filter_map(|number| Some((number, format!("{:?}", from_number(number)?)))).collect()
-}
-
-fn byte<T>(from_number: impl Fn(u8) -> Option<T>) -> impl Fn(u16) -> Option<T> {
-    move |number| from_number(number.try_into().ok()?)
 }
 
 #[test]
@@ -137,7 +89,7 @@ fn every_number_stands_in_the_document() {
     // A kind is known when the body of zeros is not refused for its kind: so none is forgotten in the list above.
     let is_known = |kind| !matches!(RawCommand { request: 1, kind, body: &[] }.read(), Err(None));
     assert_eq!((0..=u8::MAX).filter(|&kind| is_known(kind)).count(), kinds.len());
-    let tables = tables();
+    let tables = tables(DOC);
     for (name, numbers) in [
         ("FrameKind", all(byte(FrameKind::from_number))),
         ("CloseReason", all(CloseReason::from_number)),
@@ -149,9 +101,7 @@ fn every_number_stands_in_the_document() {
         ("OrderState", all(byte(OrderState::from_number))),
         ("RejectCode", all(RejectCode::from_number)),
     ] {
-        let rows = tables[name].iter();
-        let told: Vec<_> = rows.map(|row| (row[0].parse().unwrap(), row[1].to_owned())).collect();
-        assert_eq!(told, numbers, "{name}");
+        assert_eq!(numbered(&tables[name]), numbers, "{name}");
     }
     for row in &tables["RejectCode"] {
         let code = RejectCode::from_number(row[0].parse().unwrap()).unwrap();
@@ -171,7 +121,7 @@ fn every_limit_stands_in_the_document() {
         ("SESSION_WINDOW", limits::SESSION_WINDOW as usize),
         ("SESSIONS_MAX", limits::SESSIONS_MAX),
     ];
-    let tables = tables();
+    let tables = tables(DOC);
     let told: Vec<_> = tables["Limits"].iter().map(|row| (row[0], row[1].parse().unwrap())).collect();
     assert_eq!(told, limits);
 }
@@ -245,16 +195,9 @@ fn conversation() -> Vec<(&'static str, Vec<u8>)> {
 
 #[test]
 fn the_golden_conversation_is_still_what_is_said() {
-    let mut told =
-        String::from("# Version 1 of the wire: one conversation, one frame a paragraph. Never edited.\n");
-    for (what, bytes) in conversation() {
-        write!(told, "\n# {what}").unwrap();
-        for (index, byte) in bytes.iter().enumerate() {
-            let gap = if index % 16 == 0 { "\n" } else { " " };
-            write!(told, "{gap}{byte:02x}").unwrap();
-        }
-        told.push('\n');
-    }
+    let said: Vec<_> = conversation().into_iter().map(|(what, bytes)| (what.to_owned(), bytes)).collect();
+    let told =
+        hex_text("Version 1 of the wire: one conversation, one frame a paragraph. Never edited.", &said);
     assert!(told == GOLDEN, "the conversation is now:\n{told}");
 }
 
