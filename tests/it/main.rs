@@ -10,6 +10,7 @@ mod cli;
 mod damage;
 mod drill;
 mod full_disk;
+mod golden_store;
 mod recovery;
 mod support;
 mod tidy;
