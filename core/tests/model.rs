@@ -1,6 +1,8 @@
 //! A second, simple, slow telling of the rules beside the engine's: plain maps, written from the domain's rules. The
 //! same random commands go to both, and every answer, bucket and counter must agree.
 
+#![allow(clippy::unwrap_used)] // Helpers of tests are tests.
+
 mod support;
 
 use std::collections::BTreeMap;

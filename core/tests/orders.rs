@@ -1,5 +1,7 @@
 //! The rules of orders, each through the door that the engine uses.
 
+#![allow(clippy::unwrap_used)] // Helpers of tests are tests.
+
 mod support;
 
 use orderline_protocol::event::OrderState;
