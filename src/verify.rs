@@ -1,6 +1,6 @@
 //! `orderline verify`: reads everything in a directory and checks every checksum, link and invariant. Changes nothing.
 
-use orderline_core::{recovery, snapshot};
+use orderline_core::{State, recovery, snapshot};
 use serde::Serialize;
 
 use crate::cli::VerifyArguments;
@@ -36,33 +36,33 @@ pub(crate) fn run(arguments: &VerifyArguments) -> VerbResult {
     let first_sequence = offline.state.sequence();
     let mut snapshots_equal = Vec::new();
     let mut line = ProgressLine::new();
-    // Replayed from one snapshot's place to the next, where the hashes must agree, and then to the end.
-    let reached = snapshots.good.iter().filter(|(sequence, _)| *sequence >= first_sequence);
-    let stops = reached.map(|&(sequence, hash)| (sequence, Some(hash))).chain([(u64::MAX, None)]);
-    for (stop, expected) in stops {
-        let replayed = recovery::replay(&mut offline.reader, &mut offline.state, stop, |state, _| {
-            line.show(|| format!("verified up to {}", grouped(state.sequence())));
-        });
-        if let Err(error) = replayed {
-            violations.push(error.to_string());
-            break;
-        }
-        if let Some(expected) = expected {
-            let found = offline.state.hash();
-            if offline.state.sequence() != stop {
-                violations.push(format!(
-                    "the snapshot at {stop} lies behind the journal's end at {}",
-                    offline.state.sequence()
-                ));
-                break;
-            }
-            if found == expected {
-                snapshots_equal.push(stop);
+    // At each snapshot's place the hashes must agree.
+    let mut due = snapshots.good.iter().filter(|(sequence, _)| *sequence >= first_sequence).peekable();
+    let mut compare = |state: &State, violations: &mut Vec<String>| {
+        while let Some((sequence, expected)) = due.next_if(|(sequence, _)| *sequence <= state.sequence()) {
+            let found = state.hash();
+            if *sequence == state.sequence() && found == *expected {
+                snapshots_equal.push(*sequence);
             } else {
-                violations
-                    .push(format!("the snapshot at {stop} has state hash {expected}, replay gives {found}"));
+                let at = state.sequence();
+                violations.push(format!(
+                    "the snapshot at {sequence} has state hash {expected}, replay gives {found} at {at}"
+                ));
             }
         }
+        due.peek().map(|(sequence, _)| *sequence)
+    };
+    compare(&offline.state, &mut violations);
+    let replayed = recovery::replay(&mut offline.reader, &mut offline.state, u64::MAX, |state, _| {
+        compare(state, &mut violations);
+        line.show(|| format!("verified up to {}", grouped(state.sequence())));
+    });
+    if let Err(error) = replayed {
+        violations.push(error.to_string());
+    }
+    if let Some(sequence) = compare(&offline.state, &mut violations) {
+        let end = offline.state.sequence();
+        violations.push(format!("the snapshot at {sequence} lies behind the journal's end at {end}"));
     }
     line.done();
     violations.extend(offline.state.check().iter().map(ToString::to_string));

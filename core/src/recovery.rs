@@ -1,7 +1,10 @@
 //! Recovery: from a directory to a state, by the newest good snapshot and the journal behind it. The same replay
 //! serves start-up, `verify`, `replay` and the snapshots' maker, and applies through the one `apply`.
 
-use orderline_journal::{Batch, JournalError, Locked, Opened, Reader};
+use std::ops::{ControlFlow, Range};
+use std::sync::mpsc::sync_channel;
+
+use orderline_journal::{Batch, JournalError, Locked, Opened, Reader, Recovering};
 use orderline_protocol::Sequence;
 use orderline_protocol::event::{Event, UnreadableEvent};
 
@@ -39,7 +42,7 @@ pub enum RecoveryError {
 }
 
 /// Records that are prefetched together when a journal is replayed.
-const GROUP_RECORDS: usize = 16;
+const GROUP_RECORDS: usize = 32;
 
 /// Applies every record of a batch.
 ///
@@ -116,34 +119,121 @@ pub fn recover(
         snapshot::load_newest(locked.storage(), locked.store_id(), seed)?;
     let mut recovering = locked.recover(start)?;
     let mut batches_to_report = 0;
-    while let Some(batch) = recovering.next_batch()? {
-        replay_batch(&mut state, &batch)?;
+    read_ahead(&mut recovering, |batch| {
+        replay_batch(&mut state, batch)?;
         if batches_to_report == 0 {
             progress(state.sequence());
             batches_to_report = 1_000;
         }
         batches_to_report -= 1;
-    }
+        Ok(ControlFlow::Continue(()))
+    })?;
     let replayed_count = state.sequence() - snapshot_sequence;
     let opened = recovering.finish()?;
     Ok(Recovered { state, opened, snapshot_sequence, snapshots_refused: refused, replayed_count })
 }
 
-/// Replays a directory without changing it, from where `start` says (with the state that belongs there) up to and
-/// including `to`, and calls `each` after every batch.
+/// Replays a directory without changing it, from where the reader stands (with the state that belongs there) up to and
+/// including `to`, and calls `each` after every batch. The reader may end up behind `to`.
 ///
 /// # Errors
-/// [`RecoveryError`].
+/// [`RecoveryError`]; the state then holds everything before what could not be read.
 pub fn replay(
     reader: &mut Reader,
     state: &mut State,
     to: Sequence,
     mut each: impl FnMut(&State, &Batch<'_>),
 ) -> Result<(), RecoveryError> {
-    while state.sequence() < to {
-        let Some(batch) = reader.next_batch(u64::MAX)? else { break };
-        replay_batch_to(state, &batch, to)?;
-        each(state, &batch);
+    read_ahead(reader, |batch| {
+        if state.sequence() < to {
+            replay_batch_to(state, batch, to)?;
+            each(state, batch);
+        }
+        Ok(if state.sequence() < to { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    })
+}
+
+/// Where batches come from.
+trait Batches: Send {
+    fn next_batch(&mut self) -> Result<Option<Batch<'_>>, JournalError>;
+}
+
+impl Batches for Reader {
+    fn next_batch(&mut self) -> Result<Option<Batch<'_>>, JournalError> {
+        Reader::next_batch(self, u64::MAX)
     }
-    Ok(())
+}
+
+impl Batches for Recovering {
+    fn next_batch(&mut self) -> Result<Option<Batch<'_>>, JournalError> {
+        Recovering::next_batch(self)
+    }
+}
+
+/// Bytes that are read before they are handed over: many small batches go together.
+const PARCEL_BYTES: usize = 512 * 1024;
+
+/// Parcels that may wait; together with the one being filled and the one being applied they fit the shared cache.
+const PARCELS: usize = 4;
+
+/// Batches with a copy of their bytes.
+#[derive(Default)]
+struct Parcel {
+    batches: Vec<(Batch<'static>, Range<usize>)>,
+    bytes: Vec<u8>,
+}
+
+/// Reads and checks on a thread of its own while the caller's thread applies: reading is bound by copying and checking,
+/// applying by waiting for memory, and there are two cores.
+fn read_ahead<S: Batches>(
+    source: &mut S,
+    mut apply: impl FnMut(&Batch<'_>) -> Result<ControlFlow<()>, RecoveryError>,
+) -> Result<(), RecoveryError> {
+    let (full, to_apply) = sync_channel::<Result<Parcel, JournalError>>(PARCELS);
+    let (empty, to_fill) = sync_channel::<Parcel>(PARCELS + 2);
+    std::thread::scope(|scope| {
+        let reading = move || {
+            // Either end may go first: a channel without its other end says that nothing more is wanted.
+            while let Some(parcel) = next_parcel(source, to_fill.try_recv().unwrap_or_default()) {
+                let is_last = parcel.is_err();
+                if full.send(parcel).is_err() || is_last {
+                    return;
+                }
+            }
+        };
+        std::thread::Builder::new()
+            .name("journal-read".to_owned())
+            .spawn_scoped(scope, reading)
+            .map_err(ImageError::from)?;
+        for parcel in to_apply {
+            let mut parcel = parcel?;
+            for (batch, range) in &parcel.batches {
+                if apply(&batch.over(&parcel.bytes[range.clone()]))?.is_break() {
+                    return Ok(());
+                }
+            }
+            parcel.batches.clear();
+            parcel.bytes.clear();
+            let _ = empty.try_send(parcel);
+        }
+        Ok(())
+    })
+}
+
+/// Fills a parcel; nothing when there is nothing more.
+fn next_parcel<S: Batches>(source: &mut S, mut parcel: Parcel) -> Option<Result<Parcel, JournalError>> {
+    while parcel.bytes.len() < PARCEL_BYTES {
+        match source.next_batch() {
+            Ok(Some(batch)) => {
+                let start = parcel.bytes.len();
+                parcel.bytes.extend_from_slice(batch.bytes());
+                parcel.batches.push((batch.over(&[]), start..parcel.bytes.len()));
+            }
+            Ok(None) => break,
+            // What was read before the error is applied first: asking again gives the same error.
+            Err(error) if parcel.batches.is_empty() => return Some(Err(error)),
+            Err(_) => break,
+        }
+    }
+    (!parcel.batches.is_empty()).then_some(Ok(parcel))
 }

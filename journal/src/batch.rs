@@ -44,6 +44,14 @@ impl<'a> Batch<'a> {
         Records { rest: &self.bytes[BATCH_HEADER_BYTES..], sequence: self.first_sequence }
     }
 
+    /// The same batch over a copy of its bytes, so that it can outlive the reader's buffer.
+    ///
+    /// # Panics
+    /// Its records are read from the copy: [`Batch::records`] panics on one that is shorter.
+    pub fn over<'b>(&self, bytes: &'b [u8]) -> Batch<'b> {
+        Batch { bytes, ..*self }
+    }
+
     /// The batch as it stands on disk, with its header: what replication sends.
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes

@@ -199,7 +199,9 @@ impl State {
 #[cfg(test)]
 mod tests {
     use orderline_protocol::Event;
-    use orderline_protocol::command::{Bucket, DefineLocation, DefineSeller, DefineSku, OrderLine, PlaceOrder};
+    use orderline_protocol::command::{
+        Bucket, DefineLocation, DefineSeller, DefineSku, OrderLine, PlaceOrder,
+    };
     use orderline_protocol::event::{LocationDefined, OrderPlaced, Origin, SellerDefined, SkuDefined};
     use orderline_protocol::{Amount, BuyerId, CurrencyCode, SellerHandle, SessionHandle};
 
