@@ -4,15 +4,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 use std::time::{Duration, Instant};
 
-use orderline_protocol::Command;
-use orderline_protocol::RejectCode;
 use orderline_protocol::command::QueryOrder;
+use orderline_protocol::frame::CloseReason;
 use orderline_protocol::reply::{OrderView, Outcome};
+use orderline_protocol::{Command, RejectCode, SessionId};
 
 use crate::recovery::verified;
+use crate::support::raw::hello;
 use crate::support::server::NO_SNAPSHOTS;
 use crate::support::shop::status;
-use crate::support::{Server, Shop};
+use crate::support::{RawConnection, Server, Shop};
 
 /// A small file system of its own, gone when dropped.
 struct SmallDisk {
@@ -94,7 +95,10 @@ fn a_full_disk_refuses_orders_until_there_is_room_again_and_loses_nothing() {
     let accepted = place_until_full(&server, &shop, 1_000);
     assert!(accepted > 0);
 
-    // Reads go on, and what is refused stays refused, also for a session that would be new.
+    // A session that would be new is turned away with the reason; those that are open read on.
+    let mut stranger = RawConnection::open(server.addr);
+    stranger.send(&hello(SessionId::new(0xcafe)));
+    assert_eq!(stranger.closed(), CloseReason::StorageFull);
     let reply = client.call(&Command::QueryOrder(&QueryOrder { order: shop.order(1, 0).order })).unwrap();
     assert_eq!(reply.header.outcome, Outcome::Answered as u8);
     assert_eq!(OrderView::read(&reply.view).unwrap().0.buyer, shop.order(1, 0).buyer);
