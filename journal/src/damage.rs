@@ -67,7 +67,7 @@ pub(crate) fn judge_end(
     storage: &dyn Storage,
     store_id: u128,
     position: Position,
-    fault: Fault,
+    (fault_segment, fault): (u32, Fault),
 ) -> Result<End, JournalError> {
     let seed = checksum_seed(store_id);
     let mut pieces = Vec::new();
@@ -82,7 +82,7 @@ pub(crate) fn judge_end(
                 "the batch with sequence {} in segment {index} at offset {offset} says that sequence {} was durable",
                 header.first_sequence, header.durable_sequence
             );
-            return Err(corrupt(storage, position.segment, fault, proof));
+            return Err(corrupt(storage, fault_segment, fault, proof));
         }
         if let Some((from, to)) = scanned.nonzero {
             pieces.push(Piece { segment: index, from, to });

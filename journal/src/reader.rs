@@ -173,7 +173,7 @@ impl Reader {
     fn advance(&mut self, up_to: u64) -> Result<Option<(Position, BatchHeader)>, JournalError> {
         let mut looked_again = None;
         while self.end.is_none() && self.position.sequence <= up_to {
-            let fault = match self.look(up_to)? {
+            let (segment, fault) = match self.look(up_to)? {
                 Found::Batch { offset, header } => {
                     let at = self.accept(offset, &header);
                     if header.record_count.get() > 0 {
@@ -188,16 +188,16 @@ impl Reader {
                     continue;
                 }
                 Found::SegmentEnd => match self.next_segment(up_to)? {
-                    Some(fault) => fault,
+                    Some(found) => found,
                     None => continue,
                 },
-                Found::Bad(fault) => fault,
+                Found::Bad(fault) => (self.position.segment, fault),
             };
             if up_to < u64::MAX {
                 let proof = format!("the log was durable up to sequence {up_to}");
-                return Err(corrupt(&*self.storage, self.position.segment, fault, proof));
+                return Err(corrupt(&*self.storage, segment, fault, proof));
             }
-            match judge_end(&*self.storage, self.store_id, self.position, fault) {
+            match judge_end(&*self.storage, self.store_id, self.position, (segment, fault)) {
                 Ok(end) => self.end = Some(end),
                 // A writer at work may have put the batch there since it was looked for, and others behind it.
                 Err(_) if looked_again != Some(self.position) => {
@@ -234,8 +234,9 @@ impl Reader {
         }
     }
 
-    /// Steps into the next segment if the log goes on there; otherwise says what is missing here.
-    fn next_segment(&mut self, up_to: u64) -> Result<Option<Fault>, JournalError> {
+    /// Steps into the next segment if the log goes on there; otherwise says in which segment what is wrong: there, if
+    /// something stands there, or here, where nothing follows.
+    fn next_segment(&mut self, up_to: u64) -> Result<Option<(u32, Fault)>, JournalError> {
         let here = page_up(self.position.offset);
         let missing = Fault {
             offset: here,
@@ -245,13 +246,15 @@ impl Reader {
         };
         let index = self.position.segment + 1;
         if self.segment.is_none() || !list_segments(&*self.storage)?.contains(&index) {
-            return Ok(Some(missing));
+            return Ok(Some((self.position.segment, missing)));
         }
         let segment = self.open_segment(index)?;
         let mut window = Window::new();
         let first = look(&segment, &mut window, SEGMENT_HEADER_BYTES, self.seed, self.expected(), up_to)?;
-        if !matches!(first, Found::Batch { .. }) {
-            return Ok(Some(missing));
+        match first {
+            Found::Batch { .. } => {}
+            Found::SegmentEnd => return Ok(Some((self.position.segment, missing))),
+            Found::Bad(fault) => return Ok(Some((index, fault))),
         }
         self.segment = Some(segment);
         self.window = window;
