@@ -75,11 +75,13 @@ impl Default for SnapshotConfig {
 pub(crate) struct EngineConfig {
     /// Looks for work before the thread sleeps.
     pub(crate) spin_count: u32,
+    /// Four-line orders to have memory ready for at start, beyond those recovered.
+    pub(crate) preallocate_orders: usize,
 }
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { spin_count: EngineOptions::default().spin_count }
+        Self { spin_count: EngineOptions::default().spin_count, preallocate_orders: 0 }
     }
 }
 

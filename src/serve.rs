@@ -45,7 +45,8 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
         let took_ms = start.elapsed().as_millis();
         eprintln!("state hash {hash} at sequence {} in {took_ms} ms", recovered.state.sequence());
     }
-    let Recovered { state, opened, snapshot_sequence, .. } = recovered;
+    let Recovered { mut state, opened, snapshot_sequence, .. } = recovered;
+    state.preallocate_orders(config.engine.preallocate_orders);
 
     let mut doors = Doors::new(opened.watermark.clone());
     let door = doors.open(config.gateway.door_capacity());

@@ -1,5 +1,6 @@
 //! How fast the core decides and applies, without a journal: four-line placements over 100,000 SKUs, Zipf 0.99, as
-//! the engine does it (prefetched in groups, the event written and read back).
+//! the engine does it (prefetched in groups, the event written and read back), once into memory that is there already
+//! (as the limit program places) and once into memory that the kernel has to clear on the way.
 //!
 //! `cargo bench -p orderline-core --bench decide_apply`
 
@@ -104,6 +105,7 @@ impl Core {
 }
 
 /// Ready-made commands, one after the other, as they lie in frames.
+#[inline(never)]
 fn orders(first_request: u64, count: u64, seed: u64) -> Vec<u8> {
     let mut rng = SmallRng::seed_from_u64(seed);
     let weights = (1..=SKUS).map(|rank| 1.0 / f64::from(rank).powf(0.99)).collect();
@@ -135,6 +137,7 @@ fn orders(first_request: u64, count: u64, seed: u64) -> Vec<u8> {
     bytes
 }
 
+#[inline(never)]
 fn run_all(core: &mut Core, bytes: &[u8]) {
     let mut rest = bytes;
     let mut group = Vec::with_capacity(GROUP);
@@ -153,20 +156,25 @@ fn run_all(core: &mut Core, bytes: &[u8]) {
 fn decide_apply(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("core");
     group.throughput(Throughput::Elements(ORDERS_PER_ROUND)).sample_size(10);
-    group.bench_function("decide and apply, 4 lines", |bencher| {
-        bencher.iter_custom(|rounds| {
-            let mut core = Core::new();
-            let mut total = Duration::ZERO;
-            for round in 0..rounds {
-                let bytes = orders(core.request + 1, ORDERS_PER_ROUND, round);
-                core.request += ORDERS_PER_ROUND;
-                let start = Instant::now();
-                run_all(&mut core, &bytes);
-                total += start.elapsed();
-            }
-            total
+    for (name, is_preallocated) in [("preallocated", true), ("growing", false)] {
+        group.bench_function(format!("decide and apply, 4 lines, {name}"), |bencher| {
+            bencher.iter_custom(|rounds| {
+                let mut core = Core::new();
+                let mut total = Duration::ZERO;
+                for round in 0..rounds {
+                    let bytes = orders(core.request + 1, ORDERS_PER_ROUND, round);
+                    core.request += ORDERS_PER_ROUND;
+                    if is_preallocated {
+                        core.state.preallocate_orders(ORDERS_PER_ROUND as usize);
+                    }
+                    let start = Instant::now();
+                    run_all(&mut core, &bytes);
+                    total += start.elapsed();
+                }
+                total
+            });
         });
-    });
+    }
     group.finish();
 }
 

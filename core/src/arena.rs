@@ -24,8 +24,8 @@ pub(crate) struct Arena<T> {
 
 struct Chunk<T> {
     first: NonNull<T>,
-    /// Keeps the memory; never used by itself after the chunk was made.
-    _memory: MmapMut,
+    /// Keeps the memory that `first` points into; its bytes are never touched through it.
+    memory: MmapMut,
     _items: PhantomData<T>,
 }
 
@@ -71,6 +71,17 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
             self.chunks.push(Chunk::new());
         }
         first
+    }
+
+    /// Makes room for `count` items beyond those that are there, with its pages in memory already: the kernel clears a
+    /// huge page in some tenths of a millisecond, and whoever writes to it first would wait for that.
+    pub(crate) fn preallocate(&mut self, count: usize) {
+        while self.chunks.len() << Self::SHIFT < self.len + count {
+            let chunk = Chunk::new();
+            // A wish, too: without it the pages come when they are first written to.
+            let _ = chunk.memory.advise(Advice::PopulateWrite);
+            self.chunks.push(chunk);
+        }
     }
 
     fn slot(&self, index: usize) -> NonNull<T> {
@@ -158,7 +169,7 @@ impl<T> Chunk<T> {
         let _ = memory.advise(Advice::HugePage);
         assert!(align_of::<T>() <= 4096 && memory.as_ptr().addr().is_multiple_of(4096));
         let first = NonNull::from(&mut memory[0]).cast::<T>();
-        Self { first, _memory: memory, _items: PhantomData }
+        Self { first, memory, _items: PhantomData }
     }
 }
 

@@ -181,6 +181,12 @@ impl Orders {
         self.ids.len()
     }
 
+    /// Makes room for `count` more orders of four lines, its pages in memory already.
+    pub(crate) fn preallocate(&mut self, count: usize) {
+        self.ids.preallocate(count);
+        self.blocks.preallocate(count * block_units(4));
+    }
+
     pub(crate) fn open_count(&self) -> u64 {
         self.open_count
     }
