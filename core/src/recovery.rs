@@ -28,6 +28,14 @@ pub enum RecoveryError {
     /// A snapshot that passed its checksums holds what cannot be.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// The journal does not reach back to its first record, and the snapshots that could stand in are not good.
+    #[error("no snapshot could be used and the journal alone does not reach back: {journal}; {}", refused.join("; "))]
+    NothingToStartFrom {
+        /// What the journal says.
+        journal: Box<RecoveryError>,
+        /// What is wrong with each snapshot.
+        refused: Vec<String>,
+    },
     /// The journal starts behind where the state ends.
     #[error(
         "the journal starts at sequence {found}, the state ends at {expected}: segments in between are missing; \
@@ -117,17 +125,25 @@ pub fn recover(
 ) -> Result<Recovered, RecoveryError> {
     let Loaded { mut state, start, sequence: snapshot_sequence, refused } =
         snapshot::load_newest(locked.storage(), locked.store_id(), seed)?;
-    let mut recovering = locked.recover(start)?;
     let mut batches_to_report = 0;
-    read_ahead(&mut recovering, |batch| {
-        replay_batch(&mut state, batch)?;
-        if batches_to_report == 0 {
-            progress(state.sequence());
-            batches_to_report = 1_000;
+    let recovered = locked.recover(start).map_err(RecoveryError::from).and_then(|mut recovering| {
+        read_ahead(&mut recovering, |batch| {
+            replay_batch(&mut state, batch)?;
+            if batches_to_report == 0 {
+                progress(state.sequence());
+                batches_to_report = 1_000;
+            }
+            batches_to_report -= 1;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(recovering)
+    });
+    let recovering = match recovered {
+        Err(error) if snapshot_sequence == 0 && !refused.is_empty() => {
+            return Err(RecoveryError::NothingToStartFrom { journal: Box::new(error), refused });
         }
-        batches_to_report -= 1;
-        Ok(ControlFlow::Continue(()))
-    })?;
+        recovered => recovered?,
+    };
     let replayed_count = state.sequence() - snapshot_sequence;
     let opened = recovering.finish()?;
     Ok(Recovered { state, opened, snapshot_sequence, snapshots_refused: refused, replayed_count })

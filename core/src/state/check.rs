@@ -1,4 +1,4 @@
-//! The invariants of DOMAIN.md, checked over a whole state: what `verify` reports.
+//! The invariants (conservation of stock, counters that add up, states that fit them), checked over a whole state: what `verify` reports.
 
 use std::fmt;
 

@@ -35,7 +35,7 @@ const fn row(from: OrderState, action: Action, to: &'static [OrderState]) -> Tra
     Transition { from, action, to }
 }
 
-/// The table (DOMAIN: order states). What is not in it is an illegal transition.
+/// The table. What is not in it is an illegal transition.
 pub const ORDER_TRANSITIONS: [Transition; 6] = [
     row(Pending, Action::Confirm, &[Confirmed]),
     // A part of a pending order may be given up; the last unit takes the order with it.

@@ -1,0 +1,214 @@
+//! The engine's loop between a door and a journal in memory: what may be seen when, and what a restart brings back.
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use orderline_core::door::{Door, Opened, Task, Work};
+use orderline_core::recovery::{Recovered, recover};
+use orderline_core::{Doors, Engine, EngineOptions, EngineStats};
+use orderline_journal::{JournalError, JournalOptions, Locked, MemoryStorage, Reader, Start, Storage, Syncer};
+use orderline_protocol::command::*;
+use orderline_protocol::frame::Frame;
+use orderline_protocol::reply::{Outcome, StatusView};
+use orderline_protocol::*;
+use support::*;
+
+/// A running engine whose syncs the test makes by hand.
+struct Rig {
+    door: Door,
+    syncer: Syncer,
+    engine: std::thread::JoinHandle<Result<EngineStats, JournalError>>,
+    request: u64,
+    session: SessionHandle,
+}
+
+fn options() -> JournalOptions {
+    JournalOptions {
+        segment_bytes: 4 << 20,
+        helper_thread: false,
+        store_id: Some(7),
+        ..JournalOptions::default()
+    }
+}
+
+fn recovered(storage: &MemoryStorage) -> Recovered {
+    let storage: Arc<dyn Storage> = Arc::new(storage.clone());
+    recover(Locked::new(storage, options()).unwrap(), 3, |_| {}).unwrap()
+}
+
+impl Rig {
+    fn start(storage: &MemoryStorage, clock_us: impl FnMut() -> i64 + Send + 'static) -> Self {
+        let Recovered { state, opened, .. } = recovered(storage);
+        let mut doors = Doors::new(opened.watermark);
+        let door = doors.open(8);
+        let engine = Engine::new(state, opened.writer, doors, clock_us, EngineOptions::default());
+        let engine = std::thread::spawn(move || engine.run());
+        let session = SessionHandle::NONE;
+        Self { door, syncer: opened.syncer, engine, request: 0, session }
+    }
+
+    /// The next work that comes back; the engine decides in its own time.
+    fn collect(&self) -> Box<Work> {
+        let start = Instant::now();
+        loop {
+            if let Some(work) = self.door.collect() {
+                return work;
+            }
+            assert!(start.elapsed() < Duration::from_secs(20), "the engine gave nothing back");
+            std::thread::yield_now();
+        }
+    }
+
+    fn open_session(&mut self, id: u128) -> Opened {
+        let mut work = Box::new(Work::default());
+        work.task = Task::OpenSession { id: SessionId::new(id), must_exist: false };
+        self.door.submit(work);
+        let opened = self.collect().opened;
+        if let Opened::Session { handle, last_request } = opened {
+            (self.session, self.request) = (handle, last_request);
+        }
+        opened
+    }
+
+    fn send(&mut self, command: &Command<'_>) -> Box<Work> {
+        self.request += 1;
+        self.send_as(self.request, command)
+    }
+
+    fn send_as(&mut self, request: u64, command: &Command<'_>) -> Box<Work> {
+        let mut work = Box::new(Work::default());
+        command.write(request, &mut work.input);
+        work.payloads.push(0..work.input.len());
+        work.command_count = 1;
+        work.task = Task::Commands(self.session);
+        self.door.submit(work);
+        self.collect()
+    }
+
+    fn set_up(&mut self) {
+        let seller = DefineSeller { commission_bp: 0.into(), standing: 1, code_bytes: 1, reserved: [0; 4] };
+        self.send(&Command::DefineSeller(&seller, "s"));
+        let location = DefineLocation {
+            region: 0.into(),
+            priority: 0.into(),
+            daily_capacity: 0.into(),
+            standing: 1,
+            code_bytes: 1,
+            reserved: [0; 2],
+        };
+        self.send(&Command::DefineLocation(&location, "l"));
+        let sku = DefineSku {
+            seller: SellerHandle::new(0),
+            backorder_cap: 0.into(),
+            currency: CurrencyCode::NONE,
+            standing: 1,
+            code_bytes: 1,
+            reserved: [0; 4],
+        };
+        self.send(&Command::DefineSku(&sku, "k"));
+        let stock = ReceiveStock {
+            sku: SkuHandle::new(0),
+            location: LocationHandle::new(0),
+            quantity: 100.into(),
+            reference: 0.into(),
+            reason: 0.into(),
+            reserved: [0; 6],
+        };
+        self.send(&Command::ReceiveStock(&stock));
+    }
+
+    fn sync(&self) {
+        while self.syncer.sync_once().unwrap() {}
+    }
+
+    fn stop(self) -> EngineStats {
+        drop(self.door);
+        let stats = self.engine.join().unwrap().unwrap();
+        while self.syncer.sync_once().unwrap() {}
+        stats
+    }
+}
+
+/// The one reply in a work.
+fn reply(work: &mut Work) -> (Outcome, u64, u16, u64) {
+    let frame = Frame::read(work.seal()).unwrap().unwrap();
+    assert_eq!(frame.count, 1);
+    let reply = Reply::take(&mut &frame.payload[..]).unwrap();
+    let header = reply.header;
+    (reply.outcome(), header.sequence.get(), header.code.get(), header.detail.get())
+}
+
+#[test]
+fn nothing_may_be_seen_before_it_is_durable_not_even_a_refusal() {
+    let storage = MemoryStorage::new();
+    let mut rig = Rig::start(&storage, || NOW_US);
+    rig.open_session(1);
+    rig.set_up();
+    let lines = [line(SkuHandle::new(0), 1, 5)];
+    let mut placed = rig.send(&Command::PlaceOrder(&placement(1, 1), &lines));
+    assert_eq!(placed.release_at, 6);
+    assert_eq!(rig.door.durable(), 0, "nobody has synced");
+    let refused = rig.send(&Command::PlaceOrder(&placement(2, 1), &[line(SkuHandle::new(9), 1, 5)]));
+    assert_eq!(refused.release_at, 6, "the refusal speaks of a state that is not durable");
+    rig.sync();
+    assert_eq!(rig.door.durable(), 6);
+    assert_eq!(reply(&mut placed), (Outcome::Accepted, 6, 0, 5));
+    let stats = rig.stop();
+    assert_eq!((stats.accepted_count, stats.rejected_count), (5, 1));
+}
+
+#[test]
+fn a_crash_takes_back_only_what_was_not_durable_and_a_request_asked_again_is_answered_once() {
+    let storage = MemoryStorage::new();
+    let mut rig = Rig::start(&storage, || NOW_US);
+    rig.open_session(1);
+    rig.set_up();
+    let lines = [line(SkuHandle::new(0), 1, 5)];
+    rig.send(&Command::PlaceOrder(&placement(1, 1), &lines));
+    rig.sync();
+    rig.send(&Command::PlaceOrder(&placement(2, 1), &lines));
+    // What was not synced is lost, all of it.
+    let crashed = storage.crash(&mut |_| 0);
+    rig.stop();
+
+    let mut rig = Rig::start(&crashed, || NOW_US);
+    let opened = rig.open_session(1);
+    assert_eq!(opened, Opened::Session { handle: SessionHandle::new(0), last_request: 5 });
+    let mut again = rig.send_as(5, &Command::PlaceOrder(&placement(1, 1), &lines));
+    assert_eq!(reply(&mut again), (Outcome::AcceptedBefore, 6, 0, 5), "the first answer again");
+    let mut lost = rig.send_as(6, &Command::PlaceOrder(&placement(2, 1), &lines));
+    assert_eq!(reply(&mut lost), (Outcome::Accepted, 7, 0, 5), "never acknowledged, so decided anew");
+    let status = QueryStatus { with_state_hash: 1, reserved: [0; 7] };
+    let mut answer = rig.send(&Command::QueryStatus(&status));
+    let frame = Frame::read(answer.seal()).unwrap().unwrap();
+    let view = *StatusView::read(Reply::take(&mut &frame.payload[..]).unwrap().view).unwrap();
+    rig.stop();
+    let state = recovered(&crashed).state;
+    assert_eq!(view.orders_total.get(), 2);
+    assert_eq!(view.state_hash.get(), state.hash().0, "what the server said is what the journal gives");
+    assert_eq!(state.check(), vec![]);
+}
+
+#[test]
+fn recorded_times_never_go_back() {
+    let storage = MemoryStorage::new();
+    let clock = Arc::new(AtomicI64::new(NOW_US));
+    let seen = Arc::clone(&clock);
+    let mut rig = Rig::start(&storage, move || seen.load(Ordering::Relaxed));
+    rig.open_session(1);
+    clock.store(NOW_US - 3_600_000_000, Ordering::Relaxed);
+    rig.set_up();
+    clock.store(NOW_US + 1, Ordering::Relaxed);
+    rig.open_session(2);
+    rig.stop();
+    let storage: Arc<dyn Storage> = Arc::new(storage);
+    let mut reader = Reader::open(storage, Start::Oldest).unwrap();
+    let mut times = Vec::new();
+    while let Some(batch) = reader.next_batch(u64::MAX).unwrap() {
+        times.push(batch.recorded_at_us);
+    }
+    assert!(times.is_sorted() && times.first() == Some(&NOW_US) && times.last() == Some(&(NOW_US + 1)), "{times:?}");
+}
