@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use orderline_core::door::{Door, Opened, Task, Work};
 use orderline_core::recovery::{Recovered, recover};
 use orderline_core::{Doors, Engine, EngineOptions, EngineStats};
-use orderline_journal::{JournalError, JournalOptions, Locked, MemoryStorage, Reader, Start, Storage, Syncer};
+use orderline_journal::{
+    JournalError, JournalOptions, Locked, MemoryStorage, Reader, Start, Storage, Syncer,
+};
 use orderline_protocol::command::*;
 use orderline_protocol::frame::Frame;
 use orderline_protocol::reply::{Outcome, StatusView};
@@ -210,5 +212,8 @@ fn recorded_times_never_go_back() {
     while let Some(batch) = reader.next_batch(u64::MAX).unwrap() {
         times.push(batch.recorded_at_us);
     }
-    assert!(times.is_sorted() && times.first() == Some(&NOW_US) && times.last() == Some(&(NOW_US + 1)), "{times:?}");
+    assert!(
+        times.is_sorted() && times.first() == Some(&NOW_US) && times.last() == Some(&(NOW_US + 1)),
+        "{times:?}"
+    );
 }

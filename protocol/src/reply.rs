@@ -140,7 +140,7 @@ pub struct LineView {
 }
 
 /// Where a line's units are: `ordered = cancelled + backordered + reserved + allocated + shipped`,
-/// `delivered <= shipped`, `returned <= delivered` (DOMAIN: line counters).
+/// `delivered <= shipped`, `returned <= delivered`.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
 )]
