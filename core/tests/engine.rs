@@ -1,5 +1,8 @@
 //! The engine's loop between a door and a journal in memory: what may be seen when, and what a restart brings back.
 
+// Clippy knows test functions, and not what they share.
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::sync::Arc;
