@@ -7,6 +7,7 @@
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use orderline_core::state::Parsed;
 use orderline_core::{Decision, Scratch, State};
 use orderline_protocol::command::{
     DefineLocation, DefineSeller, DefineSku, OrderLine, PlaceOrder, RawCommand, ReceiveStock,
@@ -85,11 +86,11 @@ impl Core {
         self.request += 1;
         let mut bytes = Vec::new();
         command.write(self.request, &mut bytes);
-        self.decide_and_apply(&RawCommand::take(&mut &bytes[..]).expect("whole"));
+        self.decide_and_apply(&Parsed::new(RawCommand::take(&mut &bytes[..]).expect("whole")));
     }
 
     #[inline]
-    fn decide_and_apply(&mut self, command: &RawCommand<'_>) {
+    fn decide_and_apply(&mut self, command: &Parsed<'_>) {
         self.event.clear();
         match self.state.decide(self.session, command, &mut self.scratch, &mut self.event) {
             Decision::Event(kind) => self.apply(kind as u16),
@@ -144,7 +145,7 @@ fn run_all(core: &mut Core, bytes: &[u8]) {
     while !rest.is_empty() {
         group.clear();
         while group.len() < GROUP && !rest.is_empty() {
-            let command = RawCommand::take(&mut rest).expect("whole");
+            let command = Parsed::new(RawCommand::take(&mut rest).expect("whole"));
             core.state.prefetch_first(&command);
             group.push(command);
         }

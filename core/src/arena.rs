@@ -18,25 +18,22 @@ const CHUNK_BYTES: usize = 32 << 20;
 ///
 /// `T` is plain bytes (no pointers, any bit pattern valid), as the bounds say, so zeroed memory is a valid `T`.
 pub(crate) struct Arena<T> {
-    chunks: Vec<Chunk<T>>,
+    /// By chunk: where its first item is. As many as `memory`, and together they hold at least `len` items.
+    firsts: Vec<NonNull<T>>,
+    /// Keeps the memory that `firsts` point into; its bytes are never touched through it.
+    memory: Vec<MmapMut>,
     len: usize,
-}
-
-struct Chunk<T> {
-    first: NonNull<T>,
-    /// Keeps the memory that `first` points into; its bytes are never touched through it.
-    memory: MmapMut,
     _items: PhantomData<T>,
 }
 
-// SAFETY: a chunk owns its memory and `T` is plain bytes, so it may move to, and be read from, any thread.
-unsafe impl<T: Send> Send for Chunk<T> {}
+// SAFETY: an arena owns its memory and `T` is plain bytes, so it may move to any thread.
+unsafe impl<T: Send> Send for Arena<T> {}
 // SAFETY: as above; shared access only reads.
-unsafe impl<T: Sync> Sync for Chunk<T> {}
+unsafe impl<T: Sync> Sync for Arena<T> {}
 
 impl<T: FromBytes + IntoBytes + Immutable> Default for Arena<T> {
     fn default() -> Self {
-        Self { chunks: Vec::new(), len: 0 }
+        Self { firsts: Vec::new(), memory: Vec::new(), len: 0, _items: PhantomData }
     }
 }
 
@@ -67,8 +64,8 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
         }
         let first = self.len;
         self.len += count;
-        while self.chunks.len() << Self::SHIFT < self.len {
-            self.chunks.push(Chunk::new());
+        while self.firsts.len() << Self::SHIFT < self.len {
+            self.add_chunk();
         }
         first
     }
@@ -76,18 +73,40 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
     /// Makes room for `count` items beyond those that are there, with its pages in memory already: the kernel clears a
     /// huge page in some tenths of a millisecond, and whoever writes to it first would wait for that.
     pub(crate) fn preallocate(&mut self, count: usize) {
-        while self.chunks.len() << Self::SHIFT < self.len + count {
-            let chunk = Chunk::new();
-            // A wish, too: without it the pages come when they are first written to.
-            let _ = chunk.memory.advise(Advice::PopulateWrite);
-            self.chunks.push(chunk);
+        while self.firsts.len() << Self::SHIFT < self.len + count {
+            // A wish: without it the pages come when they are first written to.
+            let _ = self.add_chunk().advise(Advice::PopulateWrite);
         }
     }
 
-    fn slot(&self, index: usize) -> NonNull<T> {
-        let chunk = &self.chunks[index >> Self::SHIFT];
+    /// # Panics
+    /// If the system has no memory left.
+    fn add_chunk(&mut self) -> &MmapMut {
+        let map = MmapOptions::new().len(CHUNK_BYTES).no_reserve_swap().map_anon();
+        let mut memory = match map {
+            Ok(memory) => memory,
+            Err(error) => panic!("no memory for another chunk of {CHUNK_BYTES} bytes: {error}"),
+        };
+        // Huge pages are a wish: a kernel without them only makes us slower.
+        let _ = memory.advise(Advice::HugePage);
+        // Mappings start on a page.
+        assert!(align_of::<T>() <= 4096 && memory.as_ptr().addr().is_multiple_of(4096));
+        self.firsts.push(NonNull::from(&mut memory[0]).cast::<T>());
+        self.memory.push(memory);
+        &self.memory[self.memory.len() - 1]
+    }
+
+    /// Where the item at `index` is.
+    ///
+    /// # Safety
+    /// `index` is below `len`.
+    #[inline]
+    unsafe fn slot(&self, index: usize) -> NonNull<T> {
+        debug_assert!(index < self.len);
+        // SAFETY: chunks hold at least `len` items together, so an index below `len` has its chunk.
+        let first = unsafe { *self.firsts.get_unchecked(index >> Self::SHIFT) };
         // SAFETY: the masked index is below CHUNK_ITEMS, and the chunk's memory holds as many items.
-        unsafe { chunk.first.add(index & (Self::CHUNK_ITEMS - 1)) }
+        unsafe { first.add(index & (Self::CHUNK_ITEMS - 1)) }
     }
 
     /// The item at `index`.
@@ -97,9 +116,11 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
     #[inline]
     pub(crate) fn get(&self, index: usize) -> &T {
         assert!(index < self.len, "item {index} of {}", self.len);
+        // SAFETY: asserted above.
+        let slot = unsafe { self.slot(index) };
         // SAFETY: the slot is in bounds, aligned (chunks start on a page), initialised (zeroed memory or a written
         // `T`) and not mutably borrowed, for `&self` is held.
-        unsafe { self.slot(index).as_ref() }
+        unsafe { slot.as_ref() }
     }
 
     /// The item at `index`, to change it.
@@ -109,8 +130,10 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
     #[inline]
     pub(crate) fn get_mut(&mut self, index: usize) -> &mut T {
         assert!(index < self.len, "item {index} of {}", self.len);
+        // SAFETY: asserted above.
+        let mut slot = unsafe { self.slot(index) };
         // SAFETY: as in `get`, and `&mut self` makes the borrow unique.
-        unsafe { self.slot(index).as_mut() }
+        unsafe { slot.as_mut() }
     }
 
     /// `count` items from `first` on, which lie in one chunk because one [`Arena::extend`] made them.
@@ -120,8 +143,10 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
     #[inline]
     pub(crate) fn slice(&self, first: usize, count: usize) -> &[T] {
         self.check_slice(first, count);
+        // SAFETY: checked above.
+        let slot = unsafe { self.slot(first) };
         // SAFETY: `check_slice` has shown that all items are in bounds of one chunk; the rest as in `get`.
-        unsafe { std::slice::from_raw_parts(self.slot(first).as_ptr(), count) }
+        unsafe { std::slice::from_raw_parts(slot.as_ptr(), count) }
     }
 
     /// The same, to change them.
@@ -131,10 +156,13 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
     #[inline]
     pub(crate) fn slice_mut(&mut self, first: usize, count: usize) -> &mut [T] {
         self.check_slice(first, count);
+        // SAFETY: checked above.
+        let slot = unsafe { self.slot(first) };
         // SAFETY: as in `slice`, and `&mut self` makes the borrow unique.
-        unsafe { std::slice::from_raw_parts_mut(self.slot(first).as_ptr(), count) }
+        unsafe { std::slice::from_raw_parts_mut(slot.as_ptr(), count) }
     }
 
+    #[inline]
     fn check_slice(&self, first: usize, count: usize) {
         let in_chunk = first & (Self::CHUNK_ITEMS - 1);
         assert!(
@@ -149,27 +177,13 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
     pub(crate) fn prefetch(&self, index: usize) {
         #[cfg(target_arch = "x86_64")]
         if index < self.len {
-            let address = self.slot(index).as_ptr().cast::<i8>();
+            // SAFETY: asked just before.
+            let address = unsafe { self.slot(index) }.as_ptr().cast::<i8>();
             // SAFETY: prefetching has no effect on memory, and the address is in bounds anyway.
             unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address) };
         }
         #[cfg(not(target_arch = "x86_64"))]
         let _ = index;
-    }
-}
-
-impl<T> Chunk<T> {
-    fn new() -> Self {
-        let map = MmapOptions::new().len(CHUNK_BYTES).no_reserve_swap().map_anon();
-        let mut memory = match map {
-            Ok(memory) => memory,
-            Err(error) => panic!("no memory for another chunk of {CHUNK_BYTES} bytes: {error}"),
-        };
-        // Huge pages are a wish: a kernel without them only makes us slower.
-        let _ = memory.advise(Advice::HugePage);
-        assert!(align_of::<T>() <= 4096 && memory.as_ptr().addr().is_multiple_of(4096));
-        let first = NonNull::from(&mut memory[0]).cast::<T>();
-        Self { first, memory, _items: PhantomData }
     }
 }
 

@@ -11,7 +11,7 @@ use orderline_protocol::{RejectCode, SessionHandle, SessionId};
 use zerocopy::IntoBytes;
 
 use crate::door::{Door, EngineEnd, Opened, Task, Work, door};
-use crate::state::{Accepted, Decision, Rejection, Scratch, State};
+use crate::state::{Accepted, Decision, Parsed, Rejection, Scratch, State};
 
 /// Commands that are prefetched together. Each has several fetches under way, so a few commands fill the
 /// processor's line buffers; more would push each other's lines out again.
@@ -228,10 +228,11 @@ impl<C: FnMut() -> i64> Engine<C> {
         let input = std::mem::take(&mut work.input);
         let payloads = std::mem::take(&mut work.payloads);
         let mut commands = payloads.iter().flat_map(|range| Commands { rest: &input[range.clone()] });
-        let mut group: [Option<RawCommand<'_>>; GROUP_COMMANDS] = [None; GROUP_COMMANDS];
+        let mut group: [Option<Parsed<'_>>; GROUP_COMMANDS] = [None; GROUP_COMMANDS];
         loop {
             let mut group_len = 0;
             for (place, command) in group.iter_mut().zip(commands.by_ref()) {
+                let command = Parsed::new(command);
                 self.state.prefetch_first(&command);
                 *place = Some(command);
                 group_len += 1;
@@ -258,15 +259,16 @@ impl<C: FnMut() -> i64> Engine<C> {
     fn process_command(
         &mut self,
         session: SessionHandle,
-        command: &RawCommand<'_>,
+        parsed: &Parsed<'_>,
         work: &mut Work,
         has_room: bool,
     ) {
+        let command = &parsed.raw;
         if command.is_query() {
             return self.answer(command, work);
         }
         let decision = if has_room {
-            self.state.decide(session, command, &mut self.scratch, self.writer.begin_record())
+            self.state.decide(session, parsed, &mut self.scratch, self.writer.begin_record())
         } else {
             self.writer.begin_record();
             Decision::Rejected(Rejection::storage_full())

@@ -1,7 +1,7 @@
 //! Deciding: may this be, and what exactly happens? Looks at the state, changes nothing, writes the event's bytes.
 
 use orderline_protocol::command::{
-    AdjustStock, Bucket, Command, DefineLocation, DefineSeller, DefineSku, OrderLine, PlaceOrder, RawCommand,
+    AdjustStock, Bucket, Command, DefineLocation, DefineSeller, DefineSku, OrderLine, PlaceOrder,
     ReceiveStock, Standing,
 };
 use orderline_protocol::event::{
@@ -17,7 +17,7 @@ use zerocopy::IntoBytes;
 
 use super::codes::is_code;
 use super::sourcing::Demand;
-use super::{Accepted, Decision, Rejection, State};
+use super::{Accepted, Decision, Parsed, Rejection, State};
 
 /// Room that decisions work in, kept between them so that none allocates.
 #[derive(Debug, Default)]
@@ -47,28 +47,31 @@ impl State {
     pub fn decide(
         &self,
         session: SessionHandle,
-        command: &RawCommand<'_>,
+        command: &Parsed<'_>,
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Decision {
-        match self.known(session, command) {
+        let Parsed { raw, body } = command;
+        match self.known(session, raw) {
             Ok(None) => {}
             Ok(Some(answer)) => return Decision::Before(answer),
             Err(rejection) => return Decision::Rejected(rejection),
         }
-        let body = match command.read() {
+        let body = match *body {
             Ok(body) => body,
             Err(None) => return Decision::Rejected(Rejection::new(RejectCode::UnknownKind)),
             Err(Some(_)) => return Decision::Rejected(Rejection::new(RejectCode::Malformed)),
         };
-        let origin = Origin { session, digest: command.digest().into(), request: command.request.into() };
+        let origin = Origin { session, digest: raw.digest().into(), request: raw.request.into() };
+        if let Command::PlaceOrder(head, lines) = body {
+            return self.decide_place(origin, head, lines, scratch, out);
+        }
         if let Some(handle) = self.already_defined(&body) {
             // Defining what stands so already changes nothing and is not journalled: it holds as of now.
             let sequence = self.sequence;
             return Decision::Before(Accepted { sequence, detail: handle.into(), version: 0, state: 0 });
         }
         let decided = match body {
-            Command::PlaceOrder(head, lines) => return self.decide_place(origin, head, lines, scratch, out),
             Command::DefineSeller(head, code) => self.decide_seller(origin, head, code, out),
             Command::DefineLocation(head, code) => self.decide_location(origin, head, code, out),
             Command::DefineSku(head, code) => self.decide_sku(origin, head, code, out),
@@ -80,11 +83,12 @@ impl State {
                 self.decide_ship(origin, head, lines, tracking, scratch, out)
             }
             Command::DeliverLines(head, lines) => self.decide_deliver(origin, head, lines, scratch, out),
-            Command::QueryOrder(_)
+            Command::PlaceOrder(..)
+            | Command::QueryOrder(_)
             | Command::QueryStock(_)
             | Command::ResolveCode(..)
             | Command::QueryStatus(_) => {
-                // Whoever drives the state tells queries by their kind before it comes here.
+                // Placements were decided above; queries, whoever drives the state tells by their kind beforehand.
                 Err(Rejection::new(RejectCode::UnknownKind))
             }
         };

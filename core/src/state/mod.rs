@@ -21,9 +21,9 @@ mod stock;
 pub mod transitions;
 mod view;
 
-use orderline_protocol::command::{CommandKind, OrderLine, PlaceOrder, RawCommand};
+use orderline_protocol::command::{OrderLine, PlaceOrder, RawCommand};
 use orderline_protocol::event::{Event, EventKind};
-use orderline_protocol::{Command, RejectCode, Sequence, SessionHandle, SessionId};
+use orderline_protocol::{Command, Malformed, RejectCode, Sequence, SessionHandle, SessionId};
 
 pub use check::Violation;
 pub use decide::Scratch;
@@ -42,6 +42,23 @@ pub struct State {
     stock: Stock,
     orders: Orders,
     sessions: Sessions,
+}
+
+/// A command as it came, and its body read once for all the times that it is looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Parsed<'a> {
+    /// As it lies in its frame.
+    pub raw: RawCommand<'a>,
+    /// What it says; `None` inside: a kind that is not known.
+    pub body: Result<Command<'a>, Option<Malformed>>,
+}
+
+impl<'a> Parsed<'a> {
+    /// Reads the body.
+    #[inline]
+    pub fn new(raw: RawCommand<'a>) -> Self {
+        Self { raw, body: raw.read() }
+    }
 }
 
 /// Why a command was refused: the code, and what it says about whom.
@@ -174,16 +191,16 @@ impl State {
 
     /// First pass over a group of commands: has what a placement reads first fetched (its id's place, its SKUs).
     #[inline]
-    pub fn prefetch_first(&self, command: &RawCommand<'_>) {
-        if let Some((head, lines)) = placement(command) {
+    pub fn prefetch_first(&self, command: &Parsed<'_>) {
+        if let Ok(Command::PlaceOrder(head, lines)) = command.body {
             self.prefetch_placement(head, lines);
         }
     }
 
     /// Second pass: has what those lead to fetched (the SKUs' levels).
     #[inline]
-    pub fn prefetch_second(&self, command: &RawCommand<'_>) {
-        if let Some((_, lines)) = placement(command) {
+    pub fn prefetch_second(&self, command: &Parsed<'_>) {
+        if let Ok(Command::PlaceOrder(_, lines)) = command.body {
             self.prefetch_levels(lines);
         }
     }
@@ -236,17 +253,6 @@ impl State {
 
 /// Lines of an order that are prefetched: the processor has some ten to twenty fetches under way at once.
 const PREFETCHED_LINES: usize = 8;
-
-#[inline]
-fn placement<'a>(command: &RawCommand<'a>) -> Option<(&'a PlaceOrder, &'a [OrderLine])> {
-    if command.kind != CommandKind::PlaceOrder as u8 {
-        return None;
-    }
-    match command.read() {
-        Ok(Command::PlaceOrder(head, lines)) => Some((head, lines)),
-        _ => None,
-    }
-}
 
 impl From<Answer> for Accepted {
     fn from(answer: Answer) -> Self {

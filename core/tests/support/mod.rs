@@ -2,7 +2,7 @@
 // Each test file uses its own part of this; clippy knows test functions, and not what they share.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
-use orderline_core::state::Accepted;
+use orderline_core::state::{Accepted, Parsed};
 use orderline_core::{Decision, Rejection, Scratch, State};
 use orderline_protocol::command::*;
 use orderline_protocol::event::{EVENT_VERSION, Event};
@@ -52,7 +52,7 @@ impl Driver {
     pub fn send(&mut self, session: SessionHandle, bytes: &[u8]) -> Result<Accepted, Rejection> {
         let raw = RawCommand::take(&mut &bytes[..]).unwrap();
         let mut event = Vec::new();
-        match self.state.decide(session, &raw, &mut self.scratch, &mut event) {
+        match self.state.decide(session, &Parsed::new(raw), &mut self.scratch, &mut event) {
             Decision::Event(kind) => Ok(self.keep(kind as u16, event)),
             Decision::Before(answer) => Ok(answer),
             Decision::Rejected(rejection) => {
