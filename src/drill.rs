@@ -62,7 +62,8 @@ pub(crate) fn run(arguments: &DrillArguments) -> VerbResult {
     if arguments.json {
         print_json(&report)?;
     }
-    Ok(Ending::well_if(report.violations.is_empty() && report.lost == 0 && report.duplicated == 0))
+    let is_well = report.violations.is_empty() && report.state_hash_equal;
+    Ok(Ending::well_if(is_well && report.lost == 0 && report.duplicated == 0))
 }
 
 /// Times between kills: random, from within the first few milliseconds of load to a good second, or as the whole
