@@ -90,7 +90,12 @@ impl Scribe {
         let (mut sent, mut bytes) = (Vec::new(), Vec::new());
         command.write(self.request, &mut sent);
         let raw = RawCommand::take(&mut &sent[..]).unwrap();
-        match self.state.decide(SESSION, &raw, &mut self.scratch, &mut bytes) {
+        match self.state.decide(
+            SESSION,
+            &orderline_core::state::Parsed::new(raw),
+            &mut self.scratch,
+            &mut bytes,
+        ) {
             Decision::Event(kind) => self.keep(kind as u16, &bytes),
             decision => panic!("request {}: {decision:?}", self.request),
         }
