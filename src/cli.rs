@@ -6,8 +6,6 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::verb::VerbResult;
-
 /// The order core of marketplaces: orders in over TCP, durable before they are answered, back after a crash.
 ///
 /// With --json a verb prints exactly one JSON object, on one line, last on standard output; progress and people's
@@ -17,11 +15,12 @@ use crate::verb::VerbResult;
 #[command(name = "orderline", version, propagate_version = true)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    verb: Verb,
+    pub(crate) verb: Verb,
 }
 
+/// What is to be done.
 #[derive(Debug, Subcommand)]
-enum Verb {
+pub(crate) enum Verb {
     /// Open or create a data directory, recover it, and serve orders over TCP until SIGTERM or Ctrl-C.
     Serve(ServeArguments),
     /// Stream generated orders to a server and measure rate and latency.
@@ -38,21 +37,6 @@ enum Verb {
     Drill(DrillArguments),
     /// A newcomer's first two minutes: orders stream in, a kill -9, a recovery, the proof that nothing was lost.
     Demo(DemoArguments),
-}
-
-impl Arguments {
-    pub(crate) fn run(self) -> VerbResult {
-        match self.verb {
-            Verb::Serve(arguments) => crate::serve::run(&arguments),
-            Verb::Load(arguments) => crate::load::run(&arguments),
-            Verb::Import(arguments) => crate::import::run(&arguments),
-            Verb::Verify(arguments) => crate::verify::run(&arguments),
-            Verb::Replay(arguments) => crate::replay::run(&arguments),
-            Verb::Inspect(arguments) => crate::inspect::run(&arguments),
-            Verb::Drill(arguments) => crate::drill::run(&arguments),
-            Verb::Demo(arguments) => crate::demo::run(&arguments),
-        }
-    }
 }
 
 /// See [`Verb::Serve`].

@@ -24,9 +24,20 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::cli::Verb;
+
 fn main() -> ExitCode {
-    let arguments = cli::Arguments::parse();
-    match arguments.run() {
+    let ending = match cli::Arguments::parse().verb {
+        Verb::Serve(arguments) => serve::run(&arguments),
+        Verb::Load(arguments) => load::run(&arguments),
+        Verb::Import(arguments) => import::run(&arguments),
+        Verb::Verify(arguments) => verify::run(&arguments),
+        Verb::Replay(arguments) => replay::run(&arguments),
+        Verb::Inspect(arguments) => inspect::run(&arguments),
+        Verb::Drill(arguments) => drill::run(&arguments),
+        Verb::Demo(arguments) => demo::run(&arguments),
+    };
+    match ending {
         Ok(verb::Ending::Well) => ExitCode::SUCCESS,
         Ok(verb::Ending::FoundWrong) => ExitCode::from(1),
         Err(refusal) => {
