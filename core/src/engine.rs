@@ -6,6 +6,7 @@ use crossbeam::sync::{Parker, Unparker};
 use orderline_journal::{JournalError, Watermark, Writer};
 use orderline_protocol::command::RawCommand;
 use orderline_protocol::event::{EVENT_VERSION, Event};
+use orderline_protocol::limits::SESSIONS_MAX;
 use orderline_protocol::reply::{Outcome, REPLY_HEADER_BYTES, ReplyHeader};
 use orderline_protocol::{RejectCode, SessionHandle, SessionId};
 use zerocopy::IntoBytes;
@@ -30,6 +31,9 @@ const VIEW_BYTES_MAX: usize = 200 * 1024;
 /// Bytes of replies in one work beyond which its further queries are refused as busy: what one client asks for in
 /// one breath must not fill the memory.
 const OUTPUT_BYTES_MAX: usize = 8 << 20;
+
+/// Generations of a session's number that a handle can carry; the last is left out, so that none is NONE.
+const GENERATIONS: u32 = u32::MAX / SESSIONS_MAX as u32;
 
 /// How the engine behaves.
 #[derive(Debug, Clone, Copy)]
@@ -97,6 +101,9 @@ pub struct Engine<C> {
     turn: Vec<(usize, Box<Work>)>,
     stats: EngineStats,
     now_us: i64,
+    /// By session number: how often, in this process, it went over to another session. A front's handle carries it, so
+    /// that a connection whose session was forgotten meanwhile cannot speak for the one that has its number now.
+    generations: Vec<u32>,
 }
 
 impl<C: FnMut() -> i64> Engine<C> {
@@ -117,6 +124,7 @@ impl<C: FnMut() -> i64> Engine<C> {
             turn: Vec::with_capacity(TURN_WORKS),
             stats: EngineStats::default(),
             now_us: 0,
+            generations: vec![0; SESSIONS_MAX],
         }
     }
 
@@ -180,7 +188,8 @@ impl<C: FnMut() -> i64> Engine<C> {
         let has_room = self.reserve()?;
         match work.task {
             Task::OpenSession { id, must_exist } => work.opened = self.open_session(id, must_exist, has_room),
-            Task::Commands(session) => self.process_commands(session, work, has_room)?,
+            // No session is numbered NONE: what comes for a forgotten one is refused as too old to know.
+            Task::Commands(session) => self.process_commands(self.session_of(session), work, has_room)?,
         }
         work.release_at = self.state.sequence();
         Ok(())
@@ -198,7 +207,7 @@ impl<C: FnMut() -> i64> Engine<C> {
 
     fn open_session(&mut self, id: SessionId, must_exist: bool, has_room: bool) -> Opened {
         if let Some((handle, last_request)) = self.state.session(id) {
-            return Opened::Session { handle, last_request };
+            return Opened::Session { handle: self.front_handle(handle), last_request };
         }
         if must_exist {
             return Opened::Unknown;
@@ -208,14 +217,31 @@ impl<C: FnMut() -> i64> Engine<C> {
         }
         match self.state.decide_session(id, self.writer.begin_record()) {
             Ok(kind) => {
-                let opened = self.journal_and_apply(kind as u16);
-                Opened::Session { handle: SessionHandle::new(opened.detail as u32), last_request: 0 }
+                let sessions_before = self.state.counts().sessions;
+                let handle = SessionHandle::new(self.journal_and_apply(kind as u16).detail as u32);
+                if handle.get() < sessions_before {
+                    self.generations[handle.index()] += 1;
+                }
+                Opened::Session { handle: self.front_handle(handle), last_request: 0 }
             }
             Err(handle) => {
                 self.writer.cancel_record();
-                Opened::Session { handle, last_request: 0 }
+                Opened::Session { handle: self.front_handle(handle), last_request: 0 }
             }
         }
+    }
+
+    /// A session's number as a front holds it: with its generation above it. Generations wrap after 262,144 changes
+    /// of one number within a process.
+    fn front_handle(&self, handle: SessionHandle) -> SessionHandle {
+        let generation = self.generations[handle.index()] % GENERATIONS;
+        SessionHandle::new(generation * SESSIONS_MAX as u32 + handle.get())
+    }
+
+    /// The session that a front's number means, [`SessionHandle::NONE`] if that was forgotten.
+    fn session_of(&self, handle: SessionHandle) -> SessionHandle {
+        let own = SessionHandle::new(handle.get() % SESSIONS_MAX as u32);
+        if self.front_handle(own) == handle { own } else { SessionHandle::NONE }
     }
 
     fn process_commands(

@@ -220,3 +220,25 @@ fn recorded_times_never_go_back() {
         "{times:?}"
     );
 }
+
+#[test]
+fn a_connection_whose_session_was_forgotten_cannot_speak_for_the_next_one() {
+    let storage = MemoryStorage::new();
+    let mut rig = Rig::start(&storage, || NOW_US);
+    rig.open_session(1);
+    let forgotten = rig.session;
+    for id in 2..=limits::SESSIONS_MAX as u128 + 1 {
+        rig.open_session(id);
+    }
+    let newest = rig.session;
+    assert_ne!(newest, forgotten, "the number of the first session went over to the last");
+    rig.session = forgotten;
+    let seller = DefineSeller { commission_bp: 0.into(), standing: 1, code_bytes: 1, reserved: [0; 4] };
+    let mut refused = rig.send_as(1, &Command::DefineSeller(&seller, "s"));
+    let (outcome, _, code, _) = reply(&mut refused);
+    assert_eq!((outcome, code), (Outcome::Rejected, RejectCode::RequestTooOld as u16));
+    rig.session = newest;
+    let mut accepted = rig.send_as(1, &Command::DefineSeller(&seller, "s"));
+    assert_eq!(reply(&mut accepted).0, Outcome::Accepted);
+    rig.stop();
+}
