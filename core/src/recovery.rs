@@ -72,20 +72,30 @@ pub fn replay_batch_to(state: &mut State, batch: &Batch<'_>, to: Sequence) -> Re
     let mut group: [Option<(Sequence, Event<'_>)>; GROUP_RECORDS] = [None; GROUP_RECORDS];
     loop {
         let mut group_len = 0;
+        let mut unreadable = None;
         for (place, record) in group.iter_mut().zip(records.by_ref()) {
-            let event = Event::read(record.kind, record.version, record.payload)
-                .map_err(|source| RecoveryError::Event { sequence: record.sequence, source })?;
+            let event = match Event::read(record.kind, record.version, record.payload) {
+                Ok(event) => event,
+                Err(source) => {
+                    unreadable = Some(RecoveryError::Event { sequence: record.sequence, source });
+                    break;
+                }
+            };
             state.prefetch_event_first(&event);
             *place = Some((record.sequence, event));
             group_len += 1;
         }
+        let events = group.iter().take(group_len).flatten();
+        events.clone().for_each(|(_, event)| state.prefetch_event_second(event));
+        for (sequence, event) in events {
+            state.apply(*sequence, batch.recorded_at_us, event);
+        }
+        // What stands before a record that cannot be read has been applied.
+        if let Some(error) = unreadable {
+            return Err(error);
+        }
         if group_len == 0 {
             return Ok(());
-        }
-        let group = group.iter().take(group_len).flatten();
-        group.clone().for_each(|(_, event)| state.prefetch_event_second(event));
-        for (sequence, event) in group {
-            state.apply(*sequence, batch.recorded_at_us, event);
         }
     }
 }
