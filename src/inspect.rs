@@ -7,14 +7,13 @@ use orderline_core::recovery;
 use orderline_protocol::event::Event;
 
 use crate::cli::InspectArguments;
-use crate::offline::{self, ReadFrom};
+use crate::offline;
 use crate::record;
 use crate::verb::{Ending, Refusal, VerbResult};
 
 pub(crate) fn run(arguments: &InspectArguments) -> VerbResult {
-    let mut offline = offline::open(&arguments.data, ReadFrom::Oldest)?;
-    if offline.reader.position().segment > 1 {
-        offline = offline::open(&arguments.data, ReadFrom::Snapshot)?;
+    let mut offline = offline::open_earliest(&arguments.data)?;
+    if offline.snapshot_sequence > 0 {
         eprintln!(
             "the journal's first segments were removed: records start behind {}",
             offline.state.sequence()

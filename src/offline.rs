@@ -43,6 +43,13 @@ pub(crate) fn open(directory: &Path, from: ReadFrom) -> Result<Offline, Refusal>
     Ok(Offline { storage, reader, state: loaded.state, snapshot_sequence: loaded.sequence })
 }
 
+/// Opens a directory at the earliest place that a state can be had for: the first record, or, where the journal's first
+/// segments were removed, the newest good snapshot.
+pub(crate) fn open_earliest(directory: &Path) -> Result<Offline, Refusal> {
+    let offline = open(directory, ReadFrom::Oldest)?;
+    if offline.reader.position().segment > 1 { open(directory, ReadFrom::Snapshot) } else { Ok(offline) }
+}
+
 /// A seed for hash tables: different in every process, and never written anywhere.
 pub(crate) fn random_seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};

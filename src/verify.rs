@@ -4,7 +4,7 @@ use orderline_core::{State, recovery, snapshot};
 use serde::Serialize;
 
 use crate::cli::VerifyArguments;
-use crate::offline::{self, ReadFrom};
+use crate::offline;
 use crate::progress::{ProgressLine, grouped};
 use crate::verb::{Ending, VerbResult, print_json};
 
@@ -24,15 +24,11 @@ struct VerifyReport {
 }
 
 pub(crate) fn run(arguments: &VerifyArguments) -> VerbResult {
-    let mut offline = offline::open(&arguments.data, ReadFrom::Oldest)?;
+    let mut offline = offline::open_earliest(&arguments.data)?;
     let mut violations = Vec::new();
     let snapshots =
         snapshot::examine_all(&offline.storage, offline.reader.store_id(), offline::random_seed())?;
     violations.extend(snapshots.wrong);
-    // A journal whose first segments were removed can only be read from a snapshot on.
-    if offline.reader.position().segment > 1 {
-        offline = offline::open(&arguments.data, ReadFrom::Snapshot)?;
-    }
     let first_sequence = offline.state.sequence();
     let mut snapshots_equal = Vec::new();
     let mut line = ProgressLine::new();

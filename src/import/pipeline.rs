@@ -224,6 +224,7 @@ impl<G: Gateway> Placing<'_, G> {
     }
 }
 
+/// The currency's letters; "XXX" is ISO 4217's own code for none.
 fn letters(currency: CurrencyCode) -> &'static str {
     currency.letters().unwrap_or("XXX")
 }
