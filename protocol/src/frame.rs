@@ -11,7 +11,7 @@ use crate::limits::FRAME_PAYLOAD_BYTES_MAX;
 use crate::wire::{Cut, Malformed};
 
 /// The wire's version. Both ends must speak the same one until 1.0.
-pub const WIRE_VERSION: u8 = 1;
+pub const WIRE_VERSION: u8 = 2;
 
 /// Bytes of a frame's header.
 pub const FRAME_HEADER_BYTES: usize = 16;

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use zerocopy::little_endian::{U32, U64, U128};
+use zerocopy::little_endian::{U16, U32, U64, U128};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// A position in the one history: the first event has sequence 1, and there are no gaps.
@@ -14,6 +14,35 @@ pub type Sequence = u64;
 
 /// The number that a client gives a command within its session; a session's first request is 1.
 pub type Request = u64;
+
+/// Handles are shown and compared by their numbers.
+macro_rules! shown_and_ordered {
+    ($name:ident) => {
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                if self.is_none() { f.write_str("none") } else { write!(f, "{}", self.get()) }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(self, f)
+            }
+        }
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+                self.get().cmp(&other.get())
+            }
+        }
+    };
+}
 
 macro_rules! handle {
     ($(#[$doc:meta])* $name:ident) => {
@@ -47,29 +76,7 @@ macro_rules! handle {
             }
         }
 
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                if self.is_none() { f.write_str("none") } else { write!(f, "{}", self.get()) }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(self, f)
-            }
-        }
-
-        impl PartialOrd for $name {
-            fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-                Some(self.cmp(other))
-            }
-        }
-
-        impl Ord for $name {
-            fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-                self.get().cmp(&other.get())
-            }
-        }
+        shown_and_ordered!($name);
     };
 }
 
@@ -77,10 +84,39 @@ handle! {
     /// A seller, as the core numbers it.
     SellerHandle
 }
-handle! {
-    /// A location (warehouse, store, drop-shipper), as the core numbers it.
-    LocationHandle
+/// A location (warehouse, store, drop-shipper), as the core numbers it: two bytes, for units at locations are what most
+/// lists of the journal hold.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(transparent)]
+pub struct LocationHandle(U16);
+
+shown_and_ordered!(LocationHandle);
+
+impl LocationHandle {
+    /// "None of them": no location ever has this handle.
+    pub const NONE: Self = Self(U16::from_bytes([0xff; 2]));
+
+    /// The handle with this number; numbers start at 0 and are dense.
+    pub const fn new(number: u16) -> Self {
+        Self(U16::from_bytes(number.to_le_bytes()))
+    }
+
+    /// Its number.
+    pub const fn get(self) -> u16 {
+        u16::from_le_bytes(self.0.to_bytes())
+    }
+
+    /// Its number as an index into a dense table.
+    pub const fn index(self) -> usize {
+        self.get() as usize
+    }
+
+    /// Whether this is [`Self::NONE`].
+    pub const fn is_none(self) -> bool {
+        self.get() == u16::MAX
+    }
 }
+
 handle! {
     /// A SKU, as the core numbers it.
     SkuHandle
@@ -90,63 +126,86 @@ handle! {
     SessionHandle
 }
 
-/// An order's id: a ULID that the caller makes, so that placing the same order twice is placing it once.
-///
-/// Its upper 48 bits are the caller's own time in milliseconds since 1970, kept apart from the recorded time.
-/// Shown and parsed as 26 characters of Crockford's base 32.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
-#[repr(transparent)]
-pub struct OrderId(U128);
+macro_rules! ulid_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+        #[repr(transparent)]
+        pub struct $name(U128);
 
-impl OrderId {
-    /// The id with these 128 bits.
-    pub const fn new(bits: u128) -> Self {
-        Self(U128::from_bytes(bits.to_le_bytes()))
-    }
+        impl $name {
+            /// The id with these 128 bits.
+            pub const fn new(bits: u128) -> Self {
+                Self(U128::from_bytes(bits.to_le_bytes()))
+            }
 
-    /// The id made at `unix_ms` (its lower 48 bits count) with these random bits (their lower 80 count).
-    pub const fn from_parts(unix_ms: u64, random: u128) -> Self {
-        Self::new(((unix_ms as u128 & 0xffff_ffff_ffff) << 80) | (random & ((1 << 80) - 1)))
-    }
+            /// The id made at `unix_ms` (its lower 48 bits count) with these random bits (their lower 80 count).
+            pub const fn from_parts(unix_ms: u64, random: u128) -> Self {
+                Self::new(((unix_ms as u128 & 0xffff_ffff_ffff) << 80) | (random & ((1 << 80) - 1)))
+            }
 
-    /// Its 128 bits.
-    pub const fn get(self) -> u128 {
-        u128::from_le_bytes(self.0.to_bytes())
-    }
+            /// Its 128 bits.
+            pub const fn get(self) -> u128 {
+                u128::from_le_bytes(self.0.to_bytes())
+            }
 
-    /// The caller's time in it: milliseconds since 1970.
-    pub const fn unix_ms(self) -> u64 {
-        (self.get() >> 80) as u64
-    }
+            /// The caller's time in it: milliseconds since 1970.
+            pub const fn unix_ms(self) -> u64 {
+                (self.get() >> 80) as u64
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&ulid::Ulid::from(self.get()), f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NotAnId;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match ulid::Ulid::from_string(text) {
+                    Ok(id) => Ok(Self::new(u128::from(id))),
+                    Err(_) => Err(NotAnId(text.to_owned())),
+                }
+            }
+        }
+    };
 }
 
-impl fmt::Display for OrderId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&ulid::Ulid::from(self.get()), f)
-    }
+ulid_id! {
+    /// An order's id: a ULID that the caller makes, so that placing the same order twice is placing it once.
+    ///
+    /// Its upper 48 bits are the caller's own time in milliseconds since 1970, kept apart from the recorded time.
+    /// Shown and parsed as 26 characters of Crockford's base 32.
+    OrderId
+}
+ulid_id! {
+    /// A reservation's id: a ULID that the caller makes, as an order's.
+    ReservationId
+}
+ulid_id! {
+    /// An order group's id: a ULID that the caller makes. An order placed alone is a group of its own, under its own id.
+    GroupId
 }
 
-impl fmt::Debug for OrderId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+impl From<OrderId> for GroupId {
+    fn from(order: OrderId) -> Self {
+        Self::new(order.get())
     }
 }
 
 /// A text that is not a ULID.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not an order id: 26 characters of 0-9 and A-Z without I, L, O and U are expected")]
-pub struct NotAnOrderId(String);
-
-impl FromStr for OrderId {
-    type Err = NotAnOrderId;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match ulid::Ulid::from_string(text) {
-            Ok(id) => Ok(Self::new(u128::from(id))),
-            Err(_) => Err(NotAnOrderId(text.to_owned())),
-        }
-    }
-}
+#[error("{0:?} is not an id: 26 characters of 0-9 and A-Z without I, L, O and U are expected")]
+pub struct NotAnId(String);
 
 /// A buyer, as the front end numbers it. The core keeps it and asks nothing of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]

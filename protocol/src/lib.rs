@@ -8,16 +8,19 @@ pub mod command;
 pub mod event;
 pub mod frame;
 pub mod ids;
+pub mod lifecycle;
 pub mod limits;
 pub mod money;
 pub mod reject;
 pub mod reply;
-mod wire;
+mod view;
+pub mod wire;
 
 pub use command::Command;
 pub use event::Event;
 pub use ids::{
-    BuyerId, LocationHandle, OrderId, Request, SellerHandle, Sequence, SessionHandle, SessionId, SkuHandle,
+    BuyerId, GroupId, LocationHandle, OrderId, Request, ReservationId, SellerHandle, Sequence, SessionHandle,
+    SessionId, SkuHandle,
 };
 pub use money::{Amount, CurrencyCode};
 pub use reject::RejectCode;

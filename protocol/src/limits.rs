@@ -13,7 +13,9 @@ pub const UNIT_PRICE_MINOR_MAX: i64 = 10_000_000_000_000;
 pub const ORDER_TOTAL_MINOR_MAX: i64 = 9_000_000_000_000_000;
 
 /// Units in one bucket of one inventory level.
-pub const BUCKET_QUANTITY_MAX: u64 = 1 << 62;
+///
+/// Available may be as far below zero as above: it is kept in 48 bits with a sign.
+pub const BUCKET_QUANTITY_MAX: u64 = (1 << 47) - 1;
 
 /// Bytes of a seller, location or SKU code (UTF-8, printable, no surrounding blanks).
 pub const CODE_BYTES_MAX: usize = 64;
@@ -24,9 +26,32 @@ pub const TRACKING_BYTES_MAX: usize = 64;
 /// Sellers, SKUs and locations that one core holds.
 pub const SELLERS_MAX: usize = 1 << 20;
 /// See [`SELLERS_MAX`].
-pub const LOCATIONS_MAX: usize = 1 << 16;
+pub const LOCATIONS_MAX: usize = (1 << 16) - 1;
 /// See [`SELLERS_MAX`].
 pub const SKUS_MAX: usize = 1 << 25;
+
+/// Orders of one group: sellers of one cart.
+pub const GROUP_ORDERS_MAX: usize = 500;
+
+/// Lines of one cart over all its orders; bounded so that a reservation and a group fit a command.
+pub const CART_LINES_MAX: usize = 2_000;
+
+/// Holds, shipments, returns and refunds of one order, each.
+pub const ORDER_PARTS_MAX: usize = 1_000;
+
+/// Seconds of any duration in a command: ten years.
+pub const DURATION_S_MAX: u32 = 315_360_000;
+
+/// How far ahead of the recorded time the time in an id may lie, in milliseconds: a day. A horizon that came from such
+/// an id would refuse everybody else's.
+pub const ID_AHEAD_MS_MAX: u64 = 86_400_000;
+
+/// Stock movements that are remembered for levels set as of a sequence, over all levels.
+pub const MOVEMENTS_MAX: usize = 1 << 20;
+
+/// Entries of one event that the core makes by itself (expiries, refills, retirements, orders hit by a shortage); more
+/// make another event.
+pub const DUE_ENTRIES_MAX: usize = 500;
 
 /// Sessions that the core remembers; opening one more forgets the one that was idle longest.
 pub const SESSIONS_MAX: usize = 1 << 14;
@@ -49,6 +74,7 @@ pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
 const _: () = assert!(SESSION_WINDOW >= 2 * CREDITS_MAX as u64);
 // The largest order fits a command, and a command fits a frame.
 const _: () = assert!(ORDER_LINES_MAX * 16 + 64 <= COMMAND_BYTES_MAX);
+const _: () = assert!(CART_LINES_MAX * 16 + GROUP_ORDERS_MAX * 24 + 80 <= COMMAND_BYTES_MAX);
 const _: () = assert!(COMMAND_BYTES_MAX <= FRAME_PAYLOAD_BYTES_MAX);
 // A line's product and an order's sum are computed in 128 bits, so only the total's own bound has to hold.
 const _: () = assert!((ORDER_TOTAL_MINOR_MAX as i128) * (1 << 10) < i64::MAX as i128 * 2);

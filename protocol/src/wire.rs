@@ -67,3 +67,131 @@ pub(crate) fn pad(out: &mut Vec<u8>, start: usize) {
         out.extend_from_slice(&[0; 8][odd..]);
     }
 }
+
+/// Defines structures that travel: fixed layout, little-endian, unaligned, read where they lie. Lists them with their
+/// offsets and texts in `SHAPES`, from which the documents' tables are made.
+macro_rules! shapes {
+    ($( $(#[doc = $doc:literal])+ pub struct $name:ident {
+        $( $(#[doc = $field_doc:literal])+ pub $field:ident: $type:ty, )+
+    } )+) => {
+        $(
+            $(#[doc = $doc])+
+            #[derive(
+                Debug, Clone, Copy, PartialEq, Eq, zerocopy::FromBytes, zerocopy::IntoBytes,
+                zerocopy::KnownLayout, zerocopy::Immutable, zerocopy::Unaligned,
+            )]
+            #[repr(C)]
+            pub struct $name {
+                $( $(#[doc = $field_doc])+ pub $field: $type, )+
+            }
+        )+
+
+        /// The structures of this page, for the documents.
+        pub(super) const SHAPES: &[$crate::wire::ShapeTable] = &[$(
+            $crate::wire::ShapeTable {
+                name: stringify!($name),
+                text: concat!($($doc),+),
+                bytes: size_of::<$name>(),
+                fields: &[$( $crate::wire::ShapeField {
+                    name: stringify!($field),
+                    offset: std::mem::offset_of!($name, $field),
+                    bytes: size_of::<$type>(),
+                    type_name: stringify!($type),
+                    text: concat!($($field_doc),+),
+                }, )+],
+            },
+        )+];
+    };
+}
+pub(crate) use shapes;
+
+/// Defines enumerations that travel as numbers, which are never reused, with a name for reports. Lists them in
+/// `NUMBERS`, from which the documents' tables are made.
+macro_rules! numbered {
+    ($( $(#[doc = $doc:literal])+ pub enum $name:ident: $repr:ident {
+        $( $(#[doc = $variant_doc:literal])+ $variant:ident = $number:literal $text:literal, )+
+    } )+) => {
+        $(
+            $(#[doc = $doc])+
+            #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+            #[repr($repr)]
+            pub enum $name {
+                $( $(#[doc = $variant_doc])+ $variant = $number, )+
+            }
+
+            impl $name {
+                /// All of them, in the order of their numbers.
+                pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+                /// The one with this number.
+                pub const fn from_number(number: $repr) -> Option<Self> {
+                    match number {
+                        $( $number => Some(Self::$variant), )+
+                        _ => None,
+                    }
+                }
+
+                /// Its name in reports and files.
+                pub const fn name(self) -> &'static str {
+                    match self {
+                        $( Self::$variant => $text, )+
+                    }
+                }
+
+                /// The one with this name.
+                pub fn from_name(name: &str) -> Option<Self> {
+                    Self::ALL.iter().copied().find(|one| one.name() == name)
+                }
+            }
+        )+
+
+        /// The enumerations of this page, for the documents.
+        pub(super) const NUMBERS: &[$crate::wire::NumberTable] = &[$(
+            $crate::wire::NumberTable {
+                name: stringify!($name),
+                text: concat!($($doc),+),
+                rows: &[$( ($number, stringify!($variant), concat!($($variant_doc),+)), )+],
+            },
+        )+];
+    };
+}
+pub(crate) use numbered;
+
+/// A structure's layout, as a document shows it.
+#[derive(Debug, Clone, Copy)]
+pub struct ShapeTable {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub text: &'static str,
+    /// Its length.
+    pub bytes: usize,
+    /// Its fields, in order.
+    pub fields: &'static [ShapeField],
+}
+
+/// A field of a [`ShapeTable`].
+#[derive(Debug, Clone, Copy)]
+pub struct ShapeField {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it starts.
+    pub offset: usize,
+    /// Its length.
+    pub bytes: usize,
+    /// Its type, as the code writes it.
+    pub type_name: &'static str,
+    /// What it says.
+    pub text: &'static str,
+}
+
+/// An enumeration's numbers, as a document shows them.
+#[derive(Debug, Clone, Copy)]
+pub struct NumberTable {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub text: &'static str,
+    /// Number, name, meaning.
+    pub rows: &'static [(u16, &'static str, &'static str)],
+}
