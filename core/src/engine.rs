@@ -294,7 +294,7 @@ impl<C: FnMut() -> i64> Engine<C> {
             return self.answer(command, work);
         }
         let decision = if has_room {
-            self.state.decide(session, parsed, &mut self.scratch, self.writer.begin_record())
+            self.state.decide(session, self.now_us, parsed, &mut self.scratch, self.writer.begin_record())
         } else {
             self.writer.begin_record();
             Decision::Rejected(Rejection::storage_full())

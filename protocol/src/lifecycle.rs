@@ -285,3 +285,10 @@ pub mod blocks {
     /// Every bit that means something.
     pub const ALL: u8 = 63;
 }
+
+impl OrderState {
+    /// Whether something is still to be done with the order.
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Pending | Self::Confirmed)
+    }
+}

@@ -1,27 +1,32 @@
 //! Applying: an event becomes state. Never refuses; what an event says was decided, and is fact. An event that
-//! does not fit the state is a broken invariant, and stops the program rather than being bent to fit.
+//! does not fit the state is a broken invariant, and stops the program rather than being bent to fit. Here an event finds
+//! its room, and what all rooms share in applying one stands here, too.
 
-use orderline_protocol::command::{Bucket, OrderLine};
-use orderline_protocol::event::{
-    Allocation, Event, LinesCancelled, LinesDelivered, LinesShipped, OrderConfirmed, OrderPlaced, OrderState,
-    Origin,
-};
+use orderline_protocol::event::{Event, Origin, OrderState};
+use orderline_protocol::lifecycle::{Action, Entity};
 use orderline_protocol::{OrderId, Sequence};
 
-use super::orders::{NewOrder, OrderSlot, Orders, Stage};
+use super::orders::OrderSlot;
 use super::sessions::{Answer, Session};
-use super::transitions::{self, Action};
+use super::transitions;
 use super::{Accepted, State};
 
 /// What applying an event came to, for the answer.
-struct Effect {
+pub(super) struct Effect {
     detail: u64,
-    order: Option<OrderSlot>,
+    version: u32,
+    state: u8,
 }
 
 impl Effect {
-    const fn of(detail: u64) -> Self {
-        Self { detail, order: None }
+    /// About nothing that has a version or a state.
+    pub(super) const fn of(detail: u64) -> Self {
+        Self { detail, version: 0, state: 0 }
+    }
+
+    /// About something with a version, and a state where it has one.
+    pub(super) const fn entity(detail: u64, version: u32, state: u8) -> Self {
+        Self { detail, version, state }
     }
 }
 
@@ -38,241 +43,121 @@ impl State {
         self.sequence = sequence;
         let (origin, effect) = match *event {
             Event::OrderPlaced(head, lines, allocations) => {
-                (Some(head.origin), self.apply_placed(recorded_at_us, head, lines, allocations))
+                (head.origin, self.apply_placed(recorded_at_us, head, lines, allocations))
             }
-            Event::OrderConfirmed(head) => (Some(head.origin), self.apply_confirmed(head)),
-            Event::LinesCancelled(head, moves) => (Some(head.origin), self.apply_cancelled(head, moves)),
-            Event::LinesShipped(head, moves, _) => (Some(head.origin), self.apply_shipped(head, moves)),
-            Event::LinesDelivered(head, moves) => (Some(head.origin), self.apply_delivered(head, moves)),
-            Event::StockReceived(head) => {
-                let receipt = &head.receipt;
-                // The quantity was bounded far below the sign bit when it was decided.
-                let units = receipt.quantity.get() as i64;
-                let (sku, location) = (receipt.sku, receipt.location);
-                let held = self.stock.adjust(&mut self.catalogue, sku, location, Bucket::Available, units);
-                (Some(head.origin), Effect::of(held))
-            }
-            Event::StockAdjusted(head) => {
-                let change = &head.adjustment;
-                let Some(bucket) = Bucket::from_number(change.bucket) else {
-                    panic!("event {sequence} adjusts a bucket {} that there is not", change.bucket);
-                };
-                let (sku, location) = (change.sku, change.location);
-                let held = self.stock.adjust(&mut self.catalogue, sku, location, bucket, change.delta.get());
-                (Some(head.origin), Effect::of(held))
-            }
-            Event::SellerDefined(head, code) => {
-                self.catalogue.set_seller(head.handle.get(), code, &head.definition);
-                (Some(head.origin), Effect::of(head.handle.get().into()))
-            }
-            Event::LocationDefined(head, code) => {
-                self.catalogue.set_location(head.handle.get(), code, &head.definition);
-                (Some(head.origin), Effect::of(head.handle.get().into()))
-            }
-            Event::SkuDefined(head, code) => {
-                self.catalogue.set_sku(head.handle.get(), code, &head.definition);
-                (Some(head.origin), Effect::of(head.handle.get().into()))
-            }
-            Event::SessionOpened(head) => {
-                self.sessions.open(head.handle, Session::new(head.session, sequence));
-                (None, Effect::of(head.handle.get().into()))
-            }
+            Event::OrderConfirmed(head) => (head.origin, self.apply_confirmed(head)),
+            _ => self.apply_rest(recorded_at_us, event),
         };
-        let answer = self.answer_for(sequence, origin, &effect);
-        if let Some(origin) = origin
-            && !origin.session.is_none()
-        {
+        let answer = Answer {
+            sequence,
+            detail: effect.detail,
+            version: effect.version,
+            digest: origin.digest.get(),
+            state: effect.state,
+            reserved: [0; 7],
+        };
+        if !origin.session.is_none() {
             self.sessions.remember(origin.session, origin.request.get(), answer);
         }
         answer.into()
     }
 
-    fn answer_for(&self, sequence: Sequence, origin: Option<Origin>, effect: &Effect) -> Answer {
-        let (version, state) = match effect.order {
-            Some(slot) => (self.orders.head(slot).version, self.orders.head(slot).state() as u8),
-            None => (0, 0),
-        };
-        let digest = origin.map_or(0, |origin| origin.digest.get());
-        Answer { sequence, detail: effect.detail, version, digest, state, reserved: [0; 7] }
-    }
-
-    #[inline]
-    fn apply_placed(
-        &mut self,
-        recorded_at_us: i64,
-        head: &OrderPlaced,
-        lines: &[OrderLine],
-        allocations: &[Allocation],
-    ) -> Effect {
-        let mut total = 0;
-        if head.location.is_none() {
-            for part in allocations {
-                let sku = lines[usize::from(part.line.get())].sku;
-                self.stock.reserve(&self.catalogue, sku, part.location, part.quantity.get().into());
+    fn apply_rest(&mut self, at_us: i64, event: &Event<'_>) -> (Origin, Effect) {
+        match *event {
+            Event::OrderPlaced(..) | Event::OrderConfirmed(_) => unreachable!("applied before"),
+            Event::CartReserved(head, lines, allocations) => {
+                (head.origin, self.apply_reserved(at_us, head, lines, allocations))
             }
-        } else {
-            for line in lines {
-                self.stock.reserve(&self.catalogue, line.sku, head.location, line.quantity.get().into());
+            Event::GroupPlaced(head, orders, lines, allocations) => {
+                (head.origin, self.apply_group_placed(at_us, head, orders, lines, allocations))
             }
+            Event::ShipmentMade(head, moves, tracking) => {
+                (head.origin, self.apply_shipment_made(head, moves, tracking))
+            }
+            Event::ShipmentUpdated(head) => (head.origin, self.apply_shipment_updated(at_us, head)),
+            Event::PaymentAuthorized(head, holds) => (head.origin, self.apply_authorized(head, holds)),
+            Event::PaymentCaptured(head, shares) => (head.origin, self.apply_captured(head, shares)),
+            Event::LinesCancelled(head, moves) => (head.origin, self.apply_cancelled(at_us, head, moves)),
+            Event::StockReceived(head) => (head.origin, self.apply_received(head)),
+            Event::StockAdjusted(head) => (head.origin, self.apply_adjusted(head)),
+            Event::StockCounted(head) => (head.origin, self.apply_counted(head)),
+            Event::StockMoved(head) => (head.origin, self.apply_stock_moved(head)),
+            Event::LevelSet(head) => (head.origin, self.apply_level_set(head)),
+            Event::ReservationExtended(head) => (head.origin, self.apply_extended(head)),
+            Event::ReservationReleased(head) => (head.origin, self.apply_released(at_us, head)),
+            Event::LineEdited(head, moves) => (head.origin, self.apply_line_edited(at_us, head, moves)),
+            Event::AddressEdited(head) => (head.origin, self.apply_address_edited(head)),
+            Event::PaymentVoided(head) => (head.origin, self.apply_voided(head)),
+            Event::PaymentFailed(head) => (head.origin, self.apply_failed(head)),
+            Event::RefundRequested(head) => (head.origin, self.apply_refund_requested(head)),
+            Event::RefundSettled(head) => (head.origin, self.apply_refund_settled(at_us, head)),
+            Event::PayoutRecorded(head) => (head.origin, self.apply_payout(head)),
+            Event::HoldPlaced(head) => (head.origin, self.apply_hold_placed(head)),
+            Event::HoldReleased(head) => (head.origin, self.apply_hold_released(at_us, head)),
+            Event::WorkUpdated(head) => (head.origin, self.apply_work_updated(head)),
+            Event::WorkRejected(head, moves) => (head.origin, self.apply_work_rejected(at_us, head, moves)),
+            Event::WorkMoved(head, moves) => (head.origin, self.apply_work_moved(at_us, head, moves)),
+            Event::ReturnRequested(head, lines) => (head.origin, self.apply_return_requested(head, lines)),
+            Event::ReturnUpdated(head) => (head.origin, self.apply_return_updated(at_us, head)),
+            Event::ReturnReceived(head, units) => (head.origin, self.apply_return_received(head, units)),
+            Event::SellerDefined(head, code) => (head.origin, self.apply_seller(head, code)),
+            Event::LocationDefined(head, code) => (head.origin, self.apply_location(head, code)),
+            Event::SkuDefined(head, code) => (head.origin, self.apply_sku(head, code)),
+            Event::SourcingDefined(head) => (head.origin, self.apply_sourcing(head)),
+            Event::PolicySet(head) => (head.origin, self.apply_policy(head)),
+            Event::SessionOpened(head) => {
+                self.sessions.open(head.handle, Session::new(head.session, self.sequence));
+                (nobody(), Effect::of(head.handle.get().into()))
+            }
+            Event::BackordersRefilled(head, refills) => (nobody(), self.apply_refilled(head, refills)),
+            Event::ShortageNamed(head, _) => (nobody(), self.apply_shortage_named(head)),
+            Event::TimePassed(_, expiries) => (nobody(), self.apply_time_passed(at_us, expiries)),
+            Event::FinishedRetired(head, retired) => (nobody(), self.apply_retired(head, retired)),
         }
-        for line in lines {
-            total += line.unit_price.minor() * i64::from(line.quantity.get());
-        }
-        let placement = &head.placement;
-        let slot = self.orders.insert(&NewOrder {
-            id: placement.order,
-            placed_sequence: self.sequence,
-            // Seconds in 32 bits without a sign last until 2106.
-            placed_unix_s: (recorded_at_us / 1_000_000) as u32,
-            buyer: placement.buyer,
-            digest: head.origin.digest.get(),
-            seller: placement.seller,
-            currency: placement.currency,
-            location: head.location,
-            lines,
-            allocations,
-        });
-        Effect { detail: total as u64, order: Some(slot) }
     }
 
     /// The order that an event is about.
-    fn order_of(&self, order: OrderId) -> OrderSlot {
+    pub(super) fn order_of(&self, order: OrderId) -> OrderSlot {
         match self.orders.find(order) {
             Some(slot) => slot,
-            None => panic!("event {} is about order {order}, which never was placed", self.sequence),
+            None => panic!("event {} is about order {order}, which is not there", self.sequence),
         }
     }
 
-    fn move_state(&mut self, slot: OrderSlot, action: Action, to: OrderState) {
+    /// The answer to a command about an order, as that stands now.
+    pub(super) fn order_effect(&self, slot: OrderSlot, detail: u64) -> Effect {
         let head = self.orders.head(slot);
-        let allowed = transitions::targets(head.state(), action).contains(&to);
-        assert!(
-            allowed,
-            "event {}: {action:?} takes order {} from {:?} to {to:?}",
-            self.sequence,
-            head.id,
-            head.state()
-        );
+        Effect::entity(detail, head.version, head.state() as u8)
+    }
+
+    /// Moves an order to a state (the same one where nothing changes in that), counts the change, and sees to what
+    /// follows when it is finished. Called once for each order that an event changes.
+    pub(super) fn move_state(&mut self, at_us: i64, slot: OrderSlot, action: Action, to: OrderState) {
+        let head = self.orders.head(slot);
+        let (id, from) = (head.id, head.state());
+        let is_allowed = transitions::targets(Entity::Order, from as u8, action).contains(&(to as u8));
+        assert!(is_allowed, "event {}: {action:?} takes order {id} from {from:?} to {to:?}", self.sequence);
         self.orders.set_state(slot, to);
+        if from.is_open() && !to.is_open() {
+            self.order_finished(at_us, slot);
+        }
     }
 
-    fn apply_confirmed(&mut self, head: &OrderConfirmed) -> Effect {
-        let slot = self.order_of(head.order);
-        for part in self.orders.open_units(slot) {
-            let sku = self.orders.lines(slot)[usize::from(part.line.get())].sku;
-            self.stock.commit(&self.catalogue, sku, part.location, part.quantity.get().into());
-        }
-        if self.orders.detail(slot).is_some() {
-            for counters in self.orders.detail_mut(slot).counters {
-                counters.allocated += counters.reserved.get();
-                counters.reserved = 0.into();
-            }
-        } else {
-            self.orders.set_stage(slot, Stage::Allocated);
-        }
-        self.move_state(slot, Action::Confirm, OrderState::Confirmed);
-        Effect { detail: 0, order: Some(slot) }
-    }
-
-    fn apply_cancelled(&mut self, head: &LinesCancelled, moves: &[Allocation]) -> Effect {
-        let slot = self.order_of(head.order);
-        let state = self.orders.head(slot).state();
-        let promise = Orders::promise(state);
-        let open = self.orders.open_units(slot);
-        let moved = if moves.is_empty() { &open[..] } else { moves };
-        let mut value = 0;
-        for part in moved {
-            let line = self.orders.lines(slot)[usize::from(part.line.get())];
-            let units = part.quantity.get();
-            self.stock.release(&self.catalogue, line.sku, part.location, promise, units.into());
-            value += line.unit_price.minor() * i64::from(units);
-        }
-        let is_whole = self.orders.detail(slot).is_none();
-        if is_whole && moves.is_empty() {
-            self.orders.set_stage(slot, Stage::Cancelled);
-        } else {
-            let detail = self.orders.detail_mut(slot);
-            take_from_allocations(detail.allocations, moved);
-            for part in moved {
-                let counters = &mut detail.counters[usize::from(part.line.get())];
-                let held = if state == OrderState::Pending {
-                    &mut counters.reserved
-                } else {
-                    &mut counters.allocated
-                };
-                *held -= part.quantity.get();
-                counters.cancelled += part.quantity.get();
-            }
-        }
-        self.move_state(slot, Action::Cancel, state_in(head.state));
-        Effect { detail: value as u64, order: Some(slot) }
-    }
-
-    fn apply_shipped(&mut self, head: &LinesShipped, moves: &[Allocation]) -> Effect {
-        let slot = self.order_of(head.order);
-        let open = self.orders.open_units(slot);
-        let moved = if moves.is_empty() { &open[..] } else { moves };
-        for part in moved {
-            let sku = self.orders.lines(slot)[usize::from(part.line.get())].sku;
-            self.stock.ship(&self.catalogue, sku, part.location, part.quantity.get().into());
-        }
-        if self.orders.detail(slot).is_none() && moves.is_empty() {
-            self.orders.set_stage(slot, Stage::Shipped);
-        } else {
-            let detail = self.orders.detail_mut(slot);
-            take_from_allocations(detail.allocations, moved);
-            for part in moved {
-                let counters = &mut detail.counters[usize::from(part.line.get())];
-                counters.allocated -= part.quantity.get();
-                counters.shipped += part.quantity.get();
-            }
-        }
-        self.orders.count_shipment(slot);
-        self.move_state(slot, Action::Ship, OrderState::Confirmed);
-        Effect { detail: head.shipment.get().into(), order: Some(slot) }
-    }
-
-    fn apply_delivered(&mut self, head: &LinesDelivered, moves: &[Allocation]) -> Effect {
-        let slot = self.order_of(head.order);
-        let is_whole = self.orders.detail(slot).is_none();
-        if is_whole && moves.is_empty() {
-            self.orders.set_stage(slot, Stage::Delivered);
-        } else {
-            let detail = self.orders.detail_mut(slot);
-            for part in moves {
-                let counters = &mut detail.counters[usize::from(part.line.get())];
-                counters.delivered += part.quantity.get();
-                assert!(
-                    counters.delivered.get() <= counters.shipped.get(),
-                    "delivered without being shipped"
-                );
-            }
-            if moves.is_empty() {
-                detail.counters.iter_mut().for_each(|counters| counters.delivered = counters.shipped);
-            }
-        }
-        self.move_state(slot, Action::Deliver, state_in(head.state));
-        Effect { detail: 0, order: Some(slot) }
+    /// Counts a change of an order that leaves its state as it is.
+    pub(super) fn count_change(&mut self, slot: OrderSlot) {
+        self.orders.count_change(slot);
     }
 }
 
-fn state_in(number: u8) -> OrderState {
+/// The origin of what the core does by itself.
+fn nobody() -> Origin {
+    Origin { session: orderline_protocol::SessionHandle::NONE, digest: 0.into(), request: 0.into() }
+}
+
+/// The order state that an event names.
+pub(super) fn state_in(number: u8) -> OrderState {
     match OrderState::from_number(number) {
         Some(state) => state,
         None => panic!("an event names order state {number}, which there is not"),
-    }
-}
-
-/// Lowers the allocations by what moved. Both lists are sorted by line and location, and every move has its
-/// allocation.
-fn take_from_allocations(allocations: &mut [Allocation], moved: &[Allocation]) {
-    let mut left = allocations.iter_mut();
-    for part in moved {
-        let same = |of: &&mut Allocation| of.line == part.line && of.location == part.location;
-        let Some(allocation) = left.find(same) else {
-            panic!("units move that were not allocated: line {} at {}", part.line, part.location);
-        };
-        // Subtraction is checked: overflow checks stay on in release.
-        allocation.quantity -= part.quantity.get();
     }
 }

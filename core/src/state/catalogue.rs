@@ -7,21 +7,66 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use super::codes::Codes;
 use crate::arena::Arena;
 
-/// "No level": the end of a SKU's chain of levels.
-pub(crate) const NO_LEVEL: u32 = u32::MAX;
+/// A seller.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seller {
+    pub(crate) definition: DefineSeller,
+    pub(crate) version: u32,
+}
 
-/// A SKU as the hot path reads it.
+/// A location, and how much it has taken on lately.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Location {
+    pub(crate) definition: DefineLocation,
+    pub(crate) version: u32,
+    /// The newest day (since 1970, UTC) on which it took an order.
+    pub(crate) day: u32,
+    /// Orders that it took on that day.
+    pub(crate) taken_count: u32,
+}
+
+impl Location {
+    pub(crate) fn is_active(&self) -> bool {
+        self.definition.standing == Standing::Active as u8
+    }
+
+    /// Orders that it can take more on a day; none without a bound.
+    pub(crate) fn orders_left(&self, day: u32) -> Option<u32> {
+        let capacity = self.definition.daily_capacity.get();
+        let taken_count = if self.day == day { self.taken_count } else { 0 };
+        (capacity > 0).then(|| capacity.saturating_sub(taken_count))
+    }
+
+    /// Whether it gets new units on a day.
+    #[inline]
+    pub(crate) fn takes_orders(&self, day: u32) -> bool {
+        self.is_active() && self.orders_left(day) != Some(0)
+    }
+}
+
+/// A SKU as the hot path reads it: half a cache line, with what is available at its only location in it. Most catalogues
+/// have one location a SKU, and those are decided without looking any further.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub(crate) struct Sku {
-    /// The first of its inventory levels; [`NO_LEVEL`]: none yet.
-    pub(crate) first_level: u32,
+    /// With one level: that level's row; with more: where the rows of its levels begin. See `stock`.
+    pub(crate) rows: u64,
+    /// Where its levels begin.
+    pub(crate) levels: u32,
     pub(crate) seller: SellerHandle,
     pub(crate) backorder_cap: u32,
+    pub(crate) version: u32,
     pub(crate) currency: CurrencyCode,
+    pub(crate) level_count: u16,
     pub(crate) standing: u8,
+    /// Rows and levels that there is room for: 2 to this power.
+    pub(crate) level_room_log2: u8,
+    /// 1: units of it are backordered, so that stock which comes free is not free.
+    pub(crate) has_backorders: u8,
     pub(crate) reserved: u8,
 }
+
+const _: () = assert!(size_of::<Sku>() == 32);
 
 impl Sku {
     pub(crate) fn is_active(&self) -> bool {
@@ -32,9 +77,9 @@ impl Sku {
 /// The catalogue.
 pub(crate) struct Catalogue {
     pub(crate) seller_codes: Codes,
-    sellers: Vec<DefineSeller>,
+    sellers: Vec<Seller>,
     pub(crate) location_codes: Codes,
-    locations: Vec<DefineLocation>,
+    locations: Vec<Location>,
     pub(crate) sku_codes: Codes,
     skus: Arena<Sku>,
 }
@@ -51,51 +96,62 @@ impl Catalogue {
         }
     }
 
-    pub(crate) fn sellers(&self) -> &[DefineSeller] {
+    pub(crate) fn sellers(&self) -> &[Seller] {
         &self.sellers
     }
 
-    pub(crate) fn seller(&self, handle: SellerHandle) -> Option<&DefineSeller> {
+    pub(crate) fn seller(&self, handle: SellerHandle) -> Option<&Seller> {
         self.sellers.get(handle.index())
     }
 
     /// Defines the next seller, or changes the one with this handle.
-    pub(crate) fn set_seller(&mut self, handle: u32, code: &str, definition: &DefineSeller) {
+    pub(crate) fn set_seller(&mut self, handle: u32, version: u32, code: &str, definition: &DefineSeller) {
+        let seller = Seller { definition: *definition, version };
         if handle as usize == self.sellers.len() {
             assert_eq!(self.seller_codes.add(code), handle, "handles are dense");
-            self.sellers.push(*definition);
+            self.sellers.push(seller);
         } else {
-            self.sellers[handle as usize] = *definition;
+            self.sellers[handle as usize] = seller;
         }
     }
 
-    pub(crate) fn locations(&self) -> &[DefineLocation] {
+    pub(crate) fn locations(&self) -> &[Location] {
         &self.locations
     }
 
-    pub(crate) fn location(&self, handle: LocationHandle) -> Option<&DefineLocation> {
+    #[inline]
+    pub(crate) fn location(&self, handle: LocationHandle) -> Option<&Location> {
         self.locations.get(handle.index())
     }
 
-    /// The rank by which locations are tried: priority, then handle.
-    #[inline]
-    pub(crate) fn location_rank(&self, handle: LocationHandle) -> (u32, u32) {
-        (self.locations[handle.index()].priority.get(), handle.get())
-    }
-
-    #[inline]
-    pub(crate) fn location_is_active(&self, handle: LocationHandle) -> bool {
-        self.locations[handle.index()].standing == Standing::Active as u8
-    }
-
     /// Defines the next location, or changes the one with this handle.
-    pub(crate) fn set_location(&mut self, handle: u32, code: &str, definition: &DefineLocation) {
-        if handle as usize == self.locations.len() {
-            assert_eq!(self.location_codes.add(code), handle, "handles are dense");
-            self.locations.push(*definition);
-        } else {
-            self.locations[handle as usize] = *definition;
+    pub(crate) fn set_location(&mut self, handle: u32, version: u32, code: &str, definition: &DefineLocation) {
+        let definition = *definition;
+        match self.locations.get_mut(handle as usize) {
+            Some(location) => *location = Location { definition, version, ..*location },
+            None => {
+                assert_eq!(self.location_codes.add(code), handle, "handles are dense");
+                assert_eq!(handle as usize, self.locations.len(), "handles are dense");
+                self.locations.push(Location { definition, version, day: 0, taken_count: 0 });
+            }
         }
+    }
+
+    /// Counts an order that a location got units of.
+    pub(crate) fn count_order(&mut self, handle: LocationHandle, day: u32) {
+        let location = &mut self.locations[handle.index()];
+        if location.day != day {
+            location.day = day;
+            location.taken_count = 0;
+        }
+        location.taken_count += 1;
+    }
+
+    /// Restores how much a location has taken on.
+    pub(crate) fn restore_taken(&mut self, handle: u32, day: u32, taken_count: u32) {
+        let location = &mut self.locations[handle as usize];
+        location.day = day;
+        location.taken_count = taken_count;
     }
 
     pub(crate) fn sku_count(&self) -> usize {
@@ -118,22 +174,17 @@ impl Catalogue {
     }
 
     /// Defines the next SKU, or changes the one with this handle.
-    pub(crate) fn set_sku(&mut self, handle: u32, code: &str, definition: &DefineSku) {
-        let first_level = if handle as usize == self.skus.len() {
+    pub(crate) fn set_sku(&mut self, handle: u32, version: u32, code: &str, definition: &DefineSku) {
+        if handle as usize == self.skus.len() {
             assert_eq!(self.sku_codes.add(code), handle, "handles are dense");
             self.skus.extend(1);
-            NO_LEVEL
-        } else {
-            self.skus.get(handle as usize).first_level
-        };
-        *self.skus.get_mut(handle as usize) = Sku {
-            first_level,
-            seller: definition.seller,
-            backorder_cap: definition.backorder_cap.get(),
-            currency: definition.currency,
-            standing: definition.standing,
-            reserved: 0,
-        };
+        }
+        let sku = self.skus.get_mut(handle as usize);
+        sku.seller = definition.seller;
+        sku.backorder_cap = definition.backorder_cap.get();
+        sku.version = version;
+        sku.currency = definition.currency;
+        sku.standing = definition.standing;
     }
 
     /// A SKU's definition, as a command would give it.
@@ -145,7 +196,7 @@ impl Catalogue {
             currency: sku.currency,
             standing: sku.standing,
             code_bytes: self.sku_codes.code(handle).unwrap_or_default().len() as u8,
-            reserved: [0; 4],
+            expected_version: 0.into(),
         }
     }
 }

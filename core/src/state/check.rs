@@ -110,6 +110,12 @@ impl State {
     pub fn check(&self) -> Vec<Violation> {
         let mut violations = Vec::new();
         let mut promised = Promised(vec![Vec::new(); self.catalogue.sku_count()]);
+        for reservation in self.reservations.iter() {
+            for part in reservation.units() {
+                let sku = reservation.lines[usize::from(part.line.get())].sku;
+                promised.add(sku, part.location, Promise::Reserved, part.quantity.get().into());
+            }
+        }
         let mut open_count = 0;
         for slot in self.orders.iter() {
             open_count += u64::from(self.orders.head(slot).state().is_open());
@@ -120,11 +126,12 @@ impl State {
         }
         for handle in 0..self.catalogue.sku_count() as u32 {
             let sku = SkuHandle::new(handle);
-            for level in self.stock.levels_of(&self.catalogue, sku) {
-                let orders = promised.take(sku, level.location);
+            let Some(of) = self.catalogue.sku(sku) else { continue };
+            for (row, level) in self.stock.levels(of) {
+                let location = row.location();
+                let orders = promised.take(sku, location);
                 let kept = (level.reserved, level.committed);
                 if orders != kept {
-                    let location = level.location;
                     violations.push(Violation::Conservation { sku, location, level: kept, orders });
                 }
             }
@@ -150,7 +157,8 @@ impl State {
             open_of_line[line] += units;
             promised.add(lines[line].sku, part.location, Orders::promise(state), units);
         }
-        let (mut open, mut shipped, mut on_the_way) = (0_u64, 0_u64, 0_u64);
+        let (mut open, mut shipped) = (0_u64, 0_u64);
+        let on_the_way = self.units_on_the_way(slot);
         for (index, line) in lines.iter().enumerate() {
             let counters = self.orders.counters(slot, index);
             let [cancelled, backordered, reserved, allocated, sent, delivered, returned] = [
@@ -172,7 +180,6 @@ impl State {
             }
             open += backordered + reserved + allocated;
             shipped += sent;
-            on_the_way += sent.saturating_sub(delivered);
             let fits = match state {
                 OrderState::Pending => allocated == 0 && sent == 0,
                 OrderState::Confirmed => reserved == 0,
@@ -212,18 +219,18 @@ mod tests {
     fn one_order() -> State {
         let mut state = State::new(1);
         let origin = Origin { session: SessionHandle::NONE, digest: 0.into(), request: 0.into() };
-        let seller = DefineSeller { commission_bp: 0.into(), standing: 1, code_bytes: 1, reserved: [0; 4] };
-        let seller = SellerDefined { origin, handle: 0.into(), reserved: [0; 4], definition: seller };
+        let seller = DefineSeller { commission_bp: 0.into(), standing: 1, code_bytes: 1, expected_version: 0.into() };
+        let seller = SellerDefined { origin, handle: 0.into(), version: 1.into(), definition: seller };
         state.apply(1, 0, &Event::SellerDefined(&seller, "s"));
         let location = DefineLocation {
             region: 0.into(),
             priority: 0.into(),
             daily_capacity: 0.into(),
+            expected_version: 0.into(),
             standing: 1,
             code_bytes: 1,
-            reserved: [0; 2],
         };
-        let location = LocationDefined { origin, handle: 0.into(), reserved: [0; 4], definition: location };
+        let location = LocationDefined { origin, handle: 0.into(), version: 1.into(), definition: location };
         state.apply(2, 0, &Event::LocationDefined(&location, "l"));
         let sku = DefineSku {
             seller: SellerHandle::new(0),
@@ -231,9 +238,9 @@ mod tests {
             currency: CurrencyCode::NONE,
             standing: 1,
             code_bytes: 1,
-            reserved: [0; 4],
+            expected_version: 0.into(),
         };
-        let sku = SkuDefined { origin, handle: 0.into(), reserved: [0; 4], definition: sku };
+        let sku = SkuDefined { origin, handle: 0.into(), version: 1.into(), definition: sku };
         state.apply(3, 0, &Event::SkuDefined(&sku, "k"));
         let (sku, location) = (SkuHandle::new(0), LocationHandle::new(0));
         state.stock.adjust(&mut state.catalogue, sku, location, Bucket::Available, 9);
@@ -243,6 +250,7 @@ mod tests {
             seller: SellerHandle::new(0),
             currency: CurrencyCode::new(826),
             line_count: 1.into(),
+            region: 0.into(),
         };
         let placed =
             OrderPlaced { origin, placement, location, allocation_count: 0.into(), rule: 1, reserved: 0 };
@@ -258,18 +266,18 @@ mod tests {
         let order = OrderId::new(7);
 
         let mut leaked = one_order();
-        leaked.stock.reserve(&leaked.catalogue, sku, location, 1);
+        leaked.stock.reserve(&mut leaked.catalogue, sku, location, 1);
         let violation = Violation::Conservation { sku, location, level: (4, 0), orders: (3, 0) };
         assert_eq!(leaked.check(), vec![violation]);
 
         let mut counted = one_order();
         let slot = counted.orders.find(order).unwrap();
-        counted.orders.detail_mut(slot).counters[0].cancelled = 1.into();
+        counted.orders.part(slot).counters[0].cancelled = 1.into();
         assert_eq!(counted.check(), vec![Violation::Counters { order, line: 0 }]);
 
         let mut allocated = one_order();
         let slot = allocated.orders.find(order).unwrap();
-        allocated.orders.detail_mut(slot).allocations[0].quantity = 2.into();
+        allocated.orders.part(slot).allocations[0].quantity = 2.into();
         let violations = allocated.check();
         assert!(violations.contains(&Violation::Allocations { order, line: 0 }), "{violations:?}");
 

@@ -8,6 +8,7 @@ use std::fmt;
 
 use xxhash_rust::xxh3::xxh3_128;
 use zerocopy::IntoBytes;
+use zerocopy::little_endian::U32;
 
 use super::State;
 use orderline_protocol::SkuHandle;
@@ -50,7 +51,9 @@ impl State {
         let mut sum = Sum { total: 0, bytes: Vec::new() };
         sum.add(0, |out| out.extend_from_slice(&self.sequence.to_le_bytes()));
         self.hash_catalogue(&mut sum);
+        self.hash_stock(&mut sum);
         self.hash_orders(&mut sum);
+        self.hash_money(&mut sum);
         for session in self.sessions.iter() {
             sum.add(6, |out| {
                 out.extend_from_slice(session.id.as_bytes());
@@ -68,35 +71,54 @@ impl State {
     fn hash_catalogue(&self, sum: &mut Sum) {
         for (handle, seller) in self.catalogue.sellers().iter().enumerate() {
             sum.add(1, |out| {
-                out.extend_from_slice(&(handle as u32).to_le_bytes());
-                out.extend_from_slice(seller.as_bytes());
-                out.extend_from_slice(
-                    self.catalogue.seller_codes.code(handle as u32).unwrap_or("").as_bytes(),
-                );
+                out.extend_from_slice([handle as u32, seller.version].map(U32::new).as_bytes());
+                out.extend_from_slice(seller.definition.as_bytes());
+                out.extend_from_slice(code_of(&self.catalogue.seller_codes, handle as u32));
             });
         }
         for (handle, location) in self.catalogue.locations().iter().enumerate() {
             sum.add(2, |out| {
-                out.extend_from_slice(&(handle as u32).to_le_bytes());
-                out.extend_from_slice(location.as_bytes());
-                out.extend_from_slice(
-                    self.catalogue.location_codes.code(handle as u32).unwrap_or("").as_bytes(),
-                );
+                let numbers = [handle as u32, location.version, location.day, location.taken_count];
+                out.extend_from_slice(numbers.map(U32::new).as_bytes());
+                out.extend_from_slice(location.definition.as_bytes());
+                out.extend_from_slice(code_of(&self.catalogue.location_codes, handle as u32));
             });
         }
         for handle in 0..self.catalogue.sku_count() as u32 {
+            let version = self.catalogue.sku(SkuHandle::new(handle)).map_or(0, |sku| sku.version);
             sum.add(3, |out| {
-                out.extend_from_slice(&handle.to_le_bytes());
+                out.extend_from_slice([handle, version].map(U32::new).as_bytes());
                 out.extend_from_slice(self.catalogue.sku_definition(handle).as_bytes());
-                out.extend_from_slice(self.catalogue.sku_codes.code(handle).unwrap_or("").as_bytes());
+                out.extend_from_slice(code_of(&self.catalogue.sku_codes, handle));
             });
-            for level in self.stock.levels_of(&self.catalogue, SkuHandle::new(handle)) {
+        }
+        sum.add(7, |out| {
+            out.extend_from_slice(&self.settings.version.to_le_bytes());
+            out.extend_from_slice(self.settings.policy.as_bytes());
+            self.settings.sourcing().for_each(|rules| out.extend_from_slice(rules.as_bytes()));
+        });
+    }
+
+    fn hash_stock(&self, sum: &mut Sum) {
+        for handle in 0..self.catalogue.sku_count() as u32 {
+            let Some(sku) = self.catalogue.sku(SkuHandle::new(handle)) else { continue };
+            for (row, level) in self.stock.levels(sku) {
                 sum.add(4, |out| {
                     out.extend_from_slice(&handle.to_le_bytes());
-                    let without_place = super::stock::Level { next: 0, ..*level };
-                    out.extend_from_slice(without_place.as_bytes());
+                    out.extend_from_slice(row.as_bytes());
+                    out.extend_from_slice(level.as_bytes());
                 });
             }
+        }
+        sum.add(12, |out| {
+            out.extend_from_slice(&self.stock.movements.count().to_le_bytes());
+            self.stock.movements.iter().for_each(|movement| out.extend_from_slice(movement.as_bytes()));
+        });
+        for (sku, location) in &self.stock.unnamed_shortages {
+            sum.add(13, |out| {
+                out.extend_from_slice(sku.as_bytes());
+                out.extend_from_slice(location.as_bytes());
+            });
         }
     }
 
@@ -106,10 +128,40 @@ impl State {
                 out.extend_from_slice(self.orders.head(slot).for_snapshot().as_bytes());
                 out.extend_from_slice(self.orders.lines(slot).as_bytes());
                 if let Some(detail) = self.orders.detail(slot) {
-                    out.extend_from_slice(detail.counters.as_bytes());
-                    out.extend_from_slice(detail.allocations.as_bytes());
+                    put(detail, out);
                 }
             });
         }
+        for reservation in self.reservations.iter() {
+            sum.add(9, |out| {
+                out.extend_from_slice(reservation.head.as_bytes());
+                out.extend_from_slice(reservation.lines.as_bytes());
+                out.extend_from_slice(reservation.allocations.as_bytes());
+            });
+        }
+        sum.add(11, |out| {
+            put(&(self.finished.orders_horizon_ms, self.finished.reservations_horizon_ms), out);
+            put(&self.finished.queue, out);
+        });
+    }
+
+    fn hash_money(&self, sum: &mut Sum) {
+        for group in self.groups.iter() {
+            sum.add(8, |out| put(group, out));
+        }
+        for (seller, currency, ledger) in self.ledgers.iter() {
+            sum.add(10, |out| put(&(seller.get(), currency.get(), ledger), out));
+        }
+    }
+}
+
+fn code_of(codes: &super::codes::Codes, handle: u32) -> &[u8] {
+    codes.code(handle).unwrap_or_default().as_bytes()
+}
+
+/// Appends the bytes that a snapshot would have of it.
+fn put<T: serde::Serialize>(value: &T, out: &mut Vec<u8>) {
+    if let Err(error) = bincode::serde::encode_into_std_write(value, out, super::image::layout()) {
+        panic!("what is in memory can be written to memory: {error}");
     }
 }

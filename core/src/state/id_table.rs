@@ -124,6 +124,38 @@ impl IdTable {
         self.len += 1;
     }
 
+    /// Takes a slot out. What stands behind it moves up, as far as it may, so that no search ends early.
+    ///
+    /// # Panics
+    /// If it is not there.
+    pub(crate) fn remove(&mut self, hash: IdHash, slot: u32) {
+        let segment = self.segment(hash);
+        let entries = self.entries.slice_mut(segment * SEGMENT_ENTRIES, SEGMENT_ENTRIES);
+        let mut hole = Self::position(hash);
+        while entries[hole].slot_plus_1 != slot + 1 {
+            assert!(entries[hole].slot_plus_1 != 0, "slot {slot} is not in the id table");
+            hole = (hole + 1) & (SEGMENT_ENTRIES - 1);
+        }
+        let mut next = hole;
+        loop {
+            next = (next + 1) & (SEGMENT_ENTRIES - 1);
+            let entry = entries[next];
+            if entry.slot_plus_1 == 0 {
+                break;
+            }
+            // An entry may fill the hole if the hole lies between where it wants to be and where it is.
+            let wanted = Self::position(IdHash(entry.tag));
+            let from_wanted = |at: usize| at.wrapping_sub(wanted) & (SEGMENT_ENTRIES - 1);
+            if from_wanted(hole) < from_wanted(next) {
+                entries[hole] = entry;
+                hole = next;
+            }
+        }
+        entries[hole] = Entry { tag: 0, slot_plus_1: 0 };
+        self.used[segment] -= 1;
+        self.len -= 1;
+    }
+
     #[inline]
     fn place(&mut self, segment: usize, entry: Entry) {
         let entries = self.entries.slice_mut(segment * SEGMENT_ENTRIES, SEGMENT_ENTRIES);
@@ -198,6 +230,14 @@ mod tests {
                 let absent = id + 1;
                 assert_eq!(table.find(table.hash(absent), |slot| ids[slot as usize] == absent), None);
             }
+            for (slot, &id) in ids.iter().enumerate().filter(|(slot, _)| slot % 3 != 0) {
+                table.remove(table.hash(id), slot as u32);
+            }
+            for (slot, &id) in ids.iter().enumerate() {
+                let found = table.find(table.hash(id), |slot| ids[slot as usize] == id);
+                assert_eq!(found, (slot % 3 == 0).then_some(slot as u32), "seed {seed}");
+            }
+            assert_eq!(table.len(), ids.len().div_ceil(3));
         }
     }
 }

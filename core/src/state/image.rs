@@ -1,33 +1,57 @@
 //! The state as a snapshot's bytes, and back. Handles stay what they are; places in memory do not travel.
 //!
-//! Small tables (sellers, locations, SKUs, sessions) are bincode records behind one version; levels and orders, of
-//! which there are many, are fixed-layout bytes, as `docs/format.md` lists them.
+//! Small tables (sellers, locations, SKUs, settings, groups, ledgers, sessions) are bincode records behind one version;
+//! levels, movements, orders and reservations, of which there are many, are fixed-layout bytes, as `docs/format.md` lists
+//! them. What follows from the rest (timers, queues) is not kept but made again.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use bincode::config;
-use orderline_protocol::command::{DefineLocation, DefineSeller, DefineSku, OrderLine};
+use orderline_protocol::command::{
+    CartLine, DefineLocation, DefineSeller, DefineSku, DefineSourcing, OrderLine, SetPolicy,
+};
 use orderline_protocol::event::Allocation;
-use orderline_protocol::reply::LineCounters;
-use orderline_protocol::{SessionId, SkuHandle};
+use orderline_protocol::limits::MOVEMENTS_MAX;
+use orderline_protocol::{CurrencyCode, LocationHandle, SellerHandle, SessionId, SkuHandle};
 use serde::{Deserialize, Serialize};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::State;
-use super::orders::OrderHead;
+use super::catalogue::{Location, Seller};
+use super::detail::Detail;
+use super::groups::Group;
+use super::ledger::Ledger;
+use super::movements::Movement;
+use super::orders::{OrderHead, Stage};
+use super::reservations::ReservationHead;
 use super::sessions::{Answer, Session};
-use super::stock::Level;
+use super::stock::{Level, Row};
 
 /// The sections of a snapshot, in the order in which they are written and read.
-pub const SECTION_TAGS: [u32; 5] = [TAG_HEAD, TAG_CATALOGUE, TAG_LEVELS, TAG_ORDERS, TAG_SESSIONS];
+pub const SECTION_TAGS: [u32; 9] = [
+    TAG_HEAD,
+    TAG_CATALOGUE,
+    TAG_LEVELS,
+    TAG_MOVEMENTS,
+    TAG_ORDERS,
+    TAG_RESERVATIONS,
+    TAG_GROUPS,
+    TAG_LEDGERS,
+    TAG_SESSIONS,
+];
 const TAG_HEAD: u32 = 1;
 const TAG_CATALOGUE: u32 = 2;
 const TAG_LEVELS: u32 = 3;
 const TAG_ORDERS: u32 = 4;
 const TAG_SESSIONS: u32 = 5;
+const TAG_MOVEMENTS: u32 = 6;
+const TAG_RESERVATIONS: u32 = 7;
+const TAG_GROUPS: u32 = 8;
+const TAG_LEDGERS: u32 = 9;
 
 /// The version of the sections' contents.
-const IMAGE_VERSION: u32 = 1;
+const IMAGE_VERSION: u32 = 2;
 
 /// A snapshot's sections hold what cannot be.
 #[derive(Debug, thiserror::Error)]
@@ -55,13 +79,24 @@ pub enum ImageError {
 struct Head {
     version: u32,
     sequence: u64,
+    policy: Vec<u8>,
+    policy_version: u32,
+    /// Everybody's rules first, then those of sellers that have their own.
+    sourcing: Vec<Vec<u8>>,
+    orders_horizon_ms: u64,
+    reservations_horizon_ms: u64,
+    finished: VecDeque<(u32, u8, u128)>,
+    unnamed_shortages: Vec<(u32, u16)>,
 }
 
-/// One seller, location or SKU: its definition's bytes and its code.
+/// One seller, location or SKU: its definition's bytes, its version, its code, and for a location what it has taken on.
 #[derive(Serialize, Deserialize)]
 struct Entry {
     definition: Vec<u8>,
+    version: u32,
     code: String,
+    day: u32,
+    taken_count: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -81,7 +116,7 @@ struct SessionImage {
 }
 
 /// The layout that `bincode` has used since version 1, pinned: other crates read it too.
-fn layout() -> impl config::Config {
+pub(super) fn layout() -> impl config::Config {
     config::legacy().with_limit::<{ 4 << 30 }>()
 }
 
@@ -96,6 +131,7 @@ pub type ReadSection<'a> = &'a mut dyn FnMut(&mut dyn std::io::Read) -> Result<(
 #[repr(C)]
 struct SavedLevel {
     sku: u64,
+    row: Row,
     level: [u64; 8],
 }
 
@@ -108,12 +144,23 @@ impl State {
         &self,
         mut section: impl FnMut(u32, WriteSection<'_>) -> Result<(), ImageError>,
     ) -> Result<(), ImageError> {
-        section(TAG_HEAD, &mut |out| {
-            encode(TAG_HEAD, &Head { version: IMAGE_VERSION, sequence: self.sequence }, out)
-        })?;
+        section(TAG_HEAD, &mut |out| encode(TAG_HEAD, &self.image_head(), out))?;
         section(TAG_CATALOGUE, &mut |out| encode(TAG_CATALOGUE, &self.catalogue_image(), out))?;
         section(TAG_LEVELS, &mut |out| self.write_levels(out))?;
+        section(TAG_MOVEMENTS, &mut |out| self.write_movements(out))?;
         section(TAG_ORDERS, &mut |out| self.write_orders(out))?;
+        section(TAG_RESERVATIONS, &mut |out| self.write_reservations(out))?;
+        section(TAG_GROUPS, &mut |out| {
+            let groups: Vec<&Group> = self.groups.iter().collect();
+            encode(TAG_GROUPS, &groups, out)
+        })?;
+        section(TAG_LEDGERS, &mut |out| {
+            let of = |(seller, currency, ledger): (SellerHandle, CurrencyCode, &Ledger)| {
+                (seller.get(), currency.get(), *ledger)
+            };
+            let ledgers: Vec<(u32, u16, Ledger)> = self.ledgers.iter().map(of).collect();
+            encode(TAG_LEDGERS, &ledgers, out)
+        })?;
         section(TAG_SESSIONS, &mut |out| {
             let sessions: Vec<SessionImage> = self.sessions.iter().map(session_image).collect();
             encode(TAG_SESSIONS, &sessions, out)
@@ -131,38 +178,104 @@ impl State {
     ) -> Result<Self, ImageError> {
         let mut state = Self::new(seed);
         section(TAG_HEAD, &mut |from| {
-            let head: Head = decode(TAG_HEAD, from)?;
-            if head.version != IMAGE_VERSION {
-                return Err(ImageError::Version { found: head.version });
-            }
-            state.sequence = head.sequence;
-            Ok(())
+            state.read_head(from)
         })?;
         section(TAG_CATALOGUE, &mut |from| state.read_catalogue(from))?;
         section(TAG_LEVELS, &mut |from| state.read_levels(from))?;
+        section(TAG_MOVEMENTS, &mut |from| state.read_movements(from))?;
         section(TAG_ORDERS, &mut |from| state.read_orders(from))?;
+        section(TAG_RESERVATIONS, &mut |from| state.read_reservations(from))?;
+        section(TAG_GROUPS, &mut |from| {
+            let groups: Vec<Group> = decode(TAG_GROUPS, from)?;
+            groups.into_iter().for_each(|group| {
+                state.groups.insert(group);
+            });
+            Ok(())
+        })?;
+        section(TAG_LEDGERS, &mut |from| {
+            let ledgers: Vec<(u32, u16, Ledger)> = decode(TAG_LEDGERS, from)?;
+            for (seller, currency, ledger) in ledgers {
+                *state.ledgers.get_mut(SellerHandle::new(seller), CurrencyCode::new(currency)) = ledger;
+            }
+            Ok(())
+        })?;
         section(TAG_SESSIONS, &mut |from| state.read_sessions(from))?;
+        state.rebuild_derived();
         Ok(state)
+    }
+
+    fn image_head(&self) -> Head {
+        Head {
+            version: IMAGE_VERSION,
+            sequence: self.sequence,
+            policy: self.settings.policy.as_bytes().to_vec(),
+            policy_version: self.settings.version,
+            sourcing: self.settings.sourcing().map(|rules| rules.as_bytes().to_vec()).collect(),
+            orders_horizon_ms: self.finished.orders_horizon_ms,
+            reservations_horizon_ms: self.finished.reservations_horizon_ms,
+            finished: self.finished.queue.clone(),
+            unnamed_shortages: self
+                .stock
+                .unnamed_shortages
+                .iter()
+                .map(|(sku, location)| (sku.get(), location.get()))
+                .collect(),
+        }
+    }
+
+    fn read_head(&mut self, mut from: &mut dyn std::io::Read) -> Result<(), ImageError> {
+        // The version comes first and alone: what follows it may have another shape.
+        let version: u32 = decode(TAG_HEAD, from)?;
+        if version != IMAGE_VERSION {
+            return Err(ImageError::Version { found: version });
+        }
+        let mut version = std::io::Cursor::new(version.to_le_bytes());
+        let head: Head = decode(TAG_HEAD, &mut std::io::Read::chain(&mut version, &mut from))?;
+        let wrong = || ImageError::Section { tag: TAG_HEAD, why: "a setting has another length".into() };
+        self.sequence = head.sequence;
+        self.settings.policy = SetPolicy::read_from_bytes(&head.policy).map_err(|_| wrong())?;
+        self.settings.version = head.policy_version;
+        for rules in &head.sourcing {
+            let rules = DefineSourcing::ref_from_bytes(rules).map_err(|_| wrong())?;
+            self.settings.define_sourcing(rules);
+        }
+        self.finished.orders_horizon_ms = head.orders_horizon_ms;
+        self.finished.reservations_horizon_ms = head.reservations_horizon_ms;
+        self.finished.queue = head.finished;
+        let named = |(sku, location)| (SkuHandle::new(sku), LocationHandle::new(location));
+        self.stock.unnamed_shortages = head.unnamed_shortages.into_iter().map(named).collect();
+        Ok(())
     }
 
     fn catalogue_image(&self) -> CatalogueImage {
         let catalogue = &self.catalogue;
-        let entry = |definition: &[u8], code: Option<&str>| Entry {
+        let entry = |definition: &[u8], version, code: Option<&str>| Entry {
             definition: definition.to_vec(),
+            version,
             code: code.unwrap_or_default().to_owned(),
+            day: 0,
+            taken_count: 0,
         };
-        let sellers = catalogue.sellers().iter().enumerate();
-        let locations = catalogue.locations().iter().enumerate();
+        let seller = |(at, seller): (usize, &Seller)| {
+            entry(seller.definition.as_bytes(), seller.version, catalogue.seller_codes.code(at as u32))
+        };
+        let location = |(at, location): (usize, &Location)| Entry {
+            day: location.day,
+            taken_count: location.taken_count,
+            ..entry(
+                location.definition.as_bytes(),
+                location.version,
+                catalogue.location_codes.code(at as u32),
+            )
+        };
+        let sku = |at: u32| {
+            let version = catalogue.sku(SkuHandle::new(at)).map_or(0, |sku| sku.version);
+            entry(catalogue.sku_definition(at).as_bytes(), version, catalogue.sku_codes.code(at))
+        };
         CatalogueImage {
-            sellers: sellers
-                .map(|(at, seller)| entry(seller.as_bytes(), catalogue.seller_codes.code(at as u32)))
-                .collect(),
-            locations: locations
-                .map(|(at, location)| entry(location.as_bytes(), catalogue.location_codes.code(at as u32)))
-                .collect(),
-            skus: (0..catalogue.sku_count() as u32)
-                .map(|at| entry(catalogue.sku_definition(at).as_bytes(), catalogue.sku_codes.code(at)))
-                .collect(),
+            sellers: catalogue.sellers().iter().enumerate().map(seller).collect(),
+            locations: catalogue.locations().iter().enumerate().map(location).collect(),
+            skus: (0..catalogue.sku_count() as u32).map(sku).collect(),
         }
     }
 
@@ -170,26 +283,27 @@ impl State {
         let image: CatalogueImage = decode(TAG_CATALOGUE, from)?;
         let wrong =
             || ImageError::Section { tag: TAG_CATALOGUE, why: "a definition has another length".into() };
-        for (handle, entry) in image.sellers.iter().enumerate() {
+        for (handle, entry) in (0_u32..).zip(&image.sellers) {
             let definition = DefineSeller::ref_from_bytes(&entry.definition).map_err(|_| wrong())?;
-            self.catalogue.set_seller(handle as u32, &entry.code, definition);
+            self.catalogue.set_seller(handle, entry.version, &entry.code, definition);
         }
-        for (handle, entry) in image.locations.iter().enumerate() {
+        for (handle, entry) in (0_u32..).zip(&image.locations) {
             let definition = DefineLocation::ref_from_bytes(&entry.definition).map_err(|_| wrong())?;
-            self.catalogue.set_location(handle as u32, &entry.code, definition);
+            self.catalogue.set_location(handle, entry.version, &entry.code, definition);
+            self.catalogue.restore_taken(handle, entry.day, entry.taken_count);
         }
-        for (handle, entry) in image.skus.iter().enumerate() {
+        for (handle, entry) in (0_u32..).zip(&image.skus) {
             let definition = DefineSku::ref_from_bytes(&entry.definition).map_err(|_| wrong())?;
-            self.catalogue.set_sku(handle as u32, &entry.code, definition);
+            self.catalogue.set_sku(handle, entry.version, &entry.code, definition);
         }
         Ok(())
     }
 
     fn write_levels(&self, out: &mut dyn std::io::Write) -> Result<(), ImageError> {
         for handle in 0..self.catalogue.sku_count() as u32 {
-            for level in self.stock.levels_of(&self.catalogue, SkuHandle::new(handle)) {
-                let saved = Level { next: 0, ..*level };
-                let saved = SavedLevel { sku: handle.into(), level: zerocopy::transmute!(saved) };
+            let Some(sku) = self.catalogue.sku(SkuHandle::new(handle)) else { continue };
+            for (row, level) in self.stock.levels(sku) {
+                let saved = SavedLevel { sku: handle.into(), row, level: zerocopy::transmute!(*level) };
                 out.write_all(saved.as_bytes())?;
             }
         }
@@ -202,23 +316,79 @@ impl State {
             let level: Level = zerocopy::transmute!(saved.level);
             let sku =
                 u32::try_from(saved.sku).map(SkuHandle::new).map_err(|_| wrong("a SKU is out of range"))?;
-            if self.catalogue.sku(sku).is_none() || self.catalogue.location(level.location).is_none() {
+            let location = saved.row.location();
+            if self.catalogue.sku(sku).is_none() || self.catalogue.location(location).is_none() {
                 return Err(wrong("a level names a SKU or location that is not defined"));
             }
-            self.stock.restore(&mut self.catalogue, sku, &level);
+            self.stock.restore(&mut self.catalogue, sku, saved.row, &level);
         }
         Ok(())
     }
 
+    fn write_movements(&self, out: &mut dyn std::io::Write) -> Result<(), ImageError> {
+        out.write_all(&self.stock.movements.count().to_le_bytes())?;
+        for movement in self.stock.movements.iter() {
+            out.write_all(movement.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn read_movements(&mut self, from: &mut dyn std::io::Read) -> Result<(), ImageError> {
+        let wrong = |why: &str| ImageError::Section { tag: TAG_MOVEMENTS, why: why.into() };
+        let count = read_struct::<u64>(TAG_MOVEMENTS, from)?.ok_or_else(|| wrong("it is empty"))?;
+        let mut bytes = Vec::new();
+        // The ring has its bound; what is longer is none of ours.
+        let bound = (MOVEMENTS_MAX * size_of::<Movement>()) as u64;
+        std::io::Read::read_to_end(&mut std::io::Read::take(from, bound + 1), &mut bytes)?;
+        let whole = bytes.len() as u64 <= bound && bytes.len().is_multiple_of(size_of::<Movement>());
+        let kept = bytes.len() / size_of::<Movement>();
+        if !whole || kept as u64 != count.min(MOVEMENTS_MAX as u64) {
+            return Err(wrong("it does not hold the movements that it says"));
+        }
+        let one = |entry| Movement::read_from_bytes(entry).map_err(|_| wrong("an entry is cut"));
+        let movements: Vec<Movement> =
+            bytes.chunks_exact(size_of::<Movement>()).map(one).collect::<Result<_, _>>()?;
+        self.stock.movements.restore(count, &movements);
+        Ok(())
+    }
+
     fn write_orders(&self, out: &mut dyn std::io::Write) -> Result<(), ImageError> {
+        let mut bytes = Vec::new();
         for slot in self.orders.iter() {
             out.write_all(self.orders.head(slot).for_snapshot().as_bytes())?;
             out.write_all(self.orders.lines(slot).as_bytes())?;
             if let Some(detail) = self.orders.detail(slot) {
-                out.write_all(&(detail.allocations.len() as u64).to_le_bytes())?;
-                out.write_all(detail.counters.as_bytes())?;
-                out.write_all(detail.allocations.as_bytes())?;
+                bytes.clear();
+                encode(TAG_ORDERS, detail, &mut bytes)?;
+                out.write_all(&(bytes.len() as u64).to_le_bytes())?;
+                out.write_all(&bytes)?;
             }
+        }
+        Ok(())
+    }
+
+    fn write_reservations(&self, out: &mut dyn std::io::Write) -> Result<(), ImageError> {
+        for reservation in self.reservations.iter() {
+            out.write_all(reservation.head.as_bytes())?;
+            out.write_all(reservation.lines.as_bytes())?;
+            out.write_all(reservation.allocations.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn read_reservations(&mut self, from: &mut dyn std::io::Read) -> Result<(), ImageError> {
+        let wrong = |why: &str| ImageError::Section { tag: TAG_RESERVATIONS, why: why.into() };
+        while let Some(head) = read_struct::<ReservationHead>(TAG_RESERVATIONS, from)? {
+            if !head.is_sound() {
+                return Err(wrong("a reservation's head has values that it cannot have"));
+            }
+            let lines: Vec<CartLine> = read_list(TAG_RESERVATIONS, head.line_count.get().into(), from)?;
+            let allocations: Vec<Allocation> =
+                read_list(TAG_RESERVATIONS, head.allocation_count.get().into(), from)?;
+            if lines.iter().any(|line| self.catalogue.sku(line.sku).is_none()) {
+                return Err(wrong("a reservation names a SKU that is not defined"));
+            }
+            self.reservations.insert(head, &lines, &allocations);
         }
         Ok(())
     }
@@ -242,6 +412,9 @@ impl State {
                 self.read_order(order, window.bytes())?;
             }
             window.consume(at);
+            if group.is_empty() && !window.bytes().is_empty() && window.grow()? {
+                continue;
+            }
             if group.is_empty() {
                 return if window.bytes().is_empty() {
                     Ok(())
@@ -260,13 +433,22 @@ impl State {
         }
         let detail = match &order.detail {
             None => None,
-            Some((counters, allocations)) => Some((
-                <[LineCounters]>::ref_from_bytes(&bytes[counters.clone()]).map_err(|_| cut())?,
-                <[Allocation]>::ref_from_bytes(&bytes[allocations.clone()]).map_err(|_| cut())?,
-            )),
+            Some(detail) => Some(self.read_detail(&order.head, &bytes[detail.clone()])?),
         };
         self.orders.restore(&order.head, lines, detail);
         Ok(())
+    }
+
+    fn read_detail(&self, head: &OrderHead, mut bytes: &[u8]) -> Result<Detail, ImageError> {
+        let detail: Detail = decode(TAG_ORDERS, &mut bytes)?;
+        let parted = !detail.counters.is_empty();
+        let is_line = |part: &Allocation| part.line.get() < head.line_count;
+        let fits = bytes.is_empty()
+            && parted == (head.stage() == Stage::Parted)
+            && (!parted || detail.counters.len() == usize::from(head.line_count))
+            && detail.allocations.iter().all(is_line)
+            && detail.shipments.iter().flat_map(|shipment| &shipment.parts).all(is_line);
+        if fits { Ok(detail) } else { Err(wrong_order("an order's detail does not fit it")) }
     }
 
     fn read_sessions(&mut self, from: &mut dyn std::io::Read) -> Result<(), ImageError> {
@@ -329,13 +511,26 @@ fn read_struct<T: FromBytes + IntoBytes>(
     Ok(Some(value))
 }
 
+/// Reads a list of so many structures.
+fn read_list<T: FromBytes + IntoBytes>(
+    tag: u32,
+    count: usize,
+    from: &mut dyn std::io::Read,
+) -> Result<Vec<T>, ImageError> {
+    let one = |_| {
+        let cut = || ImageError::Section { tag, why: "it ends inside a list".into() };
+        read_struct(tag, from)?.ok_or_else(cut)
+    };
+    (0..count).map(one).collect()
+}
+
 /// Orders that are prefetched together when a snapshot is read.
 const GROUP_ORDERS: usize = 32;
 
-/// Bytes that the window asks for at a time; an order with 2,000 lines and 65,535 allocations takes 0.9 MB.
+/// Bytes that the window asks for at a time.
 const WINDOW_BYTES: usize = 2 << 20;
 
-/// A moving view over a section's bytes, always long enough for the largest order.
+/// A moving view over a section's bytes, which grows for an order that is longer.
 struct Window<'a> {
     from: &'a mut dyn std::io::Read,
     buffer: Vec<u8>,
@@ -361,6 +556,20 @@ impl<'a> Window<'a> {
         if self.end - self.start >= WINDOW_BYTES {
             return Ok(());
         }
+        self.read_on()
+    }
+
+    /// Reads on when what is there is not a whole order; says whether more came.
+    fn grow(&mut self) -> Result<bool, ImageError> {
+        let before = self.end - self.start;
+        if before == self.buffer.len() {
+            self.buffer.resize(2 * before, 0);
+        }
+        self.read_on()?;
+        Ok(self.end - self.start > before)
+    }
+
+    fn read_on(&mut self) -> Result<(), ImageError> {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
@@ -378,7 +587,7 @@ impl<'a> Window<'a> {
 struct SavedOrder {
     head: OrderHead,
     lines: Range<usize>,
-    detail: Option<(Range<usize>, Range<usize>)>,
+    detail: Option<Range<usize>>,
     end: usize,
 }
 
@@ -397,13 +606,11 @@ impl SavedOrder {
             return Ok(is_there.then_some(Self { head, lines, detail: None, end: base + lines_end }));
         }
         let Some(count) = bytes.get(lines_end..lines_end + 8) else { return Ok(None) };
-        let allocation_count = u64::read_from_bytes(count).unwrap_or(u64::MAX);
-        if allocation_count > u64::from(u16::MAX) {
-            return Err(wrong_order("an order has more allocations than an event can give it"));
-        }
-        let counters_end = lines_end + 8 + line_count * size_of::<LineCounters>();
-        let end = counters_end + allocation_count as usize * size_of::<Allocation>();
-        let detail = Some((base + lines_end + 8..base + counters_end, base + counters_end..base + end));
+        let detail_bytes = u64::read_from_bytes(count).unwrap_or(u64::MAX);
+        let Some(end) = usize::try_from(detail_bytes).ok().and_then(|bytes| bytes.checked_add(lines_end + 8)) else {
+            return Err(wrong_order("an order's detail is longer than memory"));
+        };
+        let detail = Some(base + lines_end + 8..base + end);
         Ok((end <= bytes.len()).then_some(Self { head, lines, detail, end: base + end }))
     }
 }

@@ -6,42 +6,78 @@
 //! (The seeds of those tables are handed in too and reach nothing that is written or compared.)
 
 mod apply;
+mod backorders;
+mod care;
+mod cart;
 mod catalogue;
 mod check;
+mod checkout;
 mod codes;
 mod decide;
+mod define;
+mod detail;
+mod due;
 mod fulfilment;
+mod groups;
 mod hash;
 mod id_table;
 mod image;
+mod ledger;
+mod money;
+mod movements;
 mod orders;
+mod reservations;
+mod returns;
 mod sessions;
+mod settings;
+mod slab;
 mod sourcing;
 mod stock;
+mod stock_moves;
+mod timers;
 pub mod transitions;
 mod view;
 
-use orderline_protocol::command::{OrderLine, PlaceOrder, RawCommand};
+use orderline_protocol::command::RawCommand;
 use orderline_protocol::event::{Event, EventKind};
-use orderline_protocol::{Command, Malformed, RejectCode, Sequence, SessionHandle, SessionId};
+use orderline_protocol::lifecycle::{Action, Entity};
+use orderline_protocol::{
+    Command, Malformed, OrderId, RejectCode, Sequence, SessionHandle, SessionId, SkuHandle,
+};
 
 pub use check::Violation;
 pub use decide::Scratch;
+pub use due::Due;
 pub use hash::StateHash;
 pub use image::{ImageError, ReadSection, SECTION_TAGS, WriteSection};
 
+use backorders::Backorders;
 use catalogue::Catalogue;
+use due::Finished;
+use groups::Groups;
+use ledger::Ledgers;
 use orders::Orders;
+use reservations::Reservations;
 use sessions::{Answer, Known, Sessions};
+use settings::Settings;
 use stock::Stock;
+use timers::Timers;
 
 /// Everything that the core knows.
 pub struct State {
     sequence: Sequence,
     catalogue: Catalogue,
+    settings: Settings,
     stock: Stock,
     orders: Orders,
+    groups: Groups,
+    reservations: Reservations,
+    ledgers: Ledgers,
     sessions: Sessions,
+    finished: Finished,
+    // What follows from the rest, kept beside it to be found quickly.
+    backorders: Backorders,
+    timers: Timers,
 }
 
 /// A command as it came, and its body read once for all the times that it is looked at.
@@ -72,9 +108,9 @@ pub struct Rejection {
     pub detail: u64,
     /// Where the state speaks from, if not from now: the event that stands in the way.
     pub sequence: Option<Sequence>,
-    /// The order's state, 0 where no order is meant.
+    /// The state of the entity that the command was about, 0 where none is meant.
     pub state: u8,
-    /// The order's version, 0 where no order is meant.
+    /// Its version, 0 where none is meant.
     pub version: u32,
 }
 
@@ -89,6 +125,12 @@ impl Rejection {
 
     pub(crate) const fn with(self, detail: u64) -> Self {
         Self { detail, ..self }
+    }
+
+    /// An action that the transition table does not have for this state of this entity.
+    pub(crate) const fn illegal(entity: Entity, state: u8, action: Action) -> Self {
+        let subject = (entity as u32) << 8 | action as u32;
+        Self { state, ..Self::new(RejectCode::IllegalTransition).about(subject) }
     }
 }
 
@@ -110,9 +152,9 @@ pub struct Accepted {
     pub sequence: Sequence,
     /// See the command.
     pub detail: u64,
-    /// The order's version then, 0 where no order is meant.
+    /// The version then of the entity that the command was about, 0 where none is meant.
     pub version: u32,
-    /// The order's state then, 0 where no order is meant.
+    /// Its state then, 0 where none is meant.
     pub state: u8,
 }
 
@@ -123,6 +165,8 @@ pub struct Counts {
     pub orders_total: u64,
     /// Of them: pending or confirmed.
     pub orders_open: u64,
+    /// Reservations held in memory, finished ones included.
+    pub reservations: u64,
     /// Sellers defined.
     pub sellers: u32,
     /// Locations defined.
@@ -140,9 +184,16 @@ impl State {
         Self {
             sequence: 0,
             catalogue: Catalogue::new(seed),
+            settings: Settings::default(),
             stock: Stock::default(),
             orders: Orders::new(seed),
+            groups: Groups::new(seed.rotate_left(3)),
+            reservations: Reservations::new(seed.rotate_left(4)),
+            ledgers: Ledgers::default(),
             sessions: Sessions::new(seed),
+            finished: Finished::default(),
+            backorders: Backorders::default(),
+            timers: Timers::default(),
         }
     }
 
@@ -162,6 +213,7 @@ impl State {
         Counts {
             orders_total: self.orders.len() as u64,
             orders_open: self.orders.open_count(),
+            reservations: self.reservations.len() as u64,
             sellers: self.catalogue.sellers().len() as u32,
             locations: self.catalogue.locations().len() as u32,
             skus: self.catalogue.sku_count() as u32,
@@ -186,22 +238,44 @@ impl State {
 
     /// The code of a location, for people.
     pub fn location_code(&self, handle: orderline_protocol::LocationHandle) -> Option<&str> {
-        self.catalogue.location_codes.code(handle.get())
+        self.catalogue.location_codes.code(handle.get().into())
     }
 
     /// First pass over a group of commands: has what a placement reads first fetched (its id's place, its SKUs).
     #[inline]
     pub fn prefetch_first(&self, command: &Parsed<'_>) {
-        if let Ok(Command::PlaceOrder(head, lines)) = command.body {
-            self.prefetch_placement(head, lines);
+        match command.body {
+            Ok(Command::PlaceOrder(head, lines)) => {
+                self.orders.prefetch(self.orders.hash(head.order));
+                self.prefetch_skus(lines.iter().map(|line| line.sku));
+            }
+            Ok(Command::ReserveCart(head, lines)) => {
+                self.reservations.prefetch(self.reservations.hash(head.reservation));
+                self.prefetch_skus(lines.iter().map(|line| line.sku));
+            }
+            Ok(Command::CheckOut(head, orders, lines)) => {
+                self.reservations.prefetch(self.reservations.hash(head.reservation));
+                orders.iter().take(4).for_each(|order| self.orders.prefetch(self.orders.hash(order.order)));
+                self.prefetch_skus(lines.iter().map(|line| line.sku));
+            }
+            Ok(command) => {
+                if let Some(order) = order_of(&command) {
+                    self.orders.prefetch(self.orders.hash(order));
+                }
+            }
+            Err(_) => {}
         }
     }
 
     /// Second pass: has what those lead to fetched (the SKUs' levels).
     #[inline]
     pub fn prefetch_second(&self, command: &Parsed<'_>) {
-        if let Ok(Command::PlaceOrder(_, lines)) = command.body {
-            self.prefetch_levels(lines);
+        match command.body {
+            Ok(Command::PlaceOrder(_, lines) | Command::CheckOut(_, _, lines)) => {
+                self.prefetch_levels(lines.iter().map(|line| line.sku));
+            }
+            Ok(Command::ReserveCart(_, lines)) => self.prefetch_levels(lines.iter().map(|line| line.sku)),
+            _ => {}
         }
     }
 
@@ -209,7 +283,8 @@ impl State {
     #[inline]
     pub fn prefetch_event_first(&self, event: &Event<'_>) {
         if let Event::OrderPlaced(head, lines, _) = event {
-            self.prefetch_placement(&head.placement, lines);
+            self.orders.prefetch(self.orders.hash(head.placement.order));
+            self.prefetch_skus(lines.iter().map(|line| line.sku));
         }
     }
 
@@ -217,23 +292,20 @@ impl State {
     #[inline]
     pub fn prefetch_event_second(&self, event: &Event<'_>) {
         if let Event::OrderPlaced(_, lines, _) = event {
-            self.prefetch_levels(lines);
+            self.prefetch_levels(lines.iter().map(|line| line.sku));
         }
     }
 
     #[inline]
-    fn prefetch_placement(&self, head: &PlaceOrder, lines: &[OrderLine]) {
-        self.orders.prefetch(self.orders.hash(head.order));
-        for line in lines.iter().take(PREFETCHED_LINES) {
-            self.catalogue.prefetch_sku(line.sku);
-        }
+    fn prefetch_skus(&self, skus: impl Iterator<Item = SkuHandle>) {
+        skus.take(PREFETCHED_LINES).for_each(|sku| self.catalogue.prefetch_sku(sku));
     }
 
     #[inline]
-    fn prefetch_levels(&self, lines: &[OrderLine]) {
-        for line in lines.iter().take(PREFETCHED_LINES) {
-            if let Some(sku) = self.catalogue.sku(line.sku) {
-                self.stock.prefetch(sku.first_level);
+    fn prefetch_levels(&self, skus: impl Iterator<Item = SkuHandle>) {
+        for sku in skus.take(PREFETCHED_LINES) {
+            if let Some(sku) = self.catalogue.sku(sku) {
+                self.stock.prefetch(sku);
             }
         }
     }
@@ -249,6 +321,26 @@ impl State {
             }),
         }
     }
+}
+
+/// The placed order that a command is about.
+#[inline]
+fn order_of(command: &Command<'_>) -> Option<OrderId> {
+    Some(match command {
+        Command::ConfirmOrder(head) => head.order,
+        Command::CancelLines(head, _) | Command::RequestReturn(head, _) => head.order,
+        Command::ShipLines(head, ..) => head.order,
+        Command::UpdateShipment(head) => head.order,
+        Command::UpdateWork(head) => head.order,
+        Command::UpdateReturn(head) => head.order,
+        Command::ReceiveReturn(head, _) => head.order,
+        Command::RequestRefund(head) => head.order,
+        Command::SettleRefund(head) => head.order,
+        // An order placed alone is a group under its own id.
+        Command::RecordAuthorization(head) => OrderId::new(head.group.get()),
+        Command::RecordCapture(head) => OrderId::new(head.group.get()),
+        _ => return None,
+    })
 }
 
 /// Lines of an order that are prefetched: the processor has some ten to twenty fetches under way at once.

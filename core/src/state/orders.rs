@@ -1,9 +1,9 @@
-//! Orders: a block of one head and its lines, side by side, and for few of them a second block of details.
+//! Orders: a block of one head and its lines, side by side, and for those that need it a detail.
 //!
 //! Most orders live whole: all units of all lines stand at one location and move together from reserved to
 //! allocated to shipped to delivered. Such an order needs no counters: its stage says where everything is. Only
-//! when units part (a partial cancellation, a split over locations) does it get a detail block with the counters
-//! of each line and its allocations. That keeps an open four-line order at 128 bytes and a slot in the id table.
+//! when units part (a partial cancellation, a split over locations) does its detail get the counters of each line and its
+//! allocations. That keeps an open four-line order at 128 bytes and a slot in the id table.
 
 use orderline_protocol::command::OrderLine;
 use orderline_protocol::event::{Allocation, OrderState};
@@ -11,7 +11,9 @@ use orderline_protocol::reply::LineCounters;
 use orderline_protocol::{BuyerId, CurrencyCode, LocationHandle, OrderId, SellerHandle, Sequence};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::detail::Detail;
 use super::id_table::{IdHash, IdTable};
+use super::slab::Slab;
 use super::stock::Promise;
 use crate::arena::Arena;
 
@@ -24,8 +26,8 @@ pub(crate) enum Stage {
     Shipped = 3,
     Delivered = 4,
     Cancelled = 5,
-    /// Not whole any more: the detail block tells.
-    Detailed = 6,
+    /// Not whole any more: the detail's counters and allocations tell.
+    Parted = 6,
 }
 
 impl Stage {
@@ -36,13 +38,13 @@ impl Stage {
             3 => Self::Shipped,
             4 => Self::Delivered,
             5 => Self::Cancelled,
-            6 => Self::Detailed,
+            6 => Self::Parted,
             _ => panic!("an order's stage is one of six"),
         }
     }
 }
 
-/// "No detail block".
+/// "No detail".
 const NO_DETAIL: u32 = u32::MAX;
 
 /// An order's fixed part: one cache line, its lines behind it.
@@ -57,11 +59,14 @@ pub(crate) struct OrderHead {
     pub(crate) seller: SellerHandle,
     /// Where a whole order ships from.
     pub(crate) location: LocationHandle,
+    /// The region that it goes to; 0: not said.
+    pub(crate) region: u16,
     pub(crate) currency: CurrencyCode,
     pub(crate) line_count: u16,
+    /// 0: the block is free.
     state: u8,
     stage: u8,
-    pub(crate) shipment_count: u16,
+    reserved: u16,
     /// Counts the events of the order, from 1.
     pub(crate) version: u32,
     pub(crate) placed_unix_s: u32,
@@ -92,9 +97,13 @@ pub(crate) struct NewOrder<'a> {
     pub(crate) digest: u32,
     pub(crate) seller: SellerHandle,
     pub(crate) currency: CurrencyCode,
+    pub(crate) region: u16,
     pub(crate) location: LocationHandle,
     pub(crate) lines: &'a [OrderLine],
+    /// Where the units are, if not all at one location; what they do not have is backordered.
     pub(crate) allocations: &'a [Allocation],
+    /// The group that it is placed in; 0: alone.
+    pub(crate) group: u128,
 }
 
 /// The unit of the blocks: a cache line.
@@ -102,19 +111,13 @@ pub(crate) struct NewOrder<'a> {
 #[repr(C, align(64))]
 struct Unit([u8; 64]);
 
-/// The head of a detail block; counters and allocations follow.
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
-struct DetailHead {
-    allocation_count: u32,
-    reserved: u32,
-}
-
 /// All orders.
 pub(crate) struct Orders {
     ids: IdTable,
     blocks: Arena<Unit>,
-    details: Arena<Unit>,
+    details: Slab<Box<Detail>>,
+    /// Blocks that nobody uses any more, by their units.
+    free: Vec<Vec<u32>>,
     open_count: u64,
 }
 
@@ -128,14 +131,6 @@ fn units(bytes: usize) -> usize {
 
 fn block_units(line_count: usize) -> usize {
     units(size_of::<OrderHead>() + line_count * size_of::<OrderLine>())
-}
-
-fn detail_units(line_count: usize, allocation_count: usize) -> usize {
-    units(
-        size_of::<DetailHead>()
-            + line_count * size_of::<LineCounters>()
-            + allocation_count * size_of::<Allocation>(),
-    )
 }
 
 /// Reads what the arena's own writes have put there.
@@ -160,21 +155,15 @@ fn list_of<T: FromBytes + KnownLayout + Immutable>(bytes: &[u8], count: usize) -
     }
 }
 
-/// Counters and allocations of an order whose units have parted.
-pub(crate) struct Detail<'a> {
-    pub(crate) counters: &'a [LineCounters],
-    /// Units of lines that are reserved or allocated at locations; spent ones stay with quantity 0.
-    pub(crate) allocations: &'a [Allocation],
-}
-
-pub(crate) struct DetailMut<'a> {
-    pub(crate) counters: &'a mut [LineCounters],
-    pub(crate) allocations: &'a mut [Allocation],
-}
-
 impl Orders {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { ids: IdTable::new(seed), blocks: Arena::default(), details: Arena::default(), open_count: 0 }
+        Self {
+            ids: IdTable::new(seed),
+            blocks: Arena::default(),
+            details: Slab::default(),
+            free: Vec::new(),
+            open_count: 0,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -224,23 +213,53 @@ impl Orders {
         list_of(&block[size_of::<OrderHead>()..], count)
     }
 
-    pub(crate) fn total_minor(&self, slot: OrderSlot) -> i64 {
-        let of_line = |line: &OrderLine| line.unit_price.minor() * i64::from(line.quantity.get());
-        self.lines(slot).iter().map(of_line).sum()
+    /// What the order costs now, in minor units: what was ordered, less what was cancelled, less what came back. An order
+    /// that expired costs nothing.
+    pub(crate) fn cost_minor(&self, slot: OrderSlot) -> i64 {
+        let of_line = |(index, line): (usize, &OrderLine)| {
+            let counters = self.counters(slot, index);
+            let units = line.quantity.get() - counters.cancelled.get() - counters.returned.get();
+            line.unit_price.minor() * i64::from(units)
+        };
+        self.lines(slot).iter().enumerate().map(of_line).sum()
+    }
+
+    /// Units that left a location.
+    pub(crate) fn shipped_units(&self, slot: OrderSlot) -> u64 {
+        (0..self.lines(slot).len()).map(|line| u64::from(self.counters(slot, line).shipped.get())).sum()
     }
 
     /// Adds an order whose id is not there yet, pending, with its stock held.
     #[inline]
     pub(crate) fn insert(&mut self, order: &NewOrder<'_>) -> OrderSlot {
-        let slot = self.write_block(order, OrderState::Pending, Stage::Reserved, 1, 0);
-        if order.location.is_none() {
-            let mut counters = vec![LineCounters::default(); order.lines.len()];
-            for (counters, line) in counters.iter_mut().zip(order.lines) {
-                counters.reserved = line.quantity;
-            }
-            self.write_detail(slot, &counters, order.allocations);
+        let stage = if order.location.is_none() { Stage::Parted } else { Stage::Reserved };
+        let slot = self.write_block(order, OrderState::Pending, stage, 1);
+        if order.location.is_none() || order.group != 0 {
+            self.insert_detail(slot, order);
         }
         slot
+    }
+
+    #[cold]
+    fn insert_detail(&mut self, slot: OrderSlot, order: &NewOrder<'_>) {
+        let mut detail = Detail { group: order.group, ..Detail::default() };
+        if order.location.is_none() {
+            let mut counters = vec![LineCounters::default(); order.lines.len()];
+            for part in order.allocations {
+                counters[usize::from(part.line.get())].reserved += part.quantity;
+            }
+            for (counters, line) in counters.iter_mut().zip(order.lines) {
+                counters.backordered = line.quantity - counters.reserved;
+            }
+            detail.counters = counters;
+            detail.allocations = order.allocations.to_vec();
+        }
+        self.put_detail(slot, detail);
+    }
+
+    fn put_detail(&mut self, slot: OrderSlot, detail: Detail) {
+        let index = self.details.insert(Box::new(detail));
+        self.head_mut(slot).detail = index;
     }
 
     fn write_block(
@@ -249,10 +268,12 @@ impl Orders {
         state: OrderState,
         stage: Stage,
         version: u32,
-        shipment_count: u16,
     ) -> OrderSlot {
         let units = block_units(order.lines.len());
-        let first = self.blocks.extend(units);
+        let first = match self.free.get_mut(units).and_then(Vec::pop) {
+            Some(first) => first as usize,
+            None => self.blocks.extend(units),
+        };
         let slot = OrderSlot(u32::try_from(first).unwrap_or(u32::MAX));
         assert!((slot.0 as usize) == first && slot.0 < u32::MAX - 1, "the orders' arena is full");
         let head = OrderHead {
@@ -262,11 +283,12 @@ impl Orders {
             digest: order.digest,
             seller: order.seller,
             location: order.location,
+            region: order.region,
             currency: order.currency,
             line_count: order.lines.len() as u16,
             state: state as u8,
             stage: stage as u8,
-            shipment_count,
+            reserved: 0,
             version,
             placed_unix_s: order.placed_unix_s,
             detail: NO_DETAIL,
@@ -280,72 +302,83 @@ impl Orders {
         slot
     }
 
-    fn write_detail(&mut self, slot: OrderSlot, counters: &[LineCounters], allocations: &[Allocation]) {
-        let units = detail_units(counters.len(), allocations.len());
-        let first = self.details.extend(units);
-        let detail = u32::try_from(first).unwrap_or(NO_DETAIL);
-        assert!(detail < NO_DETAIL, "the details' arena is full");
-        let head = DetailHead { allocation_count: allocations.len() as u32, reserved: 0 };
-        let bytes = self.details.slice_mut(first, units).as_mut_bytes();
-        let (head_bytes, rest) = bytes.split_at_mut(size_of::<DetailHead>());
-        head_bytes.copy_from_slice(head.as_bytes());
-        let (counter_bytes, rest) = rest.split_at_mut(size_of_val(counters));
-        counter_bytes.copy_from_slice(counters.as_bytes());
-        rest[..size_of_val(allocations)].copy_from_slice(allocations.as_bytes());
-        let head = self.head_mut(slot);
-        head.stage = Stage::Detailed as u8;
-        head.location = LocationHandle::NONE;
-        head.detail = detail;
-    }
-
-    /// The detail block, if the order has one.
-    pub(crate) fn detail(&self, slot: OrderSlot) -> Option<Detail<'_>> {
-        let head = self.head(slot);
-        if head.detail == NO_DETAIL {
-            return None;
+    /// Takes a finished order out of memory.
+    pub(crate) fn remove(&mut self, slot: OrderSlot) {
+        let head = *self.head(slot);
+        assert!(!head.state().is_open(), "order {} leaves memory while it is open", head.id);
+        if head.detail != NO_DETAIL {
+            self.details.remove(head.detail);
         }
-        let first = head.detail as usize;
-        let line_count = head.line_count as usize;
-        let allocation_count = head_of::<DetailHead>(&self.details.get(first).0).allocation_count as usize;
-        let bytes = self.details.slice(first, detail_units(line_count, allocation_count)).as_bytes();
-        let rest = &bytes[size_of::<DetailHead>()..];
-        let counters = list_of(rest, line_count);
-        Some(Detail { counters, allocations: list_of(&rest[size_of_val(counters)..], allocation_count) })
+        self.ids.remove(self.hash(head.id), slot.0);
+        self.head_mut(slot).state = 0;
+        let units = block_units(head.line_count.into());
+        if self.free.len() <= units {
+            self.free.resize_with(units + 1, Vec::new);
+        }
+        self.free[units].push(slot.0);
     }
 
-    /// The detail block, made from the stage if the order is whole.
-    pub(crate) fn detail_mut(&mut self, slot: OrderSlot) -> DetailMut<'_> {
+    /// The order's detail, if it has one.
+    #[inline]
+    pub(crate) fn detail(&self, slot: OrderSlot) -> Option<&Detail> {
+        let head = self.head(slot);
+        (head.detail != NO_DETAIL).then(|| &**self.details.get(head.detail))
+    }
+
+    /// The order's detail, made if it has none.
+    pub(crate) fn detail_mut(&mut self, slot: OrderSlot) -> &mut Detail {
         if self.head(slot).detail == NO_DETAIL {
-            let counters: Vec<LineCounters> =
-                (0..self.lines(slot).len()).map(|line| self.counters(slot, line)).collect();
+            self.put_detail(slot, Detail::default());
+        }
+        self.details.get_mut(self.head(slot).detail)
+    }
+
+    /// The order's detail with counters and allocations: the order is not whole from here on.
+    pub(crate) fn part(&mut self, slot: OrderSlot) -> &mut Detail {
+        if self.head(slot).stage() != Stage::Parted {
+            let counters = (0..self.lines(slot).len()).map(|line| self.counters(slot, line)).collect();
             let allocations = self.open_units(slot);
-            self.write_detail(slot, &counters, &allocations);
+            let head = self.head_mut(slot);
+            head.stage = Stage::Parted as u8;
+            head.location = LocationHandle::NONE;
+            let detail = self.detail_mut(slot);
+            detail.counters = counters;
+            detail.allocations = allocations;
         }
-        let head = self.head(slot);
-        let (first, line_count) = (head.detail as usize, head.line_count as usize);
-        let allocation_count = head_of::<DetailHead>(&self.details.get(first).0).allocation_count as usize;
-        let units = detail_units(line_count, allocation_count);
-        let bytes = self.details.slice_mut(first, units).as_mut_bytes();
-        let rest = &mut bytes[size_of::<DetailHead>()..];
-        let (counter_bytes, rest) = rest.split_at_mut(line_count * size_of::<LineCounters>());
-        let allocation_bytes = &mut rest[..allocation_count * size_of::<Allocation>()];
-        match (
-            <[LineCounters]>::mut_from_bytes(counter_bytes),
-            <[Allocation]>::mut_from_bytes(allocation_bytes),
-        ) {
-            (Ok(counters), Ok(allocations)) => DetailMut { counters, allocations },
-            _ => panic!("a detail block holds its lists"),
+        self.detail_mut(slot)
+    }
+
+    /// Whether all units of all lines stand together.
+    pub(crate) fn is_whole(&self, slot: OrderSlot) -> bool {
+        self.head(slot).stage() != Stage::Parted
+    }
+
+    /// Changes a line's quantity. The order has parted, so that its counters tell where the units are.
+    pub(crate) fn set_quantity(&mut self, slot: OrderSlot, line: usize, quantity: u32) {
+        assert!(!self.is_whole(slot), "a whole order's quantities are where its units are");
+        let count = self.head(slot).line_count as usize;
+        let block = self.blocks.slice_mut(slot.0 as usize, block_units(count)).as_mut_bytes();
+        let lines = &mut block[size_of::<OrderHead>()..][..count * size_of::<OrderLine>()];
+        match <[OrderLine]>::mut_from_bytes(lines) {
+            Ok(lines) => lines[line].quantity = quantity.into(),
+            Err(_) => panic!("a block holds its lines"),
         }
+    }
+
+    /// Sets where an order goes.
+    pub(crate) fn set_region(&mut self, slot: OrderSlot, region: u16) {
+        self.head_mut(slot).region = region;
     }
 
     /// Where a line's units are.
     pub(crate) fn counters(&self, slot: OrderSlot, line: usize) -> LineCounters {
-        if let Some(detail) = self.detail(slot) {
-            return detail.counters[line];
+        let stage = self.head(slot).stage();
+        if stage == Stage::Parted {
+            return self.detail(slot).map_or_else(LineCounters::default, |detail| detail.counters[line]);
         }
         let quantity = self.lines(slot)[line].quantity;
         let mut counters = LineCounters::default();
-        match self.head(slot).stage() {
+        match stage {
             Stage::Reserved => counters.reserved = quantity,
             Stage::Allocated => counters.allocated = quantity,
             Stage::Shipped => counters.shipped = quantity,
@@ -354,23 +387,22 @@ impl Orders {
                 counters.delivered = quantity;
             }
             Stage::Cancelled => counters.cancelled = quantity,
-            Stage::Detailed => panic!("a detailed order has a detail block"),
+            Stage::Parted => panic!("told above"),
         }
         counters
     }
 
     /// What stands at locations for the order, reserved or allocated: line by line.
     pub(crate) fn open_units(&self, slot: OrderSlot) -> Vec<Allocation> {
-        if let Some(detail) = self.detail(slot) {
-            return detail.allocations.iter().filter(|part| part.quantity.get() > 0).copied().collect();
-        }
         let head = self.head(slot);
+        if head.stage() == Stage::Parted {
+            return self.detail(slot).map_or_else(Vec::new, |detail| detail.allocations.clone());
+        }
         if !matches!(head.stage(), Stage::Reserved | Stage::Allocated) {
             return Vec::new();
         }
         let part = |(line, of): (usize, &OrderLine)| Allocation {
             line: (line as u16).into(),
-            reserved: [0; 2],
             location: head.location,
             quantity: of.quantity,
         };
@@ -382,12 +414,17 @@ impl Orders {
         if state == OrderState::Pending { Promise::Reserved } else { Promise::Committed }
     }
 
-    /// Sets where all units of a whole order stand. Does nothing to a detailed one.
+    /// Sets where all units of a whole order stand. Does nothing to one that has parted.
     pub(crate) fn set_stage(&mut self, slot: OrderSlot, stage: Stage) {
         let head = self.head_mut(slot);
-        if head.detail == NO_DETAIL {
+        if head.stage() != Stage::Parted {
             head.stage = stage as u8;
         }
+    }
+
+    /// Counts a change of the order.
+    pub(crate) fn count_change(&mut self, slot: OrderSlot) {
+        self.head_mut(slot).version += 1;
     }
 
     /// Moves the order to a state and counts the change.
@@ -401,11 +438,7 @@ impl Orders {
         }
     }
 
-    pub(crate) fn count_shipment(&mut self, slot: OrderSlot) {
-        self.head_mut(slot).shipment_count += 1;
-    }
-
-    /// Every order, in the order of placing.
+    /// Every order, by its place in memory.
     pub(crate) fn iter(&self) -> impl Iterator<Item = OrderSlot> {
         let mut next = 0;
         std::iter::from_fn(move || {
@@ -416,21 +449,18 @@ impl Orders {
                     next = (next / Arena::<Unit>::CHUNK_ITEMS + 1) * Arena::<Unit>::CHUNK_ITEMS;
                     continue;
                 }
-                let slot = OrderSlot(next as u32);
+                let (slot, is_free) = (OrderSlot(next as u32), head.state == 0);
                 next += block_units(head.line_count as usize);
-                return Some(slot);
+                if !is_free {
+                    return Some(slot);
+                }
             }
             None
         })
     }
 
     /// Restores an order from a snapshot: its head and lines, and its detail where it had one.
-    pub(crate) fn restore(
-        &mut self,
-        head: &OrderHead,
-        lines: &[OrderLine],
-        detail: Option<(&[LineCounters], &[Allocation])>,
-    ) {
+    pub(crate) fn restore(&mut self, head: &OrderHead, lines: &[OrderLine], detail: Option<Detail>) {
         let slot = self.write_block(
             &NewOrder {
                 id: head.id,
@@ -440,23 +470,24 @@ impl Orders {
                 digest: head.digest,
                 seller: head.seller,
                 currency: head.currency,
+                region: head.region,
                 location: head.location,
                 lines,
                 allocations: &[],
+                group: 0,
             },
             head.state(),
             head.stage(),
             head.version,
-            head.shipment_count,
         );
-        if let Some((counters, allocations)) = detail {
-            self.write_detail(slot, counters, allocations);
+        if let Some(detail) = detail {
+            self.put_detail(slot, detail);
         }
     }
 }
 
 impl OrderHead {
-    /// The head as a snapshot keeps it: the place of the detail block means nothing elsewhere, only that there is one.
+    /// The head as a snapshot keeps it: the place of the detail means nothing elsewhere, only that there is one.
     pub(crate) fn for_snapshot(&self) -> Self {
         Self { detail: if self.detail == NO_DETAIL { 0 } else { 1 }, ..*self }
     }
@@ -472,6 +503,6 @@ impl OrderHead {
             && (1..=6).contains(&self.stage)
             && self.line_count > 0
             && self.detail <= 1
-            && (self.stage == Stage::Detailed as u8) == (self.detail == 1)
+            && (self.stage != Stage::Parted as u8 || self.detail == 1)
     }
 }

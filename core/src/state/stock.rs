@@ -1,247 +1,431 @@
 //! Inventory levels: how many units of one SKU are at one location, in buckets.
 //!
-//! A level is one cache line. A SKU's levels form a chain, most often of one; which location ships is decided by
-//! `sourcing`, here units only move between buckets. `on_hand` is the sum of the buckets and therefore never stored.
+//! A level has two parts. Its row (8 bytes: location and available) is what sourcing reads; the rows of a SKU lie side by
+//! side, and the row of a SKU with one level lies in the SKU itself. The rest (one cache line) is only touched where units
+//! move. Which location ships is decided by `sourcing`; here units only move between buckets. `on_hand` is the sum of the
+//! buckets and therefore never stored.
+
+use std::collections::BTreeSet;
 
 use orderline_protocol::command::Bucket;
 use orderline_protocol::limits::BUCKET_QUANTITY_MAX;
-use orderline_protocol::{LocationHandle, SkuHandle};
+use orderline_protocol::{LocationHandle, Sequence, SkuHandle};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::catalogue::{Catalogue, NO_LEVEL};
+use super::catalogue::{Catalogue, Sku};
+use super::movements::Movements;
 use crate::arena::Arena;
 
-/// One SKU at one location.
+/// A level's row: what is available (signed, 48 bits) above its location (16 bits).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(transparent)]
+pub(crate) struct Row(u64);
+
+impl Row {
+    pub(crate) const fn new(location: LocationHandle, available: i64) -> Self {
+        Self((available as u64) << 16 | location.get() as u64)
+    }
+
+    /// A SKU's only row.
+    #[inline]
+    fn of(rows: &u64) -> &Self {
+        zerocopy::transmute_ref!(rows)
+    }
+
+    #[inline]
+    fn of_mut(rows: &mut u64) -> &mut Self {
+        zerocopy::transmute_mut!(rows)
+    }
+
+    #[inline]
+    pub(crate) const fn location(self) -> LocationHandle {
+        LocationHandle::new(self.0 as u16)
+    }
+
+    /// Free to promise; below zero: a shortage.
+    #[inline]
+    pub(crate) const fn available(self) -> i64 {
+        self.0 as i64 >> 16
+    }
+}
+
+/// A level without its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(64))]
 pub(crate) struct Level {
-    pub(crate) location: LocationHandle,
-    /// The SKU's next level; [`NO_LEVEL`]: the last.
-    pub(crate) next: u32,
-    pub(crate) available: u64,
+    /// The number of its newest movement; 0: none yet.
+    pub(crate) newest_movement: u64,
     pub(crate) reserved: u64,
     pub(crate) committed: u64,
     pub(crate) safety: u64,
     pub(crate) damaged: u64,
     pub(crate) quality_hold: u64,
     pub(crate) incoming: u64,
+    /// The newest sequence that it was set as of.
+    pub(crate) set_as_of: Sequence,
 }
 
 const _: () = assert!(size_of::<Level>() == 64);
 
 impl Level {
-    pub(crate) fn bucket(&self, bucket: Bucket) -> u64 {
-        match bucket {
-            Bucket::Available => self.available,
+    /// What is on hand, given what is available. Never below zero.
+    pub(crate) fn on_hand(&self, available: i64) -> i64 {
+        (self.reserved + self.committed + self.safety + self.damaged + self.quality_hold) as i64 + available
+    }
+
+    /// A bucket other than available.
+    pub(crate) fn bucket(&self, bucket: Bucket) -> Option<u64> {
+        Some(match bucket {
+            Bucket::Available => return None,
             Bucket::Safety => self.safety,
             Bucket::Damaged => self.damaged,
             Bucket::QualityHold => self.quality_hold,
             Bucket::Incoming => self.incoming,
-        }
+        })
     }
 
-    fn bucket_mut(&mut self, bucket: Bucket) -> &mut u64 {
-        match bucket {
-            Bucket::Available => &mut self.available,
+    fn bucket_mut(&mut self, bucket: Bucket) -> Option<&mut u64> {
+        Some(match bucket {
+            Bucket::Available => return None,
             Bucket::Safety => &mut self.safety,
             Bucket::Damaged => &mut self.damaged,
             Bucket::QualityHold => &mut self.quality_hold,
             Bucket::Incoming => &mut self.incoming,
-        }
+        })
     }
 }
 
 /// Where units stand for an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Promise {
-    /// Held for a pending order.
+    /// Held for a reservation or a pending order.
     Reserved,
     /// Committed to a confirmed order.
     Committed,
 }
 
+/// Which level: its place among its SKU's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LevelPlace(u16);
+
 /// All levels.
 #[derive(Default)]
 pub(crate) struct Stock {
+    rows: Arena<Row>,
     levels: Arena<Level>,
+    /// Runs of rows and of levels that nobody uses any more, by the power of two of their lengths.
+    free_rows: [Vec<u32>; 17],
+    free_levels: [Vec<u32>; 17],
+    pub(crate) movements: Movements,
+    /// Levels below zero whose orders have not been named yet.
+    pub(crate) unnamed_shortages: BTreeSet<(SkuHandle, LocationHandle)>,
+    /// SKUs with backorders of which something came free. What it comes to is an event; this is only where to look.
+    pub(crate) refills_due: BTreeSet<SkuHandle>,
 }
 
 impl Stock {
-    /// The SKU's levels, in the order in which they came to be.
-    pub(crate) fn levels_of<'a>(
-        &'a self,
-        catalogue: &'a Catalogue,
-        sku: SkuHandle,
-    ) -> impl Iterator<Item = &'a Level> {
-        let mut next = catalogue.sku(sku).map_or(NO_LEVEL, |sku| sku.first_level);
-        std::iter::from_fn(move || {
-            let level = (next != NO_LEVEL).then(|| self.levels.get(next as usize))?;
-            next = level.next;
-            Some(level)
-        })
-    }
-
-    /// The level with this index.
+    /// The rows of a SKU's levels, in the order in which they came to be.
     #[inline]
-    pub(crate) fn level(&self, index: u32) -> &Level {
-        self.levels.get(index as usize)
-    }
-
-    #[inline]
-    pub(crate) fn prefetch(&self, index: u32) {
-        self.levels.prefetch(index as usize);
-    }
-
-    /// The SKU's level at a location, if there is one.
-    pub(crate) fn find<'a>(
-        &'a self,
-        catalogue: &'a Catalogue,
-        sku: SkuHandle,
-        location: LocationHandle,
-    ) -> Option<&'a Level> {
-        self.levels_of(catalogue, sku).find(|level| level.location == location)
-    }
-
-    #[inline]
-    fn index_of(&self, catalogue: &Catalogue, sku: SkuHandle, location: LocationHandle) -> Option<usize> {
-        let mut index = catalogue.sku(sku)?.first_level;
-        while index != NO_LEVEL {
-            let level = self.levels.get(index as usize);
-            if level.location == location {
-                return Some(index as usize);
-            }
-            index = level.next;
-        }
-        None
-    }
-
-    #[inline]
-    fn existing(&mut self, catalogue: &Catalogue, sku: SkuHandle, location: LocationHandle) -> &mut Level {
-        match self.index_of(catalogue, sku, location) {
-            Some(index) => self.levels.get_mut(index),
-            None => panic!("an event names a level that never was: SKU {sku} at location {location}"),
+    pub(crate) fn rows<'a>(&'a self, sku: &'a Sku) -> &'a [Row] {
+        match sku.level_count {
+            0 => &[],
+            1 => std::slice::from_ref(Row::of(&sku.rows)),
+            count => self.rows.slice(sku.rows as usize, count.into()),
         }
     }
 
-    /// The SKU's level at a location, made if there is none.
-    pub(crate) fn ensure(
-        &mut self,
-        catalogue: &mut Catalogue,
-        sku: SkuHandle,
-        location: LocationHandle,
-    ) -> &mut Level {
-        let index = match self.index_of(catalogue, sku, location) {
-            Some(index) => index,
-            None => self.append(catalogue, sku, location),
+    #[inline]
+    fn row_mut<'a>(&'a mut self, sku: &'a mut Sku, place: LevelPlace) -> &'a mut Row {
+        match sku.level_count {
+            1 => Row::of_mut(&mut sku.rows),
+            _ => self.rows.get_mut(sku.rows as usize + usize::from(place.0)),
+        }
+    }
+
+    /// Has the first row of a SKU's levels fetched, and, where it has one level alone, that level.
+    #[inline]
+    pub(crate) fn prefetch(&self, sku: &Sku) {
+        if sku.level_count > 1 {
+            self.rows.prefetch(sku.rows as usize);
+        }
+        self.levels.prefetch(sku.levels as usize);
+    }
+
+    /// A SKU's level at a location, if there is one.
+    #[inline]
+    pub(crate) fn place(&self, sku: &Sku, location: LocationHandle) -> Option<LevelPlace> {
+        let place = self.rows(sku).iter().position(|row| row.location() == location)?;
+        Some(LevelPlace(place as u16))
+    }
+
+    /// A level of a SKU.
+    #[inline]
+    pub(crate) fn level(&self, sku: &Sku, place: LevelPlace) -> &Level {
+        self.levels.get(sku.levels as usize + usize::from(place.0))
+    }
+
+    /// What is available at a level.
+    #[inline]
+    pub(crate) fn available(&self, sku: &Sku, place: LevelPlace) -> i64 {
+        self.rows(sku)[usize::from(place.0)].available()
+    }
+
+    /// What is available of a SKU at a location, and the rest of the level; `None`: there is no level.
+    pub(crate) fn find(&self, sku: &Sku, location: LocationHandle) -> Option<(i64, &Level)> {
+        let place = self.place(sku, location)?;
+        Some((self.available(sku, place), self.level(sku, place)))
+    }
+
+    /// Every level of a SKU, with its row.
+    pub(crate) fn levels<'a>(&'a self, sku: &'a Sku) -> impl Iterator<Item = (Row, &'a Level)> {
+        let level = |(place, &row)| (row, self.levels.get(sku.levels as usize + place));
+        self.rows(sku).iter().enumerate().map(level)
+    }
+
+    /// A SKU's level at a location, made if there is none.
+    fn ensure(&mut self, sku: &mut Sku, location: LocationHandle) -> LevelPlace {
+        match self.place(sku, location) {
+            Some(place) => place,
+            None => self.append(sku, location),
+        }
+    }
+
+    #[cold]
+    fn append(&mut self, sku: &mut Sku, location: LocationHandle) -> LevelPlace {
+        let count = usize::from(sku.level_count);
+        let has_room = count > 0 && count < 1 << sku.level_room_log2;
+        if !has_room {
+            let log2 = if count == 0 { 0 } else { sku.level_room_log2 + 1 };
+            self.make_room(sku, log2);
+        }
+        sku.level_count += 1;
+        let place = LevelPlace(count as u16);
+        *self.row_mut(sku, place) = Row::new(location, 0);
+        place
+    }
+
+    /// Moves a SKU's rows and levels to runs of 2^log2.
+    fn make_room(&mut self, sku: &mut Sku, log2: u8) {
+        let (count, room, class) = (usize::from(sku.level_count), 1 << log2, usize::from(log2));
+        let levels = match self.free_levels[class].pop() {
+            Some(first) => first as usize,
+            None => self.levels.extend(room),
         };
-        self.levels.get_mut(index)
+        let old: Vec<Level> = if count > 0 { self.levels.slice(sku.levels as usize, count).to_vec() } else { Vec::new() };
+        let new = self.levels.slice_mut(levels, room);
+        new.fill(zerocopy::FromZeros::new_zeroed());
+        new[..count].copy_from_slice(&old);
+        if room > 1 {
+            let rows = match self.free_rows[class].pop() {
+                Some(first) => first as usize,
+                None => self.rows.extend(room),
+            };
+            let old = self.rows(sku).to_vec();
+            self.rows.slice_mut(rows, room)[..count].copy_from_slice(&old);
+            if count > 1 {
+                self.free_rows[usize::from(sku.level_room_log2)].push(sku.rows as u32);
+            }
+            sku.rows = rows as u64;
+        }
+        if count > 0 {
+            self.free_levels[usize::from(sku.level_room_log2)].push(sku.levels);
+        }
+        sku.levels = u32::try_from(levels).unwrap_or(u32::MAX);
+        assert!(sku.levels < u32::MAX, "the levels' arena is full");
+        sku.level_room_log2 = log2;
     }
 
-    fn append(&mut self, catalogue: &mut Catalogue, sku: SkuHandle, location: LocationHandle) -> usize {
-        let index = self.levels.extend(1);
-        let level = self.levels.get_mut(index);
-        level.location = location;
-        level.next = NO_LEVEL;
-        // New levels go to the end, so that chains keep the order of their making whatever path built them.
-        let mut last = catalogue.sku(sku).map_or(NO_LEVEL, |sku| sku.first_level);
-        if last == NO_LEVEL {
-            catalogue.sku_mut(sku).first_level = index as u32;
-            return index;
+    #[inline]
+    fn existing(&self, sku: &Sku, handle: SkuHandle, location: LocationHandle) -> LevelPlace {
+        match self.place(sku, location) {
+            Some(place) => place,
+            None => panic!("an event names a level that never was: SKU {handle} at location {location}"),
         }
-        while self.levels.get(last as usize).next != NO_LEVEL {
-            last = self.levels.get(last as usize).next;
-        }
-        self.levels.get_mut(last as usize).next = index as u32;
-        index
     }
 
-    /// Adds a signed number of units to a bucket, as an event says.
+    /// Adds to what is available, and takes note of what follows from it: a shortage, or stock for backorders.
+    #[inline]
+    fn add_available(&mut self, sku: &mut Sku, handle: SkuHandle, place: LevelPlace, delta: i64) -> i64 {
+        let has_backorders = sku.has_backorders != 0;
+        let row = self.row_mut(sku, place);
+        let (before, location) = (row.available(), row.location());
+        let after = before + delta;
+        assert!(
+            after.unsigned_abs() <= BUCKET_QUANTITY_MAX,
+            "{delta} units added to {before} available: SKU {handle} at location {location}"
+        );
+        *row = Row::new(location, after);
+        if delta > 0 && has_backorders {
+            self.refills_due.insert(handle);
+        }
+        if after < 0 && delta < 0 {
+            self.unnamed_shortages.insert((handle, location));
+        } else if before < 0 && after >= 0 {
+            self.unnamed_shortages.remove(&(handle, location));
+        }
+        after
+    }
+
+    /// Adds a signed number of units to a bucket, as an event says; returns what it holds then.
     ///
     /// # Panics
-    /// If the bucket would fall below zero or over its limit: the decision has ruled that out.
+    /// If the bucket would go beyond its bounds: the decision has ruled that out.
     pub(crate) fn adjust(
         &mut self,
         catalogue: &mut Catalogue,
-        sku: SkuHandle,
+        handle: SkuHandle,
         location: LocationHandle,
         bucket: Bucket,
         delta: i64,
-    ) -> u64 {
-        let held = self.ensure(catalogue, sku, location).bucket_mut(bucket);
+    ) -> i64 {
+        let sku = catalogue.sku_mut(handle);
+        let place = self.ensure(sku, location);
+        let level = self.levels.get_mut(sku.levels as usize + usize::from(place.0));
+        let Some(held) = level.bucket_mut(bucket) else {
+            return self.add_available(sku, handle, place, delta);
+        };
         *held = match held.checked_add_signed(delta) {
             Some(sum) if sum <= BUCKET_QUANTITY_MAX => sum,
-            _ => panic!("{delta} units added to a bucket of {held}: SKU {sku} at location {location}"),
+            _ => panic!("{delta} units added to a bucket of {held}: SKU {handle} at location {location}"),
         };
-        *held
+        *held as i64
     }
 
-    /// Takes units out of what is available and holds them for a pending order.
+    /// Takes note that what is on hand at a level has changed.
+    pub(crate) fn moved(
+        &mut self,
+        catalogue: &mut Catalogue,
+        handle: SkuHandle,
+        location: LocationHandle,
+        sequence: Sequence,
+        delta: i64,
+    ) {
+        if delta == 0 {
+            return;
+        }
+        let sku = catalogue.sku_mut(handle);
+        let place = self.ensure(sku, location);
+        let level = self.levels.get_mut(sku.levels as usize + usize::from(place.0));
+        level.newest_movement = self.movements.add(sequence, handle, location, delta, level.newest_movement);
+    }
+
+    /// Sets a level: available changes by a number, as of a sequence.
+    pub(crate) fn set(
+        &mut self,
+        catalogue: &mut Catalogue,
+        handle: SkuHandle,
+        location: LocationHandle,
+        delta: i64,
+        as_of: Sequence,
+    ) -> i64 {
+        let sku = catalogue.sku_mut(handle);
+        let place = self.ensure(sku, location);
+        self.levels.get_mut(sku.levels as usize + usize::from(place.0)).set_as_of = as_of;
+        self.add_available(sku, handle, place, delta)
+    }
+
+    /// Takes units out of what is available and holds them.
     #[inline]
     pub(crate) fn reserve(
         &mut self,
-        catalogue: &Catalogue,
-        sku: SkuHandle,
+        catalogue: &mut Catalogue,
+        handle: SkuHandle,
         location: LocationHandle,
         units: u64,
     ) {
-        let level = self.existing(catalogue, sku, location);
-        assert!(level.available >= units, "oversold: SKU {sku} at location {location}");
-        level.available -= units;
-        level.reserved += units;
+        let sku = catalogue.sku_mut(handle);
+        let place = self.existing(sku, handle, location);
+        let row = self.row_mut(sku, place);
+        let available = row.available();
+        assert!(available >= units as i64, "oversold: SKU {handle} at location {location}");
+        *row = Row::new(location, available - units as i64);
+        self.levels.get_mut(sku.levels as usize + usize::from(place.0)).reserved += units;
     }
 
     /// Commits what was held for an order that is now confirmed.
     pub(crate) fn commit(
         &mut self,
-        catalogue: &Catalogue,
-        sku: SkuHandle,
+        catalogue: &mut Catalogue,
+        handle: SkuHandle,
         location: LocationHandle,
         units: u64,
     ) {
-        let level = self.existing(catalogue, sku, location);
-        assert!(level.reserved >= units, "committed without being held: SKU {sku} at location {location}");
+        let sku = catalogue.sku_mut(handle);
+        let place = self.existing(sku, handle, location);
+        let level = self.levels.get_mut(sku.levels as usize + usize::from(place.0));
+        assert!(level.reserved >= units, "committed without being held: SKU {handle} at location {location}");
         level.reserved -= units;
         level.committed += units;
+    }
+
+    /// Takes units off what is promised at a level, without giving them back to anything.
+    fn unpromise(
+        &mut self,
+        sku: &Sku,
+        handle: SkuHandle,
+        place: LevelPlace,
+        promise: Promise,
+        units: u64,
+    ) -> &mut Level {
+        let level = self.levels.get_mut(sku.levels as usize + usize::from(place.0));
+        let promised = match promise {
+            Promise::Reserved => &mut level.reserved,
+            Promise::Committed => &mut level.committed,
+        };
+        assert!(*promised >= units, "given back without being promised: SKU {handle}");
+        *promised -= units;
+        level
     }
 
     /// Gives back what was promised; what is on hand stays as it is.
     pub(crate) fn release(
         &mut self,
-        catalogue: &Catalogue,
-        sku: SkuHandle,
+        catalogue: &mut Catalogue,
+        handle: SkuHandle,
         location: LocationHandle,
         promise: Promise,
         units: u64,
     ) {
-        let level = self.existing(catalogue, sku, location);
-        let promised = match promise {
-            Promise::Reserved => &mut level.reserved,
-            Promise::Committed => &mut level.committed,
-        };
-        assert!(*promised >= units, "given back without being promised: SKU {sku} at location {location}");
-        *promised -= units;
-        level.available += units;
+        let sku = catalogue.sku_mut(handle);
+        let place = self.existing(sku, handle, location);
+        self.unpromise(sku, handle, place, promise, units);
+        self.add_available(sku, handle, place, units as i64);
+    }
+
+    /// Puts promised units aside as waiting for a check; what is on hand stays as it is.
+    pub(crate) fn set_aside(
+        &mut self,
+        catalogue: &mut Catalogue,
+        handle: SkuHandle,
+        location: LocationHandle,
+        promise: Promise,
+        units: u64,
+    ) {
+        let sku = catalogue.sku_mut(handle);
+        let place = self.existing(sku, handle, location);
+        self.unpromise(sku, handle, place, promise, units).quality_hold += units;
     }
 
     /// Ships committed units: they leave what is on hand.
     pub(crate) fn ship(
         &mut self,
-        catalogue: &Catalogue,
-        sku: SkuHandle,
+        catalogue: &mut Catalogue,
+        handle: SkuHandle,
         location: LocationHandle,
+        sequence: Sequence,
         units: u64,
     ) {
-        let level = self.existing(catalogue, sku, location);
-        assert!(
-            level.committed >= units,
-            "shipped without being committed: SKU {sku} at location {location}"
-        );
-        level.committed -= units;
+        let sku = catalogue.sku_mut(handle);
+        let place = self.existing(sku, handle, location);
+        self.unpromise(sku, handle, place, Promise::Committed, units);
+        self.moved(catalogue, handle, location, sequence, -(units as i64));
     }
 
     /// Restores a level from a snapshot.
-    pub(crate) fn restore(&mut self, catalogue: &mut Catalogue, sku: SkuHandle, saved: &Level) {
-        let level = self.ensure(catalogue, sku, saved.location);
-        *level = Level { next: level.next, ..*saved };
+    pub(crate) fn restore(&mut self, catalogue: &mut Catalogue, handle: SkuHandle, row: Row, saved: &Level) {
+        let sku = catalogue.sku_mut(handle);
+        let place = self.ensure(sku, row.location());
+        *self.row_mut(sku, place) = row;
+        *self.levels.get_mut(sku.levels as usize + usize::from(place.0)) = *saved;
     }
 }

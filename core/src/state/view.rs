@@ -1,12 +1,26 @@
 //! Answering queries from the state.
 
-use orderline_protocol::command::{Command, EntityKind, RawCommand};
-use orderline_protocol::reply::{LevelView, LineView, OrderView, StatusView};
-use orderline_protocol::{LocationHandle, RejectCode, SkuHandle};
+use orderline_protocol::command::{Command, EntityKind, QueryCatalogue, RawCommand};
+use orderline_protocol::event::Allocation;
+use orderline_protocol::lifecycle::{
+    FulfilmentStatus, HoldState, OrderState, PaymentState, PaymentStatus, ReturnStatus, WorkState,
+};
+use orderline_protocol::limits::{CODE_BYTES_MAX, TRACKING_BYTES_MAX};
+use orderline_protocol::reply::{
+    CatalogueEntry, GroupOrderView, GroupView, HoldView, LedgerView, LevelView, LineView, OrderView, RefundView,
+    ReservationView, ReturnView, SettingsView, ShipmentView, StatusView, WorkView,
+};
+use orderline_protocol::{Amount, GroupId, LocationHandle, OrderId, RejectCode, SkuHandle};
 use zerocopy::IntoBytes;
 
+use super::detail::{Detail, Hold, Money};
+use super::groups::Group;
 use super::orders::OrderSlot;
+use super::reservations::Reservation;
 use super::{Accepted, Rejection, State};
+
+/// Entries of a catalogue's page at most: they fit a reply.
+const PAGE_ENTRIES_MAX: u32 = 2_000;
 
 impl State {
     /// Answers a query: the view's bytes are appended to `out`. Speaks of everything up to [`State::sequence`].
@@ -22,96 +36,330 @@ impl State {
         let mut answer = Accepted { sequence: self.sequence, detail: 0, version: 0, state: 0 };
         match command {
             Command::QueryOrder(head) => {
+                let horizon_ms = self.finished.orders_horizon_ms;
                 let Some(slot) = self.orders.find(head.order) else {
-                    return Err(Rejection::new(RejectCode::UnknownOrder));
+                    return Err(not_here(head.order.unix_ms(), horizon_ms, RejectCode::UnknownOrder));
                 };
                 self.view_order(slot, out);
                 let order = self.orders.head(slot);
                 (answer.version, answer.state) = (order.version, order.state() as u8);
-                answer.detail = self.orders.total_minor(slot) as u64;
+                answer.detail = self.orders.cost_minor(slot) as u64;
             }
             Command::QueryStock(head) => {
                 if self.catalogue.sku(head.sku).is_none() {
                     return Err(Rejection::new(RejectCode::UnknownSku).with(head.sku.get().into()));
                 }
                 if !head.location.is_none() && self.catalogue.location(head.location).is_none() {
-                    return Err(Rejection::new(RejectCode::UnknownLocation).about(head.location.get()));
+                    return Err(Rejection::new(RejectCode::UnknownLocation).about(head.location.get().into()));
                 }
-                answer.detail = self.view_levels(head.sku, head.location, out);
+                answer.detail = self.view_levels(head.sku, head.location, out) as u64;
             }
             Command::ResolveCode(head, code) => {
-                let codes = match head.entity {
-                    entity if entity == EntityKind::Seller as u8 => &self.catalogue.seller_codes,
-                    entity if entity == EntityKind::Location as u8 => &self.catalogue.location_codes,
-                    entity if entity == EntityKind::Sku as u8 => &self.catalogue.sku_codes,
-                    _ => return Err(Rejection::new(RejectCode::InvalidField)),
+                let codes = match EntityKind::from_number(head.entity) {
+                    Some(EntityKind::Seller) => &self.catalogue.seller_codes,
+                    Some(EntityKind::Location) => &self.catalogue.location_codes,
+                    Some(EntityKind::Sku) => &self.catalogue.sku_codes,
+                    None => return Err(Rejection::new(RejectCode::InvalidField)),
                 };
                 let handle = codes.find(code).ok_or(Rejection::new(RejectCode::UnknownCode))?;
                 answer.detail = handle.into();
             }
-            Command::QueryStatus(head) => {
-                let counts = self.counts();
-                let hash = if head.with_state_hash == 1 { self.hash().0 } else { 0 };
-                let view = StatusView {
-                    state_hash: hash.into(),
-                    orders_total: counts.orders_total.into(),
-                    orders_open: counts.orders_open.into(),
-                    sellers: counts.sellers.into(),
-                    locations: counts.locations.into(),
-                    skus: counts.skus.into(),
-                    sessions: counts.sessions.into(),
+            Command::QueryStatus(head) => out.extend_from_slice(self.status(head.with_state_hash == 1).as_bytes()),
+            Command::QueryGroup(head) => {
+                let horizon_ms = self.finished.orders_horizon_ms;
+                let Some(group) = self.group_as_it_stands(head.group) else {
+                    return Err(not_here(head.group.unix_ms(), horizon_ms, RejectCode::UnknownGroup));
+                };
+                self.view_group(&group, out);
+                (answer.version, answer.state) = (group.version, group.payment.state() as u8);
+            }
+            Command::QueryReservation(head) => {
+                let horizon_ms = self.finished.reservations_horizon_ms;
+                let Some(slot) = self.reservations.find(head.reservation) else {
+                    let unix_ms = head.reservation.unix_ms();
+                    return Err(not_here(unix_ms, horizon_ms, RejectCode::UnknownReservation));
+                };
+                let reservation = self.reservations.get(slot);
+                view_reservation(reservation, out);
+                (answer.version, answer.state) =
+                    (reservation.head.version.get(), reservation.head.state() as u8);
+            }
+            Command::QueryLedger(head) => {
+                if self.catalogue.seller(head.seller).is_none() {
+                    return Err(Rejection::new(RejectCode::UnknownSeller).about(head.seller.get()));
+                }
+                let ledger = self.ledgers.get(head.seller, head.currency);
+                let view = LedgerView {
+                    seller: head.seller,
+                    currency: head.currency,
+                    reserved: [0; 2],
+                    entry_count: ledger.entry_count.into(),
+                    sales: Amount::new(ledger.sales),
+                    commissions: Amount::new(ledger.commissions),
+                    refunds: Amount::new(ledger.refunds),
+                    reversals: Amount::new(ledger.reversals),
+                    accrued: Amount::new(ledger.accrued),
+                    payable: Amount::new(ledger.payable),
+                    paid: Amount::new(ledger.paid),
                 };
                 out.extend_from_slice(view.as_bytes());
+            }
+            Command::QueryCatalogue(head) => answer.detail = self.view_catalogue(head, out)?.into(),
+            Command::QuerySettings(_) => {
+                let sourcing_count = self.settings.sourcing().count() as u32;
+                let (version, policy) = (self.settings.version, self.settings.policy);
+                let view = SettingsView { version: version.into(), sourcing_count: sourcing_count.into(), policy };
+                out.extend_from_slice(view.as_bytes());
+                self.settings.sourcing().for_each(|rules| out.extend_from_slice(rules.as_bytes()));
+                answer.version = version;
             }
             _ => return Err(Rejection::new(RejectCode::UnknownKind)),
         }
         Ok(answer)
     }
 
-    fn view_order(&self, slot: OrderSlot, out: &mut Vec<u8>) {
-        let head = self.orders.head(slot);
-        let lines = self.orders.lines(slot);
-        let view = OrderView {
-            order: head.id,
-            placed_sequence: head.placed_sequence.into(),
-            buyer: head.buyer,
-            seller: head.seller,
-            currency: head.currency,
-            line_count: head.line_count.into(),
-            placed_unix_s: head.placed_unix_s.into(),
-            shipment_count: head.shipment_count.into(),
-            reserved: [0; 2],
-        };
-        out.extend_from_slice(view.as_bytes());
-        for (index, line) in lines.iter().enumerate() {
-            let view = LineView {
-                line: *line,
-                counters: self.orders.counters(slot, index),
-                location: self.line_location(slot, index),
-            };
-            out.extend_from_slice(view.as_bytes());
+    fn status(&self, with_state_hash: bool) -> StatusView {
+        let counts = self.counts();
+        let hash = if with_state_hash { self.hash().0 } else { 0 };
+        StatusView {
+            state_hash: hash.into(),
+            orders_total: counts.orders_total.into(),
+            orders_open: counts.orders_open.into(),
+            reservations: counts.reservations.into(),
+            orders_horizon_ms: self.finished.orders_horizon_ms.into(),
+            sellers: counts.sellers.into(),
+            locations: counts.locations.into(),
+            skus: counts.skus.into(),
+            sessions: counts.sessions.into(),
         }
     }
 
-    /// The one location that a line has units at; none where it has them at several, or nowhere any more.
-    fn line_location(&self, slot: OrderSlot, line: usize) -> LocationHandle {
-        let Some(detail) = self.orders.detail(slot) else { return self.orders.head(slot).location };
-        let mut of_line = detail.allocations.iter().filter(|part| usize::from(part.line.get()) == line);
-        match (of_line.next(), of_line.next()) {
-            (Some(only), None) => only.location,
-            _ => LocationHandle::NONE,
+    fn view_order(&self, slot: OrderSlot, out: &mut Vec<u8>) {
+        let head = self.orders.head(slot);
+        let whole = Detail::default();
+        let detail = self.orders.detail(slot).unwrap_or(&whole);
+        let (allocations, works) = (self.orders.open_units(slot), self.works(slot));
+        let (shipments, returns) = (&detail.shipments, &detail.returns);
+        let money = &detail.money;
+        let view = OrderView {
+            order: head.id,
+            group: detail.group_of(head.id),
+            placed_sequence: head.placed_sequence.into(),
+            buyer: head.buyer,
+            address: detail.address.into(),
+            total: Amount::new(self.orders.cost_minor(slot)),
+            captured: Amount::new(money.captured),
+            refunded: Amount::new(money.refunded),
+            commission: Amount::new(money.commission),
+            refund_owed: Amount::new(self.refund_owed(slot, 0)),
+            seller: head.seller,
+            placed_unix_s: head.placed_unix_s.into(),
+            currency: head.currency,
+            region: head.region.into(),
+            fulfilment_status: self.fulfilment_status(slot) as u8,
+            payment_status: self.payment_status(slot, detail) as u8,
+            return_status: Self::return_status(detail) as u8,
+            blocked: detail.holds.iter().filter(|hold| is_active(hold)).fold(0, |bits, hold| bits | hold.blocks),
+            line_count: head.line_count.into(),
+            work_count: (works.len() as u16).into(),
+            shipment_count: (shipments.len() as u16).into(),
+            return_count: (returns.len() as u16).into(),
+            refund_count: (detail.refunds.len() as u16).into(),
+            hold_count: (detail.holds.len() as u16).into(),
+            allocation_count: (allocations.len() as u32).into(),
+            shipment_part_count: (shipments.iter().map(|of| of.parts.len()).sum::<usize>() as u32).into(),
+            return_line_count: (returns.iter().map(|of| of.lines.len()).sum::<usize>() as u32).into(),
+        };
+        out.extend_from_slice(view.as_bytes());
+        for (index, line) in self.orders.lines(slot).iter().enumerate() {
+            let (counters, location) = (self.orders.counters(slot, index), location_of(index, &allocations));
+            out.extend_from_slice(LineView { line: *line, counters, location, reserved: [0; 2] }.as_bytes());
         }
+        out.extend_from_slice(allocations.as_bytes());
+        out.extend_from_slice(works.as_bytes());
+        put_parts(detail, out);
+    }
+
+    /// The fulfilment orders of an order: those that are not as they began, and the open ones of a confirmed order.
+    pub(super) fn works(&self, slot: OrderSlot) -> Vec<WorkView> {
+        let view = |location: LocationHandle, state: WorkState, held_from| WorkView {
+            location,
+            state: state as u8,
+            held_from,
+        };
+        let mut works: Vec<WorkView> = self.orders.detail(slot).map_or_else(Vec::new, |detail| {
+            let one = |work: &super::detail::Work| {
+                view(LocationHandle::new(work.location), work.state(), work.held_from)
+            };
+            detail.works.iter().map(one).collect()
+        });
+        if self.orders.head(slot).state() == OrderState::Confirmed {
+            for part in self.orders.open_units(slot) {
+                let place = works.partition_point(|work| work.location < part.location);
+                if works.get(place).is_none_or(|work| work.location != part.location) {
+                    works.insert(place, view(part.location, WorkState::Open, 0));
+                }
+            }
+        }
+        works
+    }
+
+    fn fulfilment_status(&self, slot: OrderSlot) -> FulfilmentStatus {
+        let (mut wanted, mut shipped) = (0_u64, 0_u64);
+        for (index, line) in self.orders.lines(slot).iter().enumerate() {
+            let counters = self.orders.counters(slot, index);
+            wanted += u64::from(line.quantity.get() - counters.cancelled.get());
+            shipped += u64::from(counters.shipped.get());
+        }
+        match shipped {
+            0 => FulfilmentStatus::Unfulfilled,
+            _ if shipped == wanted => FulfilmentStatus::Fulfilled,
+            _ => FulfilmentStatus::PartiallyFulfilled,
+        }
+    }
+
+    fn payment_status(&self, slot: OrderSlot, detail: &Detail) -> PaymentStatus {
+        let Money { captured, refunded, .. } = detail.money;
+        if captured == 0 {
+            let group = self.groups.find(detail.group_of(self.orders.head(slot).id));
+            let state = group.map(|group| self.groups.get(group).payment.state());
+            return match state {
+                Some(PaymentState::Authorized | PaymentState::PartiallyCaptured) => PaymentStatus::Authorized,
+                _ => PaymentStatus::Unpaid,
+            };
+        }
+        match refunded {
+            _ if refunded == captured => PaymentStatus::Refunded,
+            1.. => PaymentStatus::PartiallyRefunded,
+            _ if captured >= self.orders.cost_minor(slot) => PaymentStatus::Paid,
+            _ => PaymentStatus::PartiallyPaid,
+        }
+    }
+
+    fn return_status(detail: &Detail) -> ReturnStatus {
+        if detail.returns.iter().any(super::detail::Return::is_open) {
+            return ReturnStatus::InProgress;
+        }
+        let (mut delivered, mut returned) = (0_u64, 0_u64);
+        for counters in &detail.counters {
+            delivered += u64::from(counters.delivered.get());
+            returned += u64::from(counters.returned.get());
+        }
+        match returned {
+            0 => ReturnStatus::None,
+            _ if returned == delivered => ReturnStatus::Returned,
+            _ => ReturnStatus::PartiallyReturned,
+        }
+    }
+
+    /// A group, or the one that an order placed alone is before money is recorded for it.
+    pub(super) fn group_as_it_stands(&self, id: GroupId) -> Option<Group> {
+        if let Some(slot) = self.groups.find(id) {
+            return Some(self.groups.get(slot).clone());
+        }
+        let order = OrderId::new(id.get());
+        let slot = self.orders.find(order)?;
+        let is_alone = self.orders.detail(slot).is_none_or(|detail| detail.group == 0);
+        let head = self.orders.head(slot);
+        is_alone.then(|| Group {
+            id: id.get(),
+            placed_sequence: head.placed_sequence,
+            digest: head.digest,
+            version: 1,
+            buyer: head.buyer.get(),
+            currency: head.currency.get(),
+            placed_total: self.orders.lines(slot).iter().map(super::checkout::line_value).sum(),
+            orders: vec![order.get()],
+            order_count: 1,
+            payment: super::groups::Payment::default(),
+        })
+    }
+
+    fn view_group(&self, group: &Group, out: &mut Vec<u8>) {
+        let mut orders = Vec::new();
+        for order in group.orders() {
+            let Some(slot) = self.orders.find(order) else { continue };
+            let money = self.orders.detail(slot).map_or_else(Money::default, |detail| detail.money);
+            orders.push(GroupOrderView {
+                order,
+                total: Amount::new(self.orders.cost_minor(slot)),
+                captured: Amount::new(money.captured),
+                refunded: Amount::new(money.refunded),
+                seller: self.orders.head(slot).seller,
+                state: self.orders.head(slot).state() as u8,
+                reserved: [0; 3],
+            });
+        }
+        let sum = |of: fn(&GroupOrderView) -> Amount| Amount::new(orders.iter().map(|order| of(order).minor()).sum());
+        let view = GroupView {
+            group: group.id(),
+            buyer: group.buyer(),
+            total: sum(|order| order.total),
+            authorized: Amount::new(group.payment.authorized),
+            captured: sum(|order| order.captured),
+            refunded: sum(|order| order.refunded),
+            expires_at_us: group.payment.expires_at_us.into(),
+            reference: group.payment.reference.into(),
+            order_count: (orders.len() as u16).into(),
+            payment: group.payment.number.into(),
+            payment_state: group.payment.state() as u8,
+            reserved: 0,
+            currency: group.currency(),
+        };
+        out.extend_from_slice(view.as_bytes());
+        out.extend_from_slice(orders.as_bytes());
+    }
+
+    fn view_catalogue(&self, head: &QueryCatalogue, out: &mut Vec<u8>) -> Result<u32, Rejection> {
+        let catalogue = &self.catalogue;
+        let (codes, len) = match EntityKind::from_number(head.entity) {
+            Some(EntityKind::Seller) => (&catalogue.seller_codes, catalogue.sellers().len()),
+            Some(EntityKind::Location) => (&catalogue.location_codes, catalogue.locations().len()),
+            Some(EntityKind::Sku) => (&catalogue.sku_codes, catalogue.sku_count()),
+            None => return Err(Rejection::new(RejectCode::InvalidField).about(8)),
+        };
+        let wanted = match head.count.get() {
+            0 => PAGE_ENTRIES_MAX,
+            count => count.min(PAGE_ENTRIES_MAX),
+        };
+        let end = head.from.get().saturating_add(wanted).min(len as u32);
+        for handle in head.from.get()..end {
+            let mut entry: CatalogueEntry = zerocopy::FromZeros::new_zeroed();
+            entry.handle = handle.into();
+            let (version, definition) = match EntityKind::from_number(head.entity) {
+                Some(EntityKind::Seller) => {
+                    let seller = &catalogue.sellers()[handle as usize];
+                    (seller.version, seller.definition.as_bytes().to_vec())
+                }
+                Some(EntityKind::Location) => {
+                    let location = &catalogue.locations()[handle as usize];
+                    (location.version, location.definition.as_bytes().to_vec())
+                }
+                _ => {
+                    let version = catalogue.sku(SkuHandle::new(handle)).map_or(0, |sku| sku.version);
+                    (version, catalogue.sku_definition(handle).as_bytes().to_vec())
+                }
+            };
+            entry.version = version.into();
+            entry.definition[..definition.len()].copy_from_slice(&definition);
+            let code = codes.code(handle).unwrap_or_default().as_bytes();
+            entry.code[..code.len().min(CODE_BYTES_MAX)].copy_from_slice(code);
+            out.extend_from_slice(entry.as_bytes());
+        }
+        Ok(if (end as usize) < len { end } else { 0 })
     }
 
     /// Appends the levels and returns what is available over them.
-    fn view_levels(&self, sku: SkuHandle, location: LocationHandle, out: &mut Vec<u8>) -> u64 {
-        let mut available = 0_u64;
-        let levels = self.stock.levels_of(&self.catalogue, sku);
-        for level in levels.filter(|level| location.is_none() || level.location == location) {
+    fn view_levels(&self, handle: SkuHandle, location: LocationHandle, out: &mut Vec<u8>) -> i64 {
+        let mut available = 0_i64;
+        let Some(sku) = self.catalogue.sku(handle) else { return 0 };
+        let levels = self.stock.levels(sku);
+        for (row, level) in levels.filter(|(row, _)| location.is_none() || row.location() == location) {
             let view = LevelView {
-                sku,
-                location: level.location,
-                available: level.available.into(),
+                sku: handle,
+                location: row.location(),
+                reserved_2: [0; 2],
+                available: row.available().into(),
                 reserved: level.reserved.into(),
                 committed: level.committed.into(),
                 safety: level.safety.into(),
@@ -120,8 +368,100 @@ impl State {
                 incoming: level.incoming.into(),
             };
             out.extend_from_slice(view.as_bytes());
-            available = available.saturating_add(level.available);
+            available = available.saturating_add(row.available());
         }
         available
     }
+}
+
+fn is_active(hold: &Hold) -> bool {
+    hold.state() == HoldState::Active
+}
+
+/// What is not in memory: never was, or may have left.
+fn not_here(id_ms: u64, horizon_ms: u64, never: RejectCode) -> Rejection {
+    if horizon_ms > 0 && id_ms <= horizon_ms {
+        Rejection::new(RejectCode::OrderRetired).with(horizon_ms)
+    } else {
+        Rejection::new(never)
+    }
+}
+
+/// The one location that a line has units at; none where it has them at several, or nowhere.
+fn location_of(line: usize, allocations: &[Allocation]) -> LocationHandle {
+    let mut of_line = allocations.iter().filter(|part| usize::from(part.line.get()) == line);
+    match (of_line.next(), of_line.next()) {
+        (Some(only), None) => only.location,
+        _ => LocationHandle::NONE,
+    }
+}
+
+/// Appends shipments, returns, refunds and holds, as the order's view has them.
+fn put_parts(detail: &Detail, out: &mut Vec<u8>) {
+    for (number, shipment) in (1_u16..).zip(&detail.shipments) {
+        let mut tracking = [0; TRACKING_BYTES_MAX];
+        let text = shipment.tracking.as_bytes();
+        tracking[..text.len()].copy_from_slice(text);
+        let view = ShipmentView {
+            number: number.into(),
+            carrier: shipment.carrier.into(),
+            part_count: (shipment.parts.len() as u16).into(),
+            state: shipment.state() as u8,
+            tracking_bytes: text.len() as u8,
+            tracking,
+        };
+        out.extend_from_slice(view.as_bytes());
+    }
+    detail.shipments.iter().for_each(|shipment| out.extend_from_slice(shipment.parts.as_bytes()));
+    for (number, of) in (1_u16..).zip(&detail.returns) {
+        let view = ReturnView {
+            number: number.into(),
+            reason: of.reason.into(),
+            line_count: (of.lines.len() as u16).into(),
+            state: of.state() as u8,
+            is_undelivered: of.is_undelivered.into(),
+        };
+        out.extend_from_slice(view.as_bytes());
+    }
+    detail.returns.iter().for_each(|of| out.extend_from_slice(of.lines.as_bytes()));
+    for (number, refund) in (1_u16..).zip(&detail.refunds) {
+        let view = RefundView {
+            amount: Amount::new(refund.amount),
+            number: number.into(),
+            reason: refund.reason.into(),
+            state: refund.state() as u8,
+            reserved: [0; 3],
+        };
+        out.extend_from_slice(view.as_bytes());
+    }
+    for (number, hold) in (1_u16..).zip(&detail.holds) {
+        let view = HoldView {
+            expires_at_us: hold.expires_at_us.into(),
+            number: number.into(),
+            reason: hold.reason.into(),
+            kind: hold.kind,
+            blocks: hold.blocks,
+            state: hold.state() as u8,
+            reserved: 0,
+        };
+        out.extend_from_slice(view.as_bytes());
+    }
+}
+
+fn view_reservation(reservation: &Reservation, out: &mut Vec<u8>) {
+    let head = &reservation.head;
+    let units: Vec<Allocation> = reservation.units().collect();
+    let view = ReservationView {
+        reservation: head.id,
+        reserved_sequence: head.sequence,
+        buyer: head.buyer,
+        expires_at_us: head.expires_at_us,
+        allocation_count: (units.len() as u32).into(),
+        line_count: (reservation.lines.len() as u16).into(),
+        state: head.state() as u8,
+        reserved: 0,
+    };
+    out.extend_from_slice(view.as_bytes());
+    out.extend_from_slice(reservation.lines.as_bytes());
+    out.extend_from_slice(units.as_bytes());
 }

@@ -2,7 +2,7 @@
 // Each test file uses its own part of this; clippy knows test functions, and not what they share.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
-use orderline_core::state::{Accepted, Parsed};
+use orderline_core::state::{Accepted, Due, Parsed};
 use orderline_core::{Decision, Rejection, Scratch, State};
 use orderline_protocol::command::*;
 use orderline_protocol::event::{EVENT_VERSION, Event};
@@ -16,7 +16,9 @@ pub struct Driver {
     pub state: State,
     pub session: SessionHandle,
     pub request: Request,
-    pub events: Vec<(u16, Vec<u8>)>,
+    /// Recorded time, kind and bytes of every event.
+    pub events: Vec<(i64, u16, Vec<u8>)>,
+    pub now_us: i64,
     scratch: Scratch,
 }
 
@@ -27,6 +29,7 @@ impl Driver {
             session: SessionHandle::NONE,
             request: 0,
             events: Vec::new(),
+            now_us: NOW_US,
             scratch: Scratch::default(),
         };
         driver.session = driver.open_session(1);
@@ -43,17 +46,51 @@ impl Driver {
 
     fn keep(&mut self, kind: u16, event: Vec<u8>) -> Accepted {
         let read = Event::read(kind, EVENT_VERSION, &event).unwrap();
-        let answer = self.state.apply(self.state.sequence() + 1, NOW_US, &read);
-        self.events.push((kind, event));
+        let answer = self.state.apply(self.state.sequence() + 1, self.now_us, &read);
+        self.events.push((self.now_us, kind, event));
         answer
+    }
+
+    /// What must happen before anything else is decided happens.
+    fn refill(&mut self) {
+        let mut event = Vec::new();
+        while let Due::Event(kind) = self.state.decide_refill(&mut self.scratch, &mut event) {
+            self.keep(kind as u16, std::mem::take(&mut event));
+        }
+    }
+
+    /// It is this time now, and what is due happens.
+    pub fn pass_time(&mut self, now_us: i64) {
+        self.now_us = self.now_us.max(now_us);
+        let mut event = Vec::new();
+        loop {
+            match self.state.decide_due(self.now_us, &mut self.scratch, &mut event) {
+                Due::Event(kind) => {
+                    self.keep(kind as u16, std::mem::take(&mut event));
+                    self.refill();
+                }
+                Due::Searching => {}
+                Due::Nothing => break,
+            }
+        }
+    }
+
+    /// Runs a command at a time, without passing it: what is due stays due.
+    pub fn run_at(&mut self, now_us: i64, command: &Command<'_>) -> Result<Accepted, Rejection> {
+        self.now_us = self.now_us.max(now_us);
+        self.run(command)
     }
 
     /// Sends bytes of a command as they would come from a frame.
     pub fn send(&mut self, session: SessionHandle, bytes: &[u8]) -> Result<Accepted, Rejection> {
         let raw = RawCommand::take(&mut &bytes[..]).unwrap();
         let mut event = Vec::new();
-        match self.state.decide(session, &Parsed::new(raw), &mut self.scratch, &mut event) {
-            Decision::Event(kind) => Ok(self.keep(kind as u16, event)),
+        match self.state.decide(session, self.now_us, &Parsed::new(raw), &mut self.scratch, &mut event) {
+            Decision::Event(kind) => {
+                let answer = self.keep(kind as u16, event);
+                self.refill();
+                Ok(answer)
+            }
             Decision::Before(answer) => Ok(answer),
             Decision::Rejected(rejection) => {
                 assert!(event.is_empty(), "a rejection writes no event");
@@ -81,21 +118,21 @@ impl Driver {
             commission_bp: 1_000.into(),
             standing: 1,
             code_bytes: code.len() as u8,
-            reserved: [0; 4],
+            expected_version: 0.into(),
         };
         SellerHandle::new(self.run(&Command::DefineSeller(&head, code)).unwrap().detail as u32)
     }
 
     pub fn location(&mut self, code: &str, priority: u32) -> LocationHandle {
         let head = DefineLocation {
-            region: 1.into(),
             priority: priority.into(),
             daily_capacity: 0.into(),
+            expected_version: 0.into(),
+            region: 1.into(),
             standing: 1,
             code_bytes: code.len() as u8,
-            reserved: [0; 2],
         };
-        LocationHandle::new(self.run(&Command::DefineLocation(&head, code)).unwrap().detail as u32)
+        LocationHandle::new(self.run(&Command::DefineLocation(&head, code)).unwrap().detail as u16)
     }
 
     pub fn sku(&mut self, code: &str, seller: SellerHandle) -> SkuHandle {
@@ -105,7 +142,7 @@ impl Driver {
             currency: CurrencyCode::NONE,
             standing: 1,
             code_bytes: code.len() as u8,
-            reserved: [0; 4],
+            expected_version: 0.into(),
         };
         SkuHandle::new(self.run(&Command::DefineSku(&head, code)).unwrap().detail as u32)
     }
@@ -114,10 +151,10 @@ impl Driver {
         let head = ReceiveStock {
             sku,
             location,
+            from_incoming: 0,
+            reserved: 0,
             quantity: units.into(),
-            reference: 0.into(),
-            reason: 0.into(),
-            reserved: [0; 6],
+            cause: CAUSE,
         };
         self.run(&Command::ReceiveStock(&head)).unwrap();
     }
@@ -136,8 +173,21 @@ impl Driver {
         self.run(&Command::CancelLines(&moving(order, lines), lines))
     }
 
-    pub fn deliver(&mut self, order: u128, lines: &[LineQuantity]) -> Result<Accepted, Rejection> {
-        self.run(&Command::DeliverLines(&moving(order, lines), lines))
+    /// Says what happened to a package.
+    pub fn shipment(
+        &mut self,
+        order: u128,
+        shipment: u16,
+        step: ShipmentStep,
+    ) -> Result<Accepted, Rejection> {
+        let head = UpdateShipment {
+            order: OrderId::new(order),
+            expected_version: 0.into(),
+            shipment: shipment.into(),
+            step: step as u8,
+            reserved: 0,
+        };
+        self.run(&Command::UpdateShipment(&head))
     }
 
     pub fn ship(&mut self, order: u128, lines: &[LineQuantity]) -> Result<Accepted, Rejection> {
@@ -157,7 +207,7 @@ impl Driver {
             line_count: (lines.len() as u16).into(),
             carrier: 7.into(),
             tracking_bytes: 4,
-            reserved: [0; 3],
+            is_sent: 1,
         };
         self.run(&Command::ShipLines(&head, lines, "1Z99"))
     }
@@ -169,15 +219,15 @@ impl Driver {
 
     pub fn order(&self, order: u128) -> (OrderView, Vec<LineView>) {
         let view = self.query(&Command::QueryOrder(&QueryOrder { order: OrderId::new(order) })).unwrap();
-        let (head, lines) = OrderView::read(&view).unwrap();
-        (*head, lines.to_vec())
+        let parts = OrderView::read(&view).unwrap();
+        (*parts.head, parts.lines.to_vec())
     }
 
     /// Applies the kept events to a fresh state.
     pub fn replayed(&self, seed: u64) -> State {
         let mut state = State::new(seed);
-        for (index, (kind, event)) in self.events.iter().enumerate() {
-            state.apply(index as u64 + 1, NOW_US, &Event::read(*kind, EVENT_VERSION, event).unwrap());
+        for (index, (at_us, kind, event)) in self.events.iter().enumerate() {
+            state.apply(index as u64 + 1, *at_us, &Event::read(*kind, EVENT_VERSION, event).unwrap());
         }
         state
     }
@@ -203,8 +253,17 @@ pub fn placement(order: u128, lines: usize) -> PlaceOrder {
         seller: SellerHandle::new(0),
         currency: CurrencyCode::new(826),
         line_count: (lines as u16).into(),
+        region: 0.into(),
     }
 }
+
+/// A cause that says nothing.
+pub const CAUSE: Cause = Cause {
+    reference: zerocopy::little_endian::U64::ZERO,
+    actor: zerocopy::little_endian::U32::ZERO,
+    reason: zerocopy::little_endian::U16::ZERO,
+    reserved: [0; 2],
+};
 
 pub fn moving(order: u128, lines: &[LineQuantity]) -> MoveLines {
     MoveLines {

@@ -56,10 +56,13 @@ shapes! {
         pub orders_horizon_ms: U64,
         /// The same of reservations.
         pub reservations_horizon_ms: U64,
-        /// Entries that follow, at least one.
+        /// Entries that follow.
         pub retired_count: U16,
+        /// Entries taken off the front of the queue of what finished; those that are not among what follows still had
+        /// something standing, and come back to the queue when that has ended.
+        pub examined_count: U16,
         /// Zeros.
-        pub reserved: [u8; 6],
+        pub reserved: [u8; 4],
     }
 
     /// What left memory.

@@ -1,0 +1,309 @@
+//! Care for placed orders: confirm, edit, cancel, hold.
+
+use orderline_protocol::command::{
+    ConfirmOrder, EditAddress, EditLine, LineQuantity, MoveLines, PlaceHold, ReleaseHold,
+};
+use orderline_protocol::event::{
+    AddressEdited, Allocation, Event, EventKind, HoldPlaced, HoldReleased, LineEdited, LinesCancelled,
+    OrderConfirmed, OrderState, Origin,
+};
+use orderline_protocol::lifecycle::{Action, blocks};
+use orderline_protocol::{LocationHandle, RejectCode};
+
+use super::apply::{Effect, state_in};
+use super::decide::{Refusable, Scratch, check_zeros, write};
+use super::orders::{OrderSlot, Orders, Stage};
+use super::{Rejection, State};
+
+impl State {
+    #[inline]
+    pub(super) fn decide_confirm(
+        &self,
+        origin: Origin,
+        head: &ConfirmOrder,
+        out: &mut Vec<u8>,
+    ) -> Refusable<EventKind> {
+        check_zeros(&head.reserved, 20)?;
+        self.order_for(head.order, head.expected_version.get(), Action::Confirm, blocks::CONFIRM)?;
+        Ok(write(Event::OrderConfirmed(&OrderConfirmed { origin, order: head.order }), out))
+    }
+
+    pub(super) fn decide_cancel(
+        &self,
+        origin: Origin,
+        head: &MoveLines,
+        lines: &[LineQuantity],
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) -> Refusable<EventKind> {
+        let slot = self.order_for(head.order, head.expected_version.get(), Action::Cancel, blocks::CANCEL)?;
+        let is_all = self.open_moves(slot, lines, LocationHandle::NONE, scratch)?;
+        let moves: &[Allocation] = if is_all { &[] } else { &scratch.moves };
+        let value = self.value_of(slot, &scratch.moves);
+        let event = LinesCancelled {
+            origin,
+            order: head.order,
+            state: self.state_after_cancel(slot, is_all) as u8,
+            reserved: 0,
+            reason: head.reason,
+            move_count: (moves.len() as u32).into(),
+            refund_owed: orderline_protocol::Amount::new(self.refund_owed(slot, value)),
+        };
+        Ok(write(Event::LinesCancelled(&event, moves), out))
+    }
+
+    /// What units of an order cost.
+    pub(super) fn value_of(&self, slot: OrderSlot, moves: &[Allocation]) -> i64 {
+        let lines = self.orders.lines(slot);
+        let of_part = |part: &Allocation| {
+            lines[usize::from(part.line.get())].unit_price.minor() * i64::from(part.quantity.get())
+        };
+        moves.iter().map(of_part).sum()
+    }
+
+    /// What a buyer is owed back when an order costs `less` less than it does now.
+    pub(super) fn refund_owed(&self, slot: OrderSlot, less: i64) -> i64 {
+        let Some(detail) = self.orders.detail(slot) else { return 0 };
+        let money = &detail.money;
+        (money.refundable() - (self.orders.cost_minor(slot) - less)).max(0)
+    }
+
+    /// Nothing left of it: cancelled. Nothing left to ship or to arrive: completed. Else as it was.
+    fn state_after_cancel(&self, slot: OrderSlot, is_all: bool) -> OrderState {
+        let state = self.orders.head(slot).state();
+        if !is_all || self.has_packed(slot) {
+            return state;
+        }
+        match (self.orders.shipped_units(slot), self.units_on_the_way(slot)) {
+            (0, _) => OrderState::Cancelled,
+            (_, 0) => OrderState::Completed,
+            _ => state,
+        }
+    }
+
+    /// Finds the units to take off an order's open ones, packed ones left aside, into the scratch's moves: as the lines say
+    /// (all that a line has where none is named; backordered units, location NONE, first, if `location` is NONE), at one
+    /// location or wherever they are. Says whether that is all that is open and unpacked.
+    pub(super) fn open_moves(
+        &self,
+        slot: OrderSlot,
+        lines: &[LineQuantity],
+        location: LocationHandle,
+        scratch: &mut Scratch,
+    ) -> Refusable<bool> {
+        let line_count = self.orders.lines(slot).len();
+        self.sum_per_line(slot, lines, line_count, scratch)?;
+        let open = self.movable_units(slot, location);
+        scratch.moves.clear();
+        for unit in &open {
+            let line = usize::from(unit.line.get());
+            let units = if lines.is_empty() {
+                unit.quantity.get()
+            } else {
+                let units = unit.quantity.get().min(scratch.wanted[line]);
+                scratch.wanted[line] -= units;
+                units
+            };
+            if units > 0 {
+                scratch.moves.push(Allocation { quantity: units.into(), ..*unit });
+            }
+        }
+        if let Some(line) = scratch.wanted.iter().position(|&left| left > 0) {
+            let of_line = |part: &&Allocation| usize::from(part.line.get()) == line;
+            let there: u64 =
+                scratch.moves.iter().filter(of_line).map(|part| u64::from(part.quantity.get())).sum();
+            return Err(self.refuse(slot, RejectCode::QuantityNotThere).about(line as u32).with(there));
+        }
+        if scratch.moves.is_empty() {
+            return Err(self.refuse(slot, RejectCode::NothingToDo));
+        }
+        Ok(location.is_none() && scratch.moves == open)
+    }
+
+    /// An order's units that can be moved: line by line, backordered ones first (location NONE; only if `location` is NONE),
+    /// then those at `location` (NONE: at each), less what is packed there.
+    pub(super) fn movable_units(&self, slot: OrderSlot, location: LocationHandle) -> Vec<Allocation> {
+        let mut units = Vec::new();
+        let mut open = self.orders.open_units(slot).into_iter().peekable();
+        let detail = self.orders.detail(slot);
+        for line in 0..self.orders.lines(slot).len() as u16 {
+            let backordered = self.orders.counters(slot, line.into()).backordered;
+            if location.is_none() && backordered.get() > 0 {
+                units.push(Allocation { line: line.into(), location, quantity: backordered });
+            }
+            while let Some(part) = open.next_if(|part| part.line.get() == line) {
+                let packed = detail.map_or(0, |detail| detail.packed(line, part.location));
+                let quantity = part.quantity.get() - packed;
+                if quantity > 0 && (location.is_none() || part.location == location) {
+                    units.push(Allocation { quantity: quantity.into(), ..part });
+                }
+            }
+        }
+        units
+    }
+
+    /// Puts the units wanted of each line into the scratch; each line may be named once.
+    pub(super) fn sum_per_line(
+        &self,
+        slot: OrderSlot,
+        lines: &[LineQuantity],
+        line_count: usize,
+        scratch: &mut Scratch,
+    ) -> Refusable<()> {
+        scratch.wanted.clear();
+        scratch.wanted.resize(line_count, 0);
+        for line in lines {
+            let index = u32::from(line.line.get());
+            let refuse = |code| Err(self.refuse(slot, code).about(index));
+            check_zeros(&line.reserved, 0)?;
+            let Some(wanted) = scratch.wanted.get_mut(index as usize) else {
+                return refuse(RejectCode::UnknownLine);
+            };
+            if line.quantity.get() == 0 {
+                return refuse(RejectCode::ZeroQuantity);
+            }
+            if *wanted != 0 {
+                return refuse(RejectCode::LineRepeated);
+            }
+            *wanted = line.quantity.get();
+        }
+        Ok(())
+    }
+
+    pub(super) fn apply_confirmed(&mut self, head: &OrderConfirmed) -> Effect {
+        let slot = self.order_of(head.order);
+        if self.orders.is_whole(slot) {
+            let location = self.orders.head(slot).location;
+            for line in 0..self.orders.lines(slot).len() {
+                let of = self.orders.lines(slot)[line];
+                self.stock.commit(&mut self.catalogue, of.sku, location, of.quantity.get().into());
+            }
+            self.orders.set_stage(slot, Stage::Allocated);
+        } else {
+            for part in self.orders.open_units(slot) {
+                let sku = self.orders.lines(slot)[usize::from(part.line.get())].sku;
+                self.stock.commit(&mut self.catalogue, sku, part.location, part.quantity.get().into());
+            }
+            for counters in &mut self.orders.part(slot).counters {
+                counters.allocated += counters.reserved.get();
+                counters.reserved = 0.into();
+            }
+        }
+        self.move_state(0, slot, Action::Confirm, OrderState::Confirmed);
+        self.order_effect(slot, 0)
+    }
+
+    pub(super) fn apply_cancelled(
+        &mut self,
+        at_us: i64,
+        head: &LinesCancelled,
+        moves: &[Allocation],
+    ) -> Effect {
+        let slot = self.order_of(head.order);
+        let all;
+        let moved = if moves.is_empty() {
+            all = self.movable_units(slot, LocationHandle::NONE);
+            &all
+        } else {
+            moves
+        };
+        let value = self.value_of(slot, moved);
+        self.give_back(slot, moved);
+        let to = state_in(head.state);
+        self.move_state(at_us, slot, Action::Cancel, to);
+        self.order_effect(slot, value as u64)
+    }
+
+    /// Takes units off an order's open ones and gives their stock back: they count as cancelled.
+    pub(super) fn give_back(&mut self, slot: OrderSlot, moved: &[Allocation]) {
+        let state = self.orders.head(slot).state();
+        let promise = Orders::promise(state);
+        for part in moved.iter().filter(|part| !part.location.is_none()) {
+            let sku = self.orders.lines(slot)[usize::from(part.line.get())].sku;
+            self.stock.release(&mut self.catalogue, sku, part.location, promise, part.quantity.get().into());
+        }
+        if self.orders.is_whole(slot) && moved == self.orders.open_units(slot) {
+            self.orders.set_stage(slot, Stage::Cancelled);
+            self.work_taken_away(slot, moved);
+            return;
+        }
+        for part in moved {
+            let line = usize::from(part.line.get());
+            if part.location.is_none() {
+                self.wait_no_more(slot, line, part.quantity.get());
+            }
+            let detail = self.orders.part(slot);
+            let counters = &mut detail.counters[line];
+            let held = match state {
+                _ if part.location.is_none() => &mut counters.backordered,
+                OrderState::Pending => &mut counters.reserved,
+                _ => &mut counters.allocated,
+            };
+            *held -= part.quantity.get();
+            counters.cancelled += part.quantity.get();
+            if !part.location.is_none() {
+                detail.take(part);
+            }
+        }
+        self.work_taken_away(slot, moved);
+    }
+}
+
+/// Rooms that are being built.
+#[allow(clippy::unused_self, clippy::too_many_arguments)]
+impl State {
+    pub(super) fn decide_edit_line(
+        &self,
+        _origin: Origin,
+        _now_us: i64,
+        _head: &EditLine,
+        _scratch: &mut Scratch,
+        _out: &mut Vec<u8>,
+    ) -> Refusable<EventKind> {
+        Err(Rejection::new(RejectCode::UnknownKind))
+    }
+
+    pub(super) fn decide_edit_address(
+        &self,
+        _origin: Origin,
+        _head: &EditAddress,
+        _out: &mut Vec<u8>,
+    ) -> Refusable<EventKind> {
+        Err(Rejection::new(RejectCode::UnknownKind))
+    }
+
+    pub(super) fn decide_hold(
+        &self,
+        _origin: Origin,
+        _now_us: i64,
+        _head: &PlaceHold,
+        _out: &mut Vec<u8>,
+    ) -> Refusable<EventKind> {
+        Err(Rejection::new(RejectCode::UnknownKind))
+    }
+
+    pub(super) fn decide_release_hold(
+        &self,
+        _origin: Origin,
+        _head: &ReleaseHold,
+        _out: &mut Vec<u8>,
+    ) -> Refusable<EventKind> {
+        Err(Rejection::new(RejectCode::UnknownKind))
+    }
+
+    pub(super) fn apply_line_edited(&mut self, _at_us: i64, _head: &LineEdited, _moves: &[Allocation]) -> Effect {
+        panic!("event {} is of a kind that is not decided yet", self.sequence)
+    }
+
+    pub(super) fn apply_address_edited(&mut self, _head: &AddressEdited) -> Effect {
+        panic!("event {} is of a kind that is not decided yet", self.sequence)
+    }
+
+    pub(super) fn apply_hold_placed(&mut self, _head: &HoldPlaced) -> Effect {
+        panic!("event {} is of a kind that is not decided yet", self.sequence)
+    }
+
+    pub(super) fn apply_hold_released(&mut self, _at_us: i64, _head: &HoldReleased) -> Effect {
+        panic!("event {} is of a kind that is not decided yet", self.sequence)
+    }
+}

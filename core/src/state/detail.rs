@@ -1,0 +1,312 @@
+//! What an order has beyond its head and lines once it needs more: counters and allocations when its units have parted,
+//! and its work, packages, returns, refunds, holds and money.
+
+use orderline_protocol::OrderId;
+use orderline_protocol::command::LineQuantity;
+use orderline_protocol::event::Allocation;
+use orderline_protocol::lifecycle::{HoldState, RefundState, ReturnState, ShipmentState, WorkState};
+use orderline_protocol::reply::LineCounters;
+use orderline_protocol::{GroupId, LocationHandle};
+use serde::{Deserialize, Serialize};
+
+use super::timers::TimerSlot;
+
+/// Lists of plain structures as bytes, for snapshots and hashes.
+mod plain {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+    pub(super) fn serialize<T: IntoBytes + Immutable, S: Serializer>(
+        list: &[T],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(list.as_bytes())
+    }
+
+    pub(super) fn deserialize<'de, T: FromBytes + Clone, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<T>, D::Error> {
+        let bytes = Vec::<u8>::deserialize(deserializer)?;
+        if !bytes.len().is_multiple_of(size_of::<T>()) {
+            return Err(serde::de::Error::custom("a list does not hold whole entries"));
+        }
+        let entry = |entry| match T::read_from_bytes(entry) {
+            Ok(entry) => Ok(entry),
+            Err(_) => Err(serde::de::Error::custom("an entry has another length")),
+        };
+        bytes.chunks_exact(size_of::<T>()).map(entry).collect()
+    }
+}
+
+/// See the page.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Detail {
+    /// Where the units of each line are; empty while the order is whole (its stage tells).
+    #[serde(with = "plain")]
+    pub(crate) counters: Vec<LineCounters>,
+    /// Units of lines that are reserved or allocated at locations, packed ones included: sorted by line and location,
+    /// none of quantity zero. Empty while the order is whole.
+    #[serde(with = "plain")]
+    pub(crate) allocations: Vec<Allocation>,
+    /// The group that it was placed in; 0: alone.
+    pub(crate) group: u128,
+    pub(crate) address: u64,
+    pub(crate) money: Money,
+    /// Fulfilment orders that are not as they began: by location. One that is not here, and whose location has units of
+    /// the confirmed order, is open.
+    pub(crate) works: Vec<Work>,
+    /// By number, from 1.
+    pub(crate) shipments: Vec<Shipment>,
+    pub(crate) returns: Vec<Return>,
+    pub(crate) refunds: Vec<Refund>,
+    pub(crate) holds: Vec<Hold>,
+}
+
+/// An order's share of its group's money, in minor units.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Money {
+    pub(crate) captured: i64,
+    pub(crate) refunded: i64,
+    /// Refunds that were asked for and have not ended.
+    pub(crate) refunds_pending: i64,
+    /// The commission kept: taken less reversed.
+    pub(crate) commission: i64,
+    /// The seller's rate at the first capture.
+    pub(crate) commission_bp: u16,
+}
+
+impl Money {
+    /// What can still be refunded.
+    pub(crate) fn refundable(&self) -> i64 {
+        self.captured - self.refunded - self.refunds_pending
+    }
+
+    /// What the marketplace keeps of the order now: the rest of the division is the seller's.
+    pub(crate) fn commission_due(&self) -> i64 {
+        let kept = i128::from(self.captured - self.refunded) * i128::from(self.commission_bp) / 10_000;
+        kept as i64
+    }
+
+    /// What the seller has of it: sales less commissions less refunds plus reversals.
+    pub(crate) fn of_seller(&self) -> i64 {
+        self.captured - self.refunded - self.commission
+    }
+}
+
+/// A fulfilment order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Work {
+    pub(crate) location: u16,
+    /// A [`WorkState`].
+    state: u8,
+    /// On hold: the [`WorkState`] that it goes back to; else 0.
+    pub(crate) held_from: u8,
+    /// Something of the order has shipped from here.
+    pub(crate) has_shipped: bool,
+}
+
+impl Work {
+    pub(crate) fn new(location: LocationHandle, state: WorkState) -> Self {
+        Self { location: location.get(), state: state as u8, held_from: 0, has_shipped: false }
+    }
+
+    pub(crate) fn state(&self) -> WorkState {
+        state_of(WorkState::from_number(self.state), self.state)
+    }
+
+    pub(crate) fn set_state(&mut self, state: WorkState) {
+        self.state = state as u8;
+    }
+}
+
+/// A package.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Shipment {
+    state: u8,
+    pub(crate) carrier: u16,
+    pub(crate) tracking: String,
+    /// Units of lines from locations.
+    #[serde(with = "plain")]
+    pub(crate) parts: Vec<Allocation>,
+}
+
+impl Shipment {
+    pub(crate) fn new(state: ShipmentState, carrier: u16, tracking: &str, parts: Vec<Allocation>) -> Self {
+        Self { state: state as u8, carrier, tracking: tracking.to_owned(), parts }
+    }
+
+    pub(crate) fn state(&self) -> ShipmentState {
+        state_of(ShipmentState::from_number(self.state), self.state)
+    }
+
+    pub(crate) fn set_state(&mut self, state: ShipmentState) {
+        self.state = state as u8;
+    }
+}
+
+/// A return.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Return {
+    state: u8,
+    /// A package that came back undelivered.
+    pub(crate) is_undelivered: bool,
+    pub(crate) reason: u16,
+    #[serde(with = "plain")]
+    pub(crate) lines: Vec<LineQuantity>,
+}
+
+impl Return {
+    pub(crate) fn new(state: ReturnState, is_undelivered: bool, reason: u16, lines: Vec<LineQuantity>) -> Self {
+        Self { state: state as u8, is_undelivered, reason, lines }
+    }
+
+    pub(crate) fn state(&self) -> ReturnState {
+        state_of(ReturnState::from_number(self.state), self.state)
+    }
+
+    pub(crate) fn set_state(&mut self, state: ReturnState) {
+        self.state = state as u8;
+    }
+
+    /// Whether its goods are still to come.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.state(), ReturnState::Requested | ReturnState::Approved)
+    }
+}
+
+/// A refund.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Refund {
+    pub(crate) amount: i64,
+    pub(crate) reason: u16,
+    state: u8,
+}
+
+impl Refund {
+    pub(crate) fn new(amount: i64, reason: u16) -> Self {
+        Self { amount, reason, state: RefundState::Pending as u8 }
+    }
+
+    pub(crate) fn state(&self) -> RefundState {
+        state_of(RefundState::from_number(self.state), self.state)
+    }
+
+    pub(crate) fn set_state(&mut self, state: RefundState) {
+        self.state = state as u8;
+    }
+}
+
+/// A hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Hold {
+    /// 0: never.
+    pub(crate) expires_at_us: i64,
+    pub(crate) reason: u16,
+    pub(crate) kind: u8,
+    pub(crate) blocks: u8,
+    state: u8,
+    #[serde(skip)]
+    pub(crate) timer: HoldTimer,
+}
+
+/// A hold's timer: where it stands is no part of what the hold is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct HoldTimer(pub(crate) TimerSlot);
+
+impl PartialEq for HoldTimer {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for HoldTimer {}
+
+impl Hold {
+    pub(crate) fn new(kind: u8, blocks: u8, reason: u16, expires_at_us: i64) -> Self {
+        let timer = HoldTimer::default();
+        Self { expires_at_us, reason, kind, blocks, state: HoldState::Active as u8, timer }
+    }
+
+    pub(crate) fn state(&self) -> HoldState {
+        state_of(HoldState::from_number(self.state), self.state)
+    }
+
+    pub(crate) fn set_state(&mut self, state: HoldState) {
+        self.state = state as u8;
+    }
+}
+
+/// A state that was written by this program.
+fn state_of<T>(state: Option<T>, number: u8) -> T {
+    match state {
+        Some(state) => state,
+        None => panic!("there is no state {number}"),
+    }
+}
+
+impl Detail {
+    /// The group of the order with this id.
+    pub(crate) fn group_of(&self, order: OrderId) -> GroupId {
+        if self.group == 0 { order.into() } else { GroupId::new(self.group) }
+    }
+
+    /// The fulfilment order of a location, if it is not as it began.
+    pub(crate) fn work(&self, location: LocationHandle) -> Option<&Work> {
+        self.works.iter().find(|work| work.location == location.get())
+    }
+
+    /// The fulfilment order of a location, made open if it was as it began.
+    pub(crate) fn work_mut(&mut self, location: LocationHandle) -> &mut Work {
+        let place = self.works.partition_point(|work| work.location < location.get());
+        if self.works.get(place).is_none_or(|work| work.location != location.get()) {
+            self.works.insert(place, Work::new(location, WorkState::Open));
+        }
+        &mut self.works[place]
+    }
+
+    /// Whether a location has refused this order's work.
+    pub(crate) fn has_rejected(&self, location: LocationHandle) -> bool {
+        self.work(location).is_some_and(|work| work.state() == WorkState::Rejected)
+    }
+
+    /// The units of a line at a location that are packed and have not left.
+    pub(crate) fn packed(&self, line: u16, location: LocationHandle) -> u32 {
+        let created = self.shipments.iter().filter(|shipment| shipment.state() == ShipmentState::Created);
+        let parts = created.flat_map(|shipment| &shipment.parts);
+        let of_line = parts.filter(|part| part.line.get() == line && part.location == location);
+        of_line.map(|part| part.quantity.get()).sum()
+    }
+
+    /// Adds units of a line at a location.
+    pub(crate) fn allocate(&mut self, part: &Allocation) {
+        let key = |of: &Allocation| (of.line.get(), of.location.get());
+        let place = self.allocations.partition_point(|of| key(of) < key(part));
+        match self.allocations.get_mut(place) {
+            Some(of) if key(of) == key(part) => of.quantity += part.quantity,
+            _ => self.allocations.insert(place, *part),
+        }
+    }
+
+    /// Takes units of a line off a location.
+    ///
+    /// # Panics
+    /// If they are not there.
+    pub(crate) fn take(&mut self, part: &Allocation) {
+        let is_same = |of: &Allocation| of.line == part.line && of.location == part.location;
+        let Some(place) = self.allocations.iter().position(is_same) else {
+            panic!("units move that were not allocated: line {} at {}", part.line, part.location);
+        };
+        // Subtraction is checked: overflow checks stay on in release.
+        self.allocations[place].quantity -= part.quantity;
+        if self.allocations[place].quantity.get() == 0 {
+            self.allocations.remove(place);
+        }
+    }
+
+    /// Whether something of it still stands that a finished order must not be forgotten with.
+    pub(crate) fn has_something_standing(&self) -> bool {
+        self.holds.iter().any(|hold| hold.state() == HoldState::Active)
+            || self.refunds.iter().any(|refund| refund.state() == RefundState::Pending)
+            || self.returns.iter().any(|of| of.is_open() || of.state() == ReturnState::Received)
+    }
+}

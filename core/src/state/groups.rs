@@ -1,0 +1,156 @@
+//! Order groups: one checkout of one buyer, and its payment. An order placed alone is a group under its own id; its group
+//! comes to be when money is first recorded for it.
+
+use orderline_protocol::lifecycle::PaymentState;
+use orderline_protocol::{BuyerId, CurrencyCode, GroupId, OrderId, Sequence};
+use serde::{Deserialize, Serialize};
+
+use super::id_table::{IdHash, IdTable};
+use super::slab::Slab;
+use super::timers::TimerSlot;
+
+/// A group.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Group {
+    pub(crate) id: u128,
+    /// Where it was placed; for an order alone, where that was.
+    pub(crate) placed_sequence: Sequence,
+    /// The digest of the checkout; for an order alone, of its placement.
+    pub(crate) digest: u32,
+    pub(crate) version: u32,
+    pub(crate) buyer: u64,
+    pub(crate) currency: u16,
+    /// What its orders cost when they were placed.
+    pub(crate) placed_total: i64,
+    /// Its orders, as they were placed. One that has left memory is still here.
+    pub(crate) orders: Vec<u128>,
+    /// Orders that are still in memory.
+    pub(crate) order_count: u32,
+    pub(crate) payment: Payment,
+}
+
+impl Group {
+    pub(crate) fn id(&self) -> GroupId {
+        GroupId::new(self.id)
+    }
+
+    pub(crate) fn buyer(&self) -> BuyerId {
+        BuyerId::new(self.buyer)
+    }
+
+    pub(crate) fn currency(&self) -> CurrencyCode {
+        CurrencyCode::new(self.currency)
+    }
+
+    /// Its orders' ids, as they were placed.
+    pub(crate) fn orders(&self) -> impl Iterator<Item = OrderId> {
+        self.orders.iter().map(|&id| OrderId::new(id))
+    }
+}
+
+/// The newest payment of a group, in minor units.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Payment {
+    /// Attempts so far; 0: none yet.
+    pub(crate) number: u16,
+    state: u8,
+    /// What is promised, captures included.
+    pub(crate) authorized: i64,
+    /// Captured by this payment.
+    pub(crate) captured: i64,
+    /// When the promise lapses; 0: never.
+    pub(crate) expires_at_us: i64,
+    /// The payment service's number.
+    pub(crate) reference: u64,
+    #[serde(skip)]
+    pub(crate) timer: PaymentTimer,
+}
+
+/// A payment's timer: where it stands is no part of what the payment is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct PaymentTimer(pub(crate) TimerSlot);
+
+impl PartialEq for PaymentTimer {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Default for Payment {
+    fn default() -> Self {
+        Self {
+            number: 0,
+            state: PaymentState::Pending as u8,
+            authorized: 0,
+            captured: 0,
+            expires_at_us: 0,
+            reference: 0,
+            timer: PaymentTimer::default(),
+        }
+    }
+}
+
+impl Payment {
+    pub(crate) fn state(&self) -> PaymentState {
+        match PaymentState::from_number(self.state) {
+            Some(state) => state,
+            None => panic!("there is no payment state {}", self.state),
+        }
+    }
+
+    pub(crate) fn set_state(&mut self, state: PaymentState) {
+        self.state = state as u8;
+    }
+}
+
+/// All groups.
+pub(crate) struct Groups {
+    ids: IdTable,
+    groups: Slab<Box<Group>>,
+}
+
+/// Which group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct GroupSlot(u32);
+
+impl Groups {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { ids: IdTable::new(seed), groups: Slab::default() }
+    }
+
+    fn hash(&self, id: u128) -> IdHash {
+        self.ids.hash(id)
+    }
+
+    pub(crate) fn find(&self, id: GroupId) -> Option<GroupSlot> {
+        let is_it = |slot| self.groups.get(slot).id == id.get();
+        self.ids.find(self.hash(id.get()), is_it).map(GroupSlot)
+    }
+
+    pub(crate) fn get(&self, slot: GroupSlot) -> &Group {
+        self.groups.get(slot.0)
+    }
+
+    pub(crate) fn get_mut(&mut self, slot: GroupSlot) -> &mut Group {
+        self.groups.get_mut(slot.0)
+    }
+
+    /// Adds a group whose id is not there yet.
+    pub(crate) fn insert(&mut self, group: Group) -> GroupSlot {
+        let hash = self.hash(group.id);
+        let slot = self.groups.insert(Box::new(group));
+        self.ids.insert(hash, slot);
+        GroupSlot(slot)
+    }
+
+    pub(crate) fn remove(&mut self, slot: GroupSlot) -> Group {
+        let group = self.groups.remove(slot.0);
+        self.ids.remove(self.hash(group.id), slot.0);
+        *group
+    }
+
+    /// Every group, in no order that means anything.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Group> {
+        self.groups.iter().map(|group| &**group)
+    }
+}

@@ -1,0 +1,128 @@
+//! The newest movements of stock: what is needed to set a level "as of" a sequence without deducting twice what has been
+//! shipped since. A bounded ring over all levels; each entry leads to the one before of the same level.
+
+use orderline_protocol::limits::MOVEMENTS_MAX;
+use orderline_protocol::{LocationHandle, Sequence, SkuHandle};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// A change of what is on hand at a level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub(crate) struct Movement {
+    pub(crate) sequence: Sequence,
+    pub(crate) delta: i64,
+    /// The number of the movement before at this level; 0: none.
+    before: u64,
+    sku: SkuHandle,
+    location: LocationHandle,
+    reserved: u16,
+}
+
+/// The ring.
+#[derive(Default)]
+pub(crate) struct Movements {
+    /// The movement with number n stands at (n - 1) modulo the bound; numbers start at 1.
+    ring: Vec<Movement>,
+    /// Movements that there ever were.
+    count: u64,
+}
+
+impl Movements {
+    /// Movements that there ever were: the newest one's number.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Adds a movement; `before` is the number of the newest one at this level. Returns its number.
+    pub(crate) fn add(
+        &mut self,
+        sequence: Sequence,
+        sku: SkuHandle,
+        location: LocationHandle,
+        delta: i64,
+        before: u64,
+    ) -> u64 {
+        let movement = Movement { sequence, delta, before, sku, location, reserved: 0 };
+        if self.ring.len() < MOVEMENTS_MAX {
+            self.ring.push(movement);
+        } else {
+            self.ring[(self.count % MOVEMENTS_MAX as u64) as usize] = movement;
+        }
+        self.count += 1;
+        self.count
+    }
+
+    /// The movement with this number, if it is still known.
+    fn get(&self, number: u64) -> Option<&Movement> {
+        let is_known = number > 0 && number <= self.count && self.count - number < self.ring.len() as u64;
+        is_known.then(|| &self.ring[((number - 1) % MOVEMENTS_MAX as u64) as usize])
+    }
+
+    /// What changed at a level behind a sequence, from its newest movement back.
+    ///
+    /// # Errors
+    /// The oldest sequence that can be answered, when movements since this one are no longer known.
+    pub(crate) fn since(&self, as_of: Sequence, newest: u64) -> Result<i64, Sequence> {
+        let mut delta = 0;
+        let mut number = newest;
+        while number > 0 {
+            let Some(movement) = self.get(number) else {
+                // What is lost is older than everything that is kept.
+                let oldest = self.iter().next().map_or(0, |movement| movement.sequence.saturating_sub(1));
+                return if as_of >= oldest { Ok(delta) } else { Err(oldest) };
+            };
+            if movement.sequence <= as_of {
+                break;
+            }
+            delta += movement.delta;
+            number = movement.before;
+        }
+        Ok(delta)
+    }
+
+    /// What is known, oldest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Movement> {
+        let oldest = if self.ring.len() < MOVEMENTS_MAX { 0 } else { (self.count % MOVEMENTS_MAX as u64) as usize };
+        self.ring[oldest..].iter().chain(&self.ring[..oldest])
+    }
+
+    /// Restores what a snapshot kept: `count` movements ever, of which these are the newest, oldest first.
+    pub(crate) fn restore(&mut self, count: u64, newest: &[Movement]) {
+        self.count = count;
+        self.ring = newest.to_vec();
+        let turn = if newest.len() < MOVEMENTS_MAX { 0 } else { (count % MOVEMENTS_MAX as u64) as usize };
+        self.ring.rotate_right(turn);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SKU: SkuHandle = SkuHandle::new(3);
+    const PLACE: LocationHandle = LocationHandle::new(4);
+
+    #[test]
+    fn changes_behind_a_sequence_are_summed_until_they_are_lost() {
+        let mut movements = Movements::default();
+        let mut newest = 0;
+        for sequence in 1..=10 {
+            newest = movements.add(sequence * 10, SKU, PLACE, sequence as i64, newest);
+        }
+        assert_eq!(movements.since(100, newest), Ok(0));
+        assert_eq!(movements.since(75, newest), Ok(8 + 9 + 10));
+        assert_eq!(movements.since(0, newest), Ok(55));
+        for sequence in 0..MOVEMENTS_MAX as u64 - 3 {
+            movements.add(1_000 + sequence, SKU, LocationHandle::new(5), 1, 0);
+        }
+        // Of ours, only the newest three are left; the oldest kept is that of sequence 80.
+        assert_eq!(movements.since(79, newest), Ok(27));
+        assert_eq!(movements.since(78, newest), Err(79));
+        let kept: Vec<Movement> = movements.iter().copied().collect();
+        let mut restored = Movements::default();
+        restored.restore(movements.count(), &kept);
+        assert_eq!((restored.since(79, newest), restored.since(78, newest)), (Ok(27), Err(79)));
+        assert_eq!(restored.add(1, SKU, PLACE, 1, newest), movements.add(1, SKU, PLACE, 1, newest));
+        assert!(restored.iter().eq(movements.iter()));
+    }
+}

@@ -1,0 +1,67 @@
+//! Policies and sourcing rules: what is set for the whole core.
+
+use std::collections::BTreeMap;
+
+use orderline_protocol::SellerHandle;
+use orderline_protocol::command::{DefineSourcing, SOURCING_RULES_MAX, SetPolicy, SourcingRule};
+
+/// A rule list as it travels: numbers, zeros behind them.
+pub(crate) type Rules = [u8; SOURCING_RULES_MAX];
+
+/// The settings.
+pub(crate) struct Settings {
+    pub(crate) policy: SetPolicy,
+    /// The policies' version: 1 as the core begins.
+    pub(crate) version: u32,
+    /// Everybody's rules.
+    pub(crate) rules: Rules,
+    /// Sellers' own.
+    pub(crate) rules_of_sellers: BTreeMap<SellerHandle, Rules>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let policy = SetPolicy {
+            pending_order_s: 0.into(),
+            // Thirty days.
+            retention_s: 2_592_000.into(),
+            // A day.
+            reservation_s_max: 86_400.into(),
+            expected_version: 0.into(),
+        };
+        let mut rules = [0; SOURCING_RULES_MAX];
+        rules[0] = SourcingRule::FewestPackages as u8;
+        rules[1] = SourcingRule::SameRegion as u8;
+        rules[2] = SourcingRule::Priority as u8;
+        Self { policy, version: 1, rules, rules_of_sellers: BTreeMap::new() }
+    }
+}
+
+impl Settings {
+    /// The rules for a seller's orders; NONE: everybody's.
+    #[inline]
+    pub(crate) fn rules_for(&self, seller: SellerHandle) -> &Rules {
+        if self.rules_of_sellers.is_empty() {
+            return &self.rules;
+        }
+        self.rules_of_sellers.get(&seller).unwrap_or(&self.rules)
+    }
+
+    /// Sets rules, as an event says.
+    pub(crate) fn define_sourcing(&mut self, definition: &DefineSourcing) {
+        if definition.seller.is_none() {
+            self.rules = definition.rules;
+        } else if definition.rules == [0; SOURCING_RULES_MAX] {
+            self.rules_of_sellers.remove(&definition.seller);
+        } else {
+            self.rules_of_sellers.insert(definition.seller, definition.rules);
+        }
+    }
+
+    /// Every rule list, everybody's first.
+    pub(crate) fn sourcing(&self) -> impl Iterator<Item = DefineSourcing> {
+        let one = |seller, rules| DefineSourcing { seller, rules, reserved: [0; 4] };
+        let own = self.rules_of_sellers.iter().map(move |(&seller, &rules)| one(seller, rules));
+        std::iter::once(one(SellerHandle::NONE, self.rules)).chain(own)
+    }
+}

@@ -1,0 +1,111 @@
+//! A table of values by index whose places are used again. Grows by chunks, so that growing never moves what it holds.
+
+/// Places of one chunk.
+const CHUNK_PLACES: usize = 4096;
+
+/// Values by index; an index stays the same until its value is removed.
+pub(crate) struct Slab<T> {
+    chunks: Vec<Vec<Option<T>>>,
+    free: Vec<u32>,
+    len: usize,
+}
+
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Self { chunks: Vec::new(), free: Vec::new(), len: 0 }
+    }
+}
+
+impl<T> Slab<T> {
+    /// Values that are there.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Adds a value and returns its index.
+    pub(crate) fn insert(&mut self, value: T) -> u32 {
+        self.len += 1;
+        if let Some(index) = self.free.pop() {
+            let (chunk, place) = Self::split(index);
+            self.chunks[chunk][place] = Some(value);
+            return index;
+        }
+        if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK_PLACES) {
+            self.chunks.push(Vec::with_capacity(CHUNK_PLACES));
+        }
+        let chunk = self.chunks.len() - 1;
+        self.chunks[chunk].push(Some(value));
+        (chunk * CHUNK_PLACES + self.chunks[chunk].len() - 1) as u32
+    }
+
+    /// Takes a value out.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub(crate) fn remove(&mut self, index: u32) -> T {
+        let (chunk, place) = Self::split(index);
+        let Some(value) = self.chunks[chunk][place].take() else { panic!("place {index} is empty") };
+        self.free.push(index);
+        self.len -= 1;
+        value
+    }
+
+    /// The value at an index.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[inline]
+    pub(crate) fn get(&self, index: u32) -> &T {
+        let (chunk, place) = Self::split(index);
+        match &self.chunks[chunk][place] {
+            Some(value) => value,
+            None => panic!("place {index} is empty"),
+        }
+    }
+
+    /// The value at an index, to change it.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[inline]
+    pub(crate) fn get_mut(&mut self, index: u32) -> &mut T {
+        let (chunk, place) = Self::split(index);
+        match &mut self.chunks[chunk][place] {
+            Some(value) => value,
+            None => panic!("place {index} is empty"),
+        }
+    }
+
+    /// Every value, by index.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.chunks.iter().flatten().flatten()
+    }
+
+    fn split(index: u32) -> (usize, usize) {
+        (index as usize / CHUNK_PLACES, index as usize % CHUNK_PLACES)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Slab;
+
+    #[test]
+    fn places_are_used_again_and_indexes_stay() {
+        let mut slab = Slab::default();
+        let indexes: Vec<u32> = (0..10_000).map(|n| slab.insert(n)).collect();
+        assert_eq!(indexes, (0..10_000).collect::<Vec<_>>());
+        assert_eq!(slab.remove(4_095), 4_095);
+        assert_eq!(slab.insert(7), 4_095);
+        assert_eq!((*slab.get(4_095), *slab.get(9_999), slab.len()), (7, 9_999, 10_000));
+    }
+
+    #[test]
+    #[should_panic(expected = "place 0 is empty")]
+    fn a_removed_value_is_gone() {
+        let mut slab = Slab::default();
+        slab.insert(1);
+        slab.remove(0);
+        slab.get(0);
+    }
+}
