@@ -47,7 +47,7 @@ impl Core {
         };
         let kind = core.state.decide_session(SessionId::new(1), &mut core.event).expect("a new session");
         core.apply(kind as u16);
-        let seller = DefineSeller { commission_bp: 0.into(), standing: 1, code_bytes: 4, reserved: [0; 4] };
+        let seller = DefineSeller { commission_bp: 0.into(), standing: 1, code_bytes: 4, expected_version: 0.into() };
         core.run(&Command::DefineSeller(&seller, "acme"));
         let location = DefineLocation {
             region: 0.into(),
@@ -55,7 +55,7 @@ impl Core {
             daily_capacity: 0.into(),
             standing: 1,
             code_bytes: 4,
-            reserved: [0; 2],
+            expected_version: 0.into(),
         };
         core.run(&Command::DefineLocation(&location, "main"));
         for sku in 0..SKUS {
@@ -66,16 +66,16 @@ impl Core {
                 currency: CurrencyCode::NONE,
                 standing: 1,
                 code_bytes: code.len() as u8,
-                reserved: [0; 4],
+                expected_version: 0.into(),
             };
             core.run(&Command::DefineSku(&head, &code));
             let stock = ReceiveStock {
                 sku: SkuHandle::new(sku),
                 location: LocationHandle::new(0),
                 quantity: (1 << 40).into(),
-                reference: 0.into(),
-                reason: 0.into(),
-                reserved: [0; 6],
+                from_incoming: 0,
+            reserved: 0,
+            cause: CAUSE,
             };
             core.run(&Command::ReceiveStock(&stock));
         }
@@ -132,6 +132,7 @@ fn orders(first_request: u64, count: u64, seed: u64) -> Vec<u8> {
             seller: SellerHandle::new(0),
             currency: CurrencyCode::new(826),
             line_count: (LINES as u16).into(),
+            region: 0.into(),
         };
         Command::PlaceOrder(&head, &lines).write(first_request + n, &mut bytes);
     }

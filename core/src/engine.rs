@@ -2,6 +2,8 @@
 //! decided, and hands each work back with the sequence at which it may be seen. It touches no socket, no disk call
 //! and no clock but the one handed to it.
 
+use std::time::Duration;
+
 use crossbeam::sync::{Parker, Unparker};
 use orderline_journal::{JournalError, Watermark, Writer};
 use orderline_protocol::command::RawCommand;
@@ -12,7 +14,7 @@ use orderline_protocol::{RejectCode, SessionHandle, SessionId};
 use zerocopy::IntoBytes;
 
 use crate::door::{Door, EngineEnd, Opened, Task, Work, door};
-use crate::state::{Accepted, Decision, Parsed, Rejection, Scratch, State};
+use crate::state::{Accepted, Decision, Due, Parsed, Rejection, Scratch, State};
 
 /// Commands that are prefetched together. Each has several fetches under way, so a few commands fill the
 /// processor's line buffers; more would push each other's lines out again.
@@ -32,6 +34,20 @@ const VIEW_BYTES_MAX: usize = 200 * 1024;
 /// one breath must not fill the memory.
 const OUTPUT_BYTES_MAX: usize = 8 << 20;
 
+/// Events made by the core itself (expiries, retirements) in one turn of the loop: what is due waits no longer than a few
+/// turns, and a burst of it does not keep commands waiting.
+const TURN_DUE_EVENTS: usize = 8;
+
+/// The shortest sleep of the loop in microseconds: what is due and cannot be written, for the disk is full, does not keep
+/// it spinning.
+const PARK_US_MIN: i64 = 1_000;
+
+/// The longest sleep of the loop while something is due some day, in microseconds: an hour.
+const PARK_US_MAX: i64 = 3_600_000_000;
+
+/// Orders whose invariants are checked in one sample.
+const SAMPLE_ORDERS: usize = 256;
+
 /// Generations of a session's number that a handle can carry; the last is left out, so that none is NONE.
 const GENERATIONS: u32 = u32::MAX / SESSIONS_MAX as u32;
 
@@ -41,11 +57,13 @@ pub struct EngineOptions {
     /// Turns of looking for work before the thread sleeps. Spinning burns a core that the disk's flush worker may
     /// need, so on small machines this is short.
     pub spin_count: u32,
+    /// Microseconds between two samples of the state's invariants: each checks some hundred orders, going round. 0: none.
+    pub sample_every_us: i64,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { spin_count: 50 }
+        Self { spin_count: 50, sample_every_us: 1_000_000 }
     }
 }
 
@@ -86,6 +104,8 @@ pub struct EngineStats {
     pub repeated_count: u64,
     /// Queries answered.
     pub answered_count: u64,
+    /// Events that the core made by itself: refills, expiries, retirements, shortages named.
+    pub due_count: u64,
     /// Batches appended.
     pub batch_count: u64,
 }
@@ -104,6 +124,9 @@ pub struct Engine<C> {
     /// By session number: how often, in this process, it went over to another session. A front's handle carries it, so
     /// that a connection whose session was forgotten meanwhile cannot speak for the one that has its number now.
     generations: Vec<u32>,
+    /// When the next sample of the invariants is due, and where it goes on.
+    sample_at_us: i64,
+    sample_place: usize,
 }
 
 impl<C: FnMut() -> i64> Engine<C> {
@@ -125,6 +148,8 @@ impl<C: FnMut() -> i64> Engine<C> {
             stats: EngineStats::default(),
             now_us: 0,
             generations: vec![0; SESSIONS_MAX],
+            sample_at_us: 0,
+            sample_place: 0,
         }
     }
 
@@ -135,14 +160,20 @@ impl<C: FnMut() -> i64> Engine<C> {
     pub fn run(mut self) -> Result<EngineStats, JournalError> {
         loop {
             self.drain();
+            self.now_us = self.now_us.max((self.clock_us)());
+            let is_more_due = self.process_due()?;
             if self.turn.is_empty() {
                 if self.doors.ends.iter().all(EngineEnd::is_closed) && !self.has_work() {
+                    self.commit()?;
                     return Ok(self.stats);
                 }
-                self.wait();
+                self.commit()?;
+                self.hold_back()?;
+                if !is_more_due {
+                    self.wait();
+                }
                 continue;
             }
-            self.now_us = self.now_us.max((self.clock_us)());
             let mut turn = std::mem::take(&mut self.turn);
             for (_, work) in &mut turn {
                 self.process(work)?;
@@ -181,7 +212,70 @@ impl<C: FnMut() -> i64> Engine<C> {
             std::hint::spin_loop();
         }
         // A front pushes first and unparks then, and a token given while we are awake makes this return at once.
-        self.doors.parker.park();
+        match self.state.next_due_us() {
+            None => self.doors.parker.park(),
+            Some(due_us) => {
+                let us = due_us.saturating_sub(self.now_us).clamp(PARK_US_MIN, PARK_US_MAX) as u64;
+                self.doors.parker.park_timeout(Duration::from_micros(us));
+            }
+        }
+    }
+
+    /// Does what falls due by itself, a bounded part of it; says whether there is more.
+    fn process_due(&mut self) -> Result<bool, JournalError> {
+        self.sample();
+        for _ in 0..TURN_DUE_EVENTS {
+            // The disk is full: what is due stays due.
+            if !self.reserve()? {
+                return Ok(false);
+            }
+            let due = self.state.decide_due(self.now_us, &mut self.scratch, self.writer.begin_record());
+            match due {
+                Due::Event(kind) => {
+                    self.journal_due(kind as u16);
+                    self.refill();
+                }
+                Due::Searching | Due::Nothing => {
+                    self.writer.cancel_record();
+                    return Ok(due == Due::Searching);
+                }
+            }
+            if self.writer.staged_bytes() >= BATCH_BYTES {
+                self.commit()?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Gives stock that came free to who waits for it, before any other command is decided.
+    #[inline]
+    fn refill(&mut self) {
+        while self.state.has_refills() {
+            match self.state.decide_refill(&mut self.scratch, self.writer.begin_record()) {
+                Due::Event(kind) => self.journal_due(kind as u16),
+                Due::Searching | Due::Nothing => {
+                    self.writer.cancel_record();
+                    return;
+                }
+            }
+        }
+    }
+
+    fn journal_due(&mut self, kind: u16) {
+        self.journal_and_apply(kind);
+        self.stats.due_count += 1;
+    }
+
+    /// Checks the invariants of some orders, now and then. An order that breaks them stops the process: the journal is
+    /// then the only truth.
+    fn sample(&mut self) {
+        if self.options.sample_every_us == 0 || self.now_us < self.sample_at_us {
+            return;
+        }
+        self.sample_at_us = self.now_us + self.options.sample_every_us;
+        let (place, violations) = self.state.check_some(self.sample_place, SAMPLE_ORDERS);
+        self.sample_place = place;
+        assert!(violations.is_empty(), "invariants are broken at {}: {violations:?}", self.state.sequence());
     }
 
     fn process(&mut self, work: &mut Work) -> Result<(), JournalError> {
@@ -303,6 +397,7 @@ impl<C: FnMut() -> i64> Engine<C> {
             Decision::Event(kind) => {
                 let accepted = self.journal_and_apply(kind as u16);
                 self.stats.accepted_count += 1;
+                self.refill();
                 accepted_reply(command, Outcome::Accepted, accepted)
             }
             Decision::Before(accepted) => {
@@ -395,7 +490,7 @@ impl<C: FnMut() -> i64> Engine<C> {
                 return Err(JournalError::Poisoned(failure));
             }
             let next = self.doors.watermark.durable() + 1;
-            self.doors.watermark.wait_for(next, std::time::Duration::from_millis(100));
+            self.doors.watermark.wait_for(next, Duration::from_millis(100));
         }
         Ok(())
     }

@@ -94,7 +94,7 @@ impl Rig {
     }
 
     fn set_up(&mut self) {
-        let seller = DefineSeller { commission_bp: 0.into(), standing: 1, code_bytes: 1, reserved: [0; 4] };
+        let seller = DefineSeller { commission_bp: 0.into(), standing: 1, code_bytes: 1, expected_version: 0.into() };
         self.send(&Command::DefineSeller(&seller, "s"));
         let location = DefineLocation {
             region: 0.into(),
@@ -102,7 +102,7 @@ impl Rig {
             daily_capacity: 0.into(),
             standing: 1,
             code_bytes: 1,
-            reserved: [0; 2],
+            expected_version: 0.into(),
         };
         self.send(&Command::DefineLocation(&location, "l"));
         let sku = DefineSku {
@@ -111,16 +111,16 @@ impl Rig {
             currency: CurrencyCode::NONE,
             standing: 1,
             code_bytes: 1,
-            reserved: [0; 4],
+            expected_version: 0.into(),
         };
         self.send(&Command::DefineSku(&sku, "k"));
         let stock = ReceiveStock {
             sku: SkuHandle::new(0),
             location: LocationHandle::new(0),
             quantity: 100.into(),
-            reference: 0.into(),
-            reason: 0.into(),
-            reserved: [0; 6],
+            from_incoming: 0,
+            reserved: 0,
+            cause: CAUSE,
         };
         self.send(&Command::ReceiveStock(&stock));
     }
@@ -233,7 +233,7 @@ fn a_connection_whose_session_was_forgotten_cannot_speak_for_the_next_one() {
     let newest = rig.session;
     assert_ne!(newest, forgotten, "the number of the first session went over to the last");
     rig.session = forgotten;
-    let seller = DefineSeller { commission_bp: 0.into(), standing: 1, code_bytes: 1, reserved: [0; 4] };
+    let seller = DefineSeller { commission_bp: 0.into(), standing: 1, code_bytes: 1, expected_version: 0.into() };
     let mut refused = rig.send_as(1, &Command::DefineSeller(&seller, "s"));
     let (outcome, _, code, _) = reply(&mut refused);
     assert_eq!((outcome, code), (Outcome::Rejected, RejectCode::RequestTooOld as u16));

@@ -72,6 +72,7 @@ fn placement(number: u64) -> (PlaceOrder, [OrderLine; 4]) {
         seller: SellerHandle::new(0),
         currency: CurrencyCode::new(826),
         line_count: U16::new(4),
+        region: 0.into(),
     };
     (head, [line(0), line(1), line(2), line(3)])
 }

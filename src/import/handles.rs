@@ -49,7 +49,7 @@ pub(crate) fn sellers(gateway: &mut impl Gateway, codes: &[&str]) -> Result<Vec<
             commission_bp: 0.into(),
             standing: Standing::Active as u8,
             code_bytes: codes[index].len() as u8,
-            reserved: [0; 4],
+            expected_version: 0.into(),
         };
         send(&Command::DefineSeller(&head, codes[index]));
     })
@@ -66,7 +66,7 @@ pub(crate) fn skus(gateway: &mut impl Gateway, skus: &[NewSku<'_>]) -> Result<Ve
             currency: CurrencyCode::NONE,
             standing: Standing::Active as u8,
             code_bytes: code.len() as u8,
-            reserved: [0; 4],
+            expected_version: 0.into(),
         };
         send(&Command::DefineSku(&head, code));
     })
@@ -84,7 +84,7 @@ pub(crate) fn location(
             daily_capacity: 0.into(),
             standing: Standing::Active as u8,
             code_bytes: code.len() as u8,
-            reserved: [0; 2],
+            expected_version: 0.into(),
         };
         send(&Command::DefineLocation(&head, code));
     })?;

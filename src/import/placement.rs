@@ -93,6 +93,7 @@ impl<'g, G: Gateway> Placement<'g, G> {
                 seller: SellerHandle::new(handle(sellers, order.seller)),
                 currency: order.currency,
                 line_count: (lines.len() as u16).into(),
+                region: 0.into(),
             };
             send(&Command::PlaceOrder(&head, &lines));
         };
@@ -209,9 +210,9 @@ impl<'g, G: Gateway> Placement<'g, G> {
                 sku,
                 location,
                 quantity: units.into(),
-                reference: 0.into(),
-                reason: 0.into(),
-                reserved: [0; 6],
+                from_incoming: 0,
+            reserved: 0,
+            cause: CAUSE,
             }));
         };
         let mut received_units = 0;

@@ -131,6 +131,7 @@ fn place(scribe: &mut Scribe, number: u128, lines: &[OrderLine]) {
         seller: SELLER,
         currency: CurrencyCode::new(826),
         line_count: (lines.len() as u16).into(),
+        region: 0.into(),
     };
     scribe.run(&Command::PlaceOrder(&head, lines));
 }
@@ -155,7 +156,7 @@ fn write(data: &Path) {
     scribe.open_session(0xfeed_0001);
     let active = Standing::Active as u8;
     let seller =
-        DefineSeller { commission_bp: 1_250.into(), standing: active, code_bytes: 4, reserved: [0; 4] };
+        DefineSeller { commission_bp: 1_250.into(), standing: active, code_bytes: 4, expected_version: 0.into() };
     scribe.run(&Command::DefineSeller(&seller, "acme"));
     for (priority, code) in [(1_u32, "shop"), (2, "depot")] {
         let location = DefineLocation {
@@ -164,7 +165,7 @@ fn write(data: &Path) {
             daily_capacity: 0.into(),
             standing: active,
             code_bytes: code.len() as u8,
-            reserved: [0; 2],
+            expected_version: 0.into(),
         };
         scribe.run(&Command::DefineLocation(&location, code));
     }
@@ -175,7 +176,7 @@ fn write(data: &Path) {
             currency: CurrencyCode::new(826),
             standing: active,
             code_bytes: code.len() as u8,
-            reserved: [0; 4],
+            expected_version: 0.into(),
         };
         scribe.run(&Command::DefineSku(&sku, code));
     }
@@ -184,9 +185,9 @@ fn write(data: &Path) {
             sku: SkuHandle::new(sku),
             location,
             quantity: quantity.into(),
-            reference: 0x0102_0304.into(),
-            reason: 3.into(),
-            reserved: [0; 6],
+            from_incoming: 0,
+            reserved: 0,
+            cause: CAUSE,
         };
         scribe.run(&Command::ReceiveStock(&receipt));
     }

@@ -38,6 +38,12 @@ impl State {
         Due::Nothing
     }
 
+    /// Whether stock came free that somebody may wait for.
+    #[inline]
+    pub fn has_refills(&self) -> bool {
+        !self.stock.refills_due.is_empty()
+    }
+
     /// Looks for what is due at a recorded time (microseconds since 1970): expiries, retirements, shortages to be named. On
     /// [`Due::Event`] the event's bytes have been appended to `out`.
     pub fn decide_due(&mut self, _now_us: i64, _scratch: &mut Scratch, _out: &mut Vec<u8>) -> Due {

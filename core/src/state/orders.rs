@@ -440,7 +440,17 @@ impl Orders {
 
     /// Every order, by its place in memory.
     pub(crate) fn iter(&self) -> impl Iterator<Item = OrderSlot> {
-        let mut next = 0;
+        self.iter_from(0)
+    }
+
+    /// The place in memory behind an order.
+    pub(crate) fn place_behind(&self, slot: OrderSlot) -> usize {
+        slot.0 as usize + block_units(self.head(slot).line_count.into())
+    }
+
+    /// Every order from a place in memory on, which is 0 or behind an order.
+    pub(crate) fn iter_from(&self, place: usize) -> impl Iterator<Item = OrderSlot> {
+        let mut next = place;
         std::iter::from_fn(move || {
             while next < self.blocks.len() {
                 let head: &OrderHead = head_of(&self.blocks.get(next).0);

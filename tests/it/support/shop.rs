@@ -32,6 +32,7 @@ impl Shop {
             seller: self.seller,
             currency: CURRENCY,
             line_count: (line_count as u16).into(),
+            region: 0.into(),
         }
     }
 
