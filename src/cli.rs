@@ -37,6 +37,10 @@ pub(crate) enum Verb {
     Drill(DrillArguments),
     /// A newcomer's first two minutes: orders stream in, a kill -9, a recovery, the proof that nothing was lost.
     Demo(DemoArguments),
+    /// Sellers, locations, SKUs, sourcing rules and policies of a server as one readable file, out and in.
+    Config(ConfigArguments),
+    /// Print the transition table: what may be done with which entity in which state.
+    Explain(ExplainArguments),
 }
 
 /// See [`Verb::Serve`].
@@ -134,6 +138,10 @@ pub(crate) struct VerifyArguments {
     /// The data directory.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
+    /// Check every invariant over the whole state after each so many records, too; 1: after every record. Each check
+    /// reads the whole state.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) check_every: Option<u64>,
     /// Print the report as one JSON line.
     #[arg(long)]
     pub(crate) json: bool,
@@ -200,6 +208,64 @@ pub(crate) struct DrillArguments {
 #[derive(Debug, Args)]
 pub(crate) struct DemoArguments {
     /// Print the report as one JSON line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// See [`Verb::Config`].
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArguments {
+    #[command(subcommand)]
+    pub(crate) verb: ConfigVerb,
+}
+
+/// Which way.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigVerb {
+    /// Write what a server has as a TOML file.
+    Export(ConfigExportArguments),
+    /// Show what differs from a file, then make the server have what the file says. Doing it again changes nothing.
+    Apply(ConfigApplyArguments),
+}
+
+/// See [`ConfigVerb::Export`].
+#[derive(Debug, Args)]
+pub(crate) struct ConfigExportArguments {
+    /// The server's TCP address.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) connect: SocketAddr,
+    /// Where to write; by default to standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// See [`ConfigVerb::Apply`].
+#[derive(Debug, Args)]
+pub(crate) struct ConfigApplyArguments {
+    /// The server's TCP address.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) connect: SocketAddr,
+    /// The file. What it does not mention stays as it is.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Only show what differs.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print the report as one JSON line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// See [`Verb::Explain`].
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArguments {
+    /// Only this entity: order, reservation, "fulfilment order", shipment, payment, refund, return or hold.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) entity: Option<String>,
+    /// As Mermaid state diagrams.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) mermaid: bool,
+    /// As one JSON line.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod demo;
 mod drill;
+mod explain;
 mod import;
 mod inspect;
 mod ledger;
@@ -17,6 +18,7 @@ mod record;
 mod replay;
 mod serve;
 mod server_process;
+mod settings;
 mod verb;
 mod verify;
 
@@ -36,6 +38,8 @@ fn main() -> ExitCode {
         Verb::Inspect(arguments) => inspect::run(&arguments),
         Verb::Drill(arguments) => drill::run(&arguments),
         Verb::Demo(arguments) => demo::run(&arguments),
+        Verb::Config(arguments) => settings::run(&arguments),
+        Verb::Explain(arguments) => explain::run(&arguments),
     };
     match ending {
         Ok(verb::Ending::Well) => ExitCode::SUCCESS,

@@ -19,6 +19,8 @@ struct VerifyReport {
     violations: Vec<String>,
     /// What a crash left at the journal's end and the next start will cut: no damage.
     torn_tail: Option<String>,
+    /// How often every invariant was checked over the whole state: once at the end, and as often as was asked for.
+    checks: u64,
     /// Sequences of the snapshots that were found, read, and equal to the replay at their place.
     snapshots_equal: Vec<u64>,
 }
@@ -49,10 +51,25 @@ pub(crate) fn run(arguments: &VerifyArguments) -> VerbResult {
         due.peek().map(|(sequence, _)| *sequence)
     };
     compare(&offline.state, &mut violations);
-    let replayed = recovery::replay(&mut offline.reader, &mut offline.state, u64::MAX, |state, _| {
-        compare(state, &mut violations);
-        line.show(|| format!("verified up to {}", grouped(state.sequence())));
-    });
+    let mut checks = 1;
+    let replayed = match arguments.check_every {
+        None => recovery::replay(&mut offline.reader, &mut offline.state, u64::MAX, |state, _| {
+            compare(state, &mut violations);
+            line.show(|| format!("verified up to {}", grouped(state.sequence())));
+        }),
+        Some(every) => replay_checking(&mut offline, |state| {
+            compare(state, &mut violations);
+            if !state.sequence().is_multiple_of(every) {
+                return;
+            }
+            checks += 1;
+            let broken = state.check();
+            if violations.len() < VIOLATIONS_MAX {
+                violations.extend(broken.iter().map(|of| format!("at sequence {}: {of}", state.sequence())));
+            }
+            line.show(|| format!("checked at {}", grouped(state.sequence())));
+        }),
+    };
     if let Err(error) = replayed {
         violations.push(error.to_string());
     }
@@ -77,6 +94,7 @@ pub(crate) fn run(arguments: &VerifyArguments) -> VerbResult {
                 torn.bytes_removed, torn.offset, torn.segment, torn.reason
             )
         }),
+        checks,
         snapshots_equal,
     };
     eprintln!(
@@ -98,4 +116,21 @@ pub(crate) fn run(arguments: &VerifyArguments) -> VerbResult {
         print_json(&report)?;
     }
     Ok(Ending::well_if(report.ok))
+}
+
+/// Violations that are listed at most, and a few more: the first are what matters.
+const VIOLATIONS_MAX: usize = 1_000;
+
+/// Replays record by record, and calls `each` behind every one.
+fn replay_checking(
+    offline: &mut offline::Offline,
+    mut each: impl FnMut(&State),
+) -> Result<(), recovery::RecoveryError> {
+    while let Some(batch) = offline.reader.next_batch(u64::MAX)? {
+        for record in batch.records() {
+            recovery::apply_record(&mut offline.state, batch.recorded_at_us, &record)?;
+            each(&offline.state);
+        }
+    }
+    Ok(())
 }

@@ -4,12 +4,12 @@
 use std::ops::{ControlFlow, Range};
 use std::sync::mpsc::sync_channel;
 
-use orderline_journal::{Batch, JournalError, Locked, Opened, Reader, Recovering};
+use orderline_journal::{Batch, JournalError, Locked, Opened, Reader, Recovering, Record};
 use orderline_protocol::Sequence;
 use orderline_protocol::event::{Event, UnreadableEvent};
 
 use crate::snapshot::{self, Loaded};
-use crate::state::{ImageError, State};
+use crate::state::{ImageError, State, Violation};
 
 /// Why a directory could not be brought back.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +35,14 @@ pub enum RecoveryError {
         journal: Box<RecoveryError>,
         /// What is wrong with each snapshot.
         refused: Vec<String>,
+    },
+    /// The state breaks its own invariants.
+    #[error("the state at sequence {sequence} breaks {} invariants, first: {}", broken.len(), broken[0])]
+    Broken {
+        /// Where.
+        sequence: Sequence,
+        /// What is broken.
+        broken: Vec<Violation>,
     },
     /// The journal starts behind where the state ends.
     #[error(
@@ -98,6 +106,18 @@ pub fn replay_batch_to(state: &mut State, batch: &Batch<'_>, to: Sequence) -> Re
             return Ok(());
         }
     }
+}
+
+/// Applies one record.
+///
+/// # Errors
+/// [`RecoveryError::Gap`] if it is not the next one, [`RecoveryError::Event`] if this program cannot read it.
+pub fn apply_record(state: &mut State, recorded_at_us: i64, record: &Record<'_>) -> Result<(), RecoveryError> {
+    check_next(state, record.sequence)?;
+    let event = Event::read(record.kind, record.version, record.payload)
+        .map_err(|source| RecoveryError::Event { sequence: record.sequence, source })?;
+    state.apply(record.sequence, recorded_at_us, &event);
+    Ok(())
 }
 
 /// Checks that a sequence is the one that a state goes on with.

@@ -130,7 +130,8 @@ pub fn examine_all(
 /// Makes a snapshot of everything up to `up_to`, which must be durable.
 ///
 /// # Errors
-/// When the journal or the snapshot before cannot be read, or the disk refuses. Older snapshots still stand then.
+/// When the journal or the snapshot before cannot be read, the state breaks an invariant, or the disk refuses. Older
+/// snapshots still stand then.
 pub fn make(
     storage: &Arc<dyn Storage>,
     store_id: u128,
@@ -145,6 +146,11 @@ pub fn make(
         if stop.load(Ordering::Acquire) {
             return Ok(None);
         }
+    }
+    // Where a second state is at hand, the invariants are checked: off the engine's thread, over everything.
+    let broken = state.check();
+    if !broken.is_empty() {
+        return Err(RecoveryError::Broken { sequence: state.sequence(), broken });
     }
     let mut writer = SnapshotWriter::create(Arc::clone(storage), store_id, reader.position())?;
     state.write_image(|tag, write| {

@@ -1,0 +1,41 @@
+//! `orderline explain`: the transition table, as text or as a Mermaid state diagram.
+
+use std::io::Write;
+
+use orderline_core::state::transitions::{TRANSITIONS, as_mermaid, as_text, state_name};
+use orderline_protocol::lifecycle::Entity;
+use serde_json::json;
+
+use crate::cli::ExplainArguments;
+use crate::verb::{Ending, Refusal, VerbResult, print_json};
+
+pub(crate) fn run(arguments: &ExplainArguments) -> VerbResult {
+    let only = arguments.entity.as_deref().map(entity).transpose()?;
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        let rows = TRANSITIONS.iter().filter(|row| only.is_none_or(|only| only == row.entity));
+        let row = |row: &orderline_core::state::transitions::Transition| {
+            let to: Vec<_> = row.to.iter().map(|&to| state_name(row.entity, to)).collect();
+            json!({"entity": row.entity.name(), "from": state_name(row.entity, row.from),
+                "action": row.action.name(), "to": to})
+        };
+        drop(out);
+        print_json(&json!({"transitions": rows.map(row).collect::<Vec<_>>()}))?;
+    } else if arguments.mermaid {
+        let entities = Entity::ALL.iter().copied().filter(|&entity| only.is_none_or(|only| only == entity));
+        for (index, entity) in entities.enumerate() {
+            let gap = if index > 0 { "\n" } else { "" };
+            write!(out, "{gap}%% {}\n{}", entity.name(), as_mermaid(entity))?;
+        }
+    } else {
+        write!(out, "{}", as_text(only))?;
+    }
+    Ok(Ending::Well)
+}
+
+fn entity(name: &str) -> Result<Entity, Refusal> {
+    Entity::from_name(name).ok_or_else(|| {
+        let known: Vec<_> = Entity::ALL.iter().map(|entity| entity.name()).collect();
+        Refusal::new(format!("no entity is called {name:?}; there are: {}", known.join(", ")))
+    })
+}
