@@ -21,6 +21,7 @@ impl Draft {
             seller,
             currency,
             line_count: 0.into(),
+            region: 0.into(),
         };
         Self { head, lines: Vec::new() }
     }

@@ -23,7 +23,7 @@ const LOCATION_CODE: &str = "load-location";
 /// Units received of each SKU: more than any run takes, and millions of times less than a bucket holds.
 const STOCK_UNITS: u64 = 1_000_000_000_000;
 /// Below this, more is received.
-const STOCK_LOW_UNITS: u64 = STOCK_UNITS / 10;
+const STOCK_LOW_UNITS: i64 = STOCK_UNITS as i64 / 10;
 
 /// What the orders need to name.
 pub(crate) struct Catalogue {
@@ -117,7 +117,7 @@ fn short_of_stock(
     };
     let on_reply = |index: usize, reply: Reply<'_>| {
         let levels = LevelView::read_all(reply.view).unwrap_or_default();
-        let available: u64 = levels.iter().map(|level| level.available.get()).sum();
+        let available: i64 = levels.iter().map(|level| level.available.get()).sum();
         if available < STOCK_LOW_UNITS {
             short.push(old[index]);
         }
