@@ -77,11 +77,18 @@ pub(crate) struct EngineConfig {
     pub(crate) spin_count: u32,
     /// Four-line orders to have memory ready for at start, beyond those recovered.
     pub(crate) preallocate_orders: usize,
+    /// Milliseconds between two samples of the state's invariants, some hundred orders each; 0: none.
+    pub(crate) sample_every_ms: u32,
 }
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { spin_count: EngineOptions::default().spin_count, preallocate_orders: 0 }
+        let options = EngineOptions::default();
+        Self {
+            spin_count: options.spin_count,
+            preallocate_orders: 0,
+            sample_every_ms: (options.sample_every_us / 1_000) as u32,
+        }
     }
 }
 
@@ -161,7 +168,10 @@ impl Config {
     }
 
     pub(crate) fn engine_options(&self) -> EngineOptions {
-        EngineOptions { spin_count: self.engine.spin_count }
+        EngineOptions {
+            spin_count: self.engine.spin_count,
+            sample_every_us: i64::from(self.engine.sample_every_ms) * 1_000,
+        }
     }
 
     pub(crate) fn gateway_options(&self) -> Result<GatewayOptions, Refusal> {

@@ -75,7 +75,7 @@ impl Core {
                 quantity: (1 << 40).into(),
                 from_incoming: 0,
             reserved: 0,
-            cause: CAUSE,
+            cause: Cause::NONE,
             };
             core.run(&Command::ReceiveStock(&stock));
         }

@@ -120,7 +120,7 @@ impl Rig {
             quantity: 100.into(),
             from_incoming: 0,
             reserved: 0,
-            cause: CAUSE,
+            cause: Cause::NONE,
         };
         self.send(&Command::ReceiveStock(&stock));
     }

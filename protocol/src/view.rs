@@ -2,7 +2,9 @@
 
 use zerocopy::little_endian::{I64, U16, U32, U64, U128};
 
-use crate::command::{CartLine, DefineSourcing, LineQuantity, OrderLine, SetPolicy};
+use crate::command::{
+    CartLine, DefineLocation, DefineSeller, DefineSku, DefineSourcing, LineQuantity, OrderLine, SetPolicy,
+};
 use crate::event::Allocation;
 use crate::ids::{BuyerId, GroupId, LocationHandle, OrderId, ReservationId, SellerHandle, SkuHandle};
 use crate::limits::{CODE_BYTES_MAX, TRACKING_BYTES_MAX};
@@ -434,6 +436,28 @@ impl CatalogueEntry {
     /// When the bytes are not whole entries.
     pub fn read_all(view: &[u8]) -> Result<&[Self], Malformed> {
         whole("catalogue page", view)
+    }
+
+    /// The definition, read as a seller's.
+    pub fn seller(&self) -> DefineSeller {
+        self.definition()
+    }
+
+    /// The definition, read as a location's.
+    pub fn location(&self) -> DefineLocation {
+        self.definition()
+    }
+
+    /// The definition, read as a SKU's.
+    pub fn sku(&self) -> DefineSku {
+        self.definition()
+    }
+
+    fn definition<T: crate::wire::Shape>(&self) -> T {
+        let mut definition = T::new_zeroed();
+        let bytes = size_of::<T>();
+        definition.as_mut_bytes().copy_from_slice(&self.definition[..bytes]);
+        definition
     }
 
     /// The code, if it is text.

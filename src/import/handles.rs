@@ -91,8 +91,8 @@ pub(crate) fn location(
     let refused =
         |why| ImportError::Refused { what: format!("the location {code:?} of the map's location.code"), why };
     match handles.first() {
-        Some(Handle::Found(number)) => Ok((LocationHandle::new(*number), true)),
-        Some(Handle::Made(number)) => Ok((LocationHandle::new(*number), false)),
+        Some(Handle::Found(number)) => Ok((LocationHandle::new(*number as u16), true)),
+        Some(Handle::Made(number)) => Ok((LocationHandle::new(*number as u16), false)),
         Some(Handle::Refused(Reason::Core(code))) => Err(refused(code.text())),
         _ => Err(refused("The server gave a reason that this program does not know.")),
     }

@@ -1,6 +1,6 @@
 //! Batches of orders through the gateway: names to handles, stock where it is assumed, then the orders.
 
-use orderline_protocol::command::{OrderLine, PlaceOrder, QueryOrder, QueryStock, ReceiveStock};
+use orderline_protocol::command::{Cause, OrderLine, PlaceOrder, QueryOrder, QueryStock, ReceiveStock};
 use orderline_protocol::reply::{LevelView, Outcome};
 use orderline_protocol::{Amount, Command, LocationHandle, SellerHandle, SkuHandle};
 
@@ -200,7 +200,8 @@ impl<'g, G: Gateway> Placement<'g, G> {
         self.gateway.exchange(queried.len(), &mut ask, &mut |index, reply| {
             // A SKU that was never at the location has no level there, and so nothing.
             let levels = LevelView::read_all(reply.view).unwrap_or_default();
-            let available_units: u64 = levels.iter().map(|level| level.available.get()).sum();
+            let available_units: u64 =
+                levels.iter().map(|level| level.available.get().max(0) as u64).sum();
             needs[index].1 = needs[index].1.saturating_sub(available_units);
         })?;
         needs.retain(|&(_, units)| units > 0);
@@ -212,7 +213,7 @@ impl<'g, G: Gateway> Placement<'g, G> {
                 quantity: units.into(),
                 from_incoming: 0,
             reserved: 0,
-            cause: CAUSE,
+            cause: Cause::NONE,
             }));
         };
         let mut received_units = 0;

@@ -7,7 +7,6 @@ use orderline_protocol::command::{
 };
 use orderline_protocol::reply::{CatalogueEntry, SettingsView};
 use orderline_protocol::{Command, RejectCode, Reply, SellerHandle};
-use zerocopy::FromBytes;
 
 use super::change::{Change, Changes, Wanted};
 use super::file::{
@@ -19,13 +18,13 @@ use crate::verb::Refusal;
 pub(super) fn read(client: &mut Client) -> Result<(SettingsFile, u64), Refusal> {
     let mut file = SettingsFile::default();
     for entry in catalogue(client, EntityKind::Seller)? {
-        let (code, definition) = taken_apart::<DefineSeller>(&entry)?;
+        let (code, definition) = (code_of(&entry)?, entry.seller());
         file.versions.sellers.insert(code.clone(), (entry.handle.get(), entry.version.get()));
         let standing = standing_name(definition.standing);
         file.sellers.push(Seller { code, standing, commission_bp: definition.commission_bp.get() });
     }
     for entry in catalogue(client, EntityKind::Location)? {
-        let (code, definition) = taken_apart::<DefineLocation>(&entry)?;
+        let (code, definition) = (code_of(&entry)?, entry.location());
         file.versions.locations.insert(code.clone(), (entry.handle.get(), entry.version.get()));
         file.locations.push(Location {
             code,
@@ -39,7 +38,7 @@ pub(super) fn read(client: &mut Client) -> Result<(SettingsFile, u64), Refusal> 
         sellers.get(handle.index()).map(|seller| seller.code.clone()).ok_or_else(unreadable)
     };
     for entry in catalogue(client, EntityKind::Sku)? {
-        let (code, definition) = taken_apart::<DefineSku>(&entry)?;
+        let (code, definition) = (code_of(&entry)?, entry.sku());
         file.versions.skus.insert(code.clone(), (entry.handle.get(), entry.version.get()));
         file.skus.push(Sku {
             code,
@@ -101,10 +100,8 @@ fn catalogue(client: &mut Client, entity: EntityKind) -> Result<Vec<CatalogueEnt
     }
 }
 
-fn taken_apart<T: FromBytes>(entry: &CatalogueEntry) -> Result<(String, T), Refusal> {
-    let (definition, _) = T::read_from_prefix(&entry.definition).map_err(|_| unreadable())?;
-    let code = entry.code().ok_or_else(unreadable)?;
-    Ok((code.to_owned(), definition))
+fn code_of(entry: &CatalogueEntry) -> Result<String, Refusal> {
+    entry.code().map(str::to_owned).ok_or_else(unreadable)
 }
 
 /// What came of writing.

@@ -187,7 +187,7 @@ fn write(data: &Path) {
             quantity: quantity.into(),
             from_incoming: 0,
             reserved: 0,
-            cause: CAUSE,
+            cause: Cause::NONE,
         };
         scribe.run(&Command::ReceiveStock(&receipt));
     }

@@ -154,7 +154,7 @@ impl Driver {
             from_incoming: 0,
             reserved: 0,
             quantity: units.into(),
-            cause: CAUSE,
+            cause: Cause::NONE,
         };
         self.run(&Command::ReceiveStock(&head)).unwrap();
     }
@@ -256,14 +256,6 @@ pub fn placement(order: u128, lines: usize) -> PlaceOrder {
         region: 0.into(),
     }
 }
-
-/// A cause that says nothing.
-pub const CAUSE: Cause = Cause {
-    reference: zerocopy::little_endian::U64::ZERO,
-    actor: zerocopy::little_endian::U32::ZERO,
-    reason: zerocopy::little_endian::U16::ZERO,
-    reserved: [0; 2],
-};
 
 pub fn moving(order: u128, lines: &[LineQuantity]) -> MoveLines {
     MoveLines {

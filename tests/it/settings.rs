@@ -1,0 +1,122 @@
+//! Configuration as data: exported, changed, applied, the same again changes nothing, and all of it survives a crash.
+
+use std::path::Path;
+
+use crate::recovery::verified;
+use crate::support::program::{Ran, orderline};
+use crate::support::server::{NO_SNAPSHOTS, SMALL};
+use crate::support::Server;
+
+const SHOP: &str = r#"[policy]
+pending_order_s = 900
+retention_s = 86400
+reservation_s_max = 1200
+
+[sourcing]
+everybody = ["fewest packages", "priority"]
+
+[sourcing.sellers]
+acme = ["capacity", "same region"]
+
+[[sellers]]
+code = "acme"
+standing = "active"
+commission_bp = 1250
+
+[[sellers]]
+code = "zest"
+standing = "inactive"
+commission_bp = 0
+
+[[locations]]
+code = "leeds"
+standing = "active"
+region = 44
+priority = 1
+daily_capacity = 900
+
+[[skus]]
+code = "tea-250"
+seller = "acme"
+standing = "active"
+currency = "GBP"
+backorder_cap = 5
+
+[[skus]]
+code = "Größe 7"
+seller = "zest"
+standing = "inactive"
+backorder_cap = 0
+"#;
+
+fn apply(server: &Server, file: &Path, more: &[&str]) -> Ran {
+    let connect = server.addr.to_string();
+    let mut arguments = vec!["config", "apply", "--json", "--connect", &connect, file.to_str().unwrap()];
+    arguments.extend(more);
+    orderline(arguments)
+}
+
+fn exported(server: &Server) -> String {
+    let ran = orderline(["config", "export", "--connect", &server.addr.to_string()]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    // Under a comment that says where it is from.
+    ran.stdout.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn a_file_is_applied_once_and_comes_back_as_it_went_in() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, file) = (directory.path().join("data"), directory.path().join("shop.toml"));
+    std::fs::write(&file, SHOP).unwrap();
+    let server = Server::start(&data, NO_SNAPSHOTS);
+
+    let shown = apply(&server, &file, &["--dry-run"]);
+    assert_eq!(shown.well()["applied"], 0);
+    assert!(shown.stderr.contains("+ SKU tea-250  seller = acme"), "{}", shown.stderr);
+    assert_eq!(exported(&server).matches("[[").count(), 0, "a dry run changes nothing");
+
+    let applied = apply(&server, &file, &[]).well();
+    assert_eq!((&applied["added"], &applied["changed"], &applied["applied"]), (&6.into(), &2.into(), &8.into()));
+    assert_eq!(exported(&server).trim(), SHOP.trim());
+
+    let again = apply(&server, &file, &[]).well();
+    assert_eq!((&again["unchanged"], &again["applied"]), (&8.into(), &0.into()), "{again}");
+
+    std::fs::write(&file, SHOP.replace("commission_bp = 1250", "commission_bp = 1300")).unwrap();
+    let changed = apply(&server, &file, &[]);
+    assert_eq!(changed.well()["changes"], serde_json::json!(["~ seller acme  commission_bp: 1250 -> 1300"]));
+
+    // It was journalled like all else.
+    let before = exported(&server);
+    server.kill();
+    let server = Server::start(&data, NO_SNAPSHOTS);
+    assert_eq!(exported(&server), before);
+    server.stop();
+    assert_eq!(verified(&data)["ok"], true);
+}
+
+#[test]
+fn what_the_file_gets_wrong_is_said_before_anything_changes() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, file) = (directory.path().join("data"), directory.path().join("shop.toml"));
+    let server = Server::start(&data, SMALL);
+    let nothing = exported(&server);
+    for (from, to, said) in [
+        ("\"GBP\"", "\"XXZ\"", "XXZ"),
+        ("seller = \"zest\"", "seller = \"nobody\"", "nobody"),
+        ("\"capacity\"", "\"luck\"", "luck"),
+        ("commission_bp = 1250", "commission = 1", "commission"),
+    ] {
+        std::fs::write(&file, SHOP.replace(from, to)).unwrap();
+        apply(&server, &file, &[]).refused(&["shop.toml", said]);
+    }
+    apply(&server, &directory.path().join("absent.toml"), &[]).refused(&["absent.toml"]);
+    assert_eq!(exported(&server), nothing);
+
+    // What only the server can judge is refused by it, and the rest is applied.
+    std::fs::write(&file, SHOP.replace("commission_bp = 1250", "commission_bp = 12500")).unwrap();
+    let ran = apply(&server, &file, &[]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.json()["refused"][0].as_str().unwrap().contains("seller acme"), "{ran:?}");
+    server.stop();
+}
