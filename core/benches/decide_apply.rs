@@ -75,7 +75,7 @@ impl Core {
                 quantity: (1 << 40).into(),
                 from_incoming: 0,
             reserved: 0,
-            cause: Cause::NONE,
+            cause: orderline_protocol::command::Cause::NONE,
             };
             core.run(&Command::ReceiveStock(&stock));
         }
@@ -92,7 +92,7 @@ impl Core {
     #[inline]
     fn decide_and_apply(&mut self, command: &Parsed<'_>) {
         self.event.clear();
-        match self.state.decide(self.session, command, &mut self.scratch, &mut self.event) {
+        match self.state.decide(self.session, NOW_US, command, &mut self.scratch, &mut self.event) {
             Decision::Event(kind) => self.apply(kind as u16),
             other => panic!("not accepted: {other:?}"),
         }
