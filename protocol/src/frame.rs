@@ -3,75 +3,151 @@
 //! A frame is a 16-byte header and a payload. The header's checksum covers all that follows it, so a frame is
 //! either whole and what its sender wrote, or it is refused before anything in it is looked at.
 
+use std::fmt;
+
 use zerocopy::little_endian::{U16, U32, U64};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+use zerocopy::{FromBytes, IntoBytes};
 
 use crate::ids::{SessionHandle, SessionId};
 use crate::limits::FRAME_PAYLOAD_BYTES_MAX;
-use crate::wire::{Cut, Malformed};
+use crate::wire::{Cut, Malformed, NumberTable, ShapeTable, numbered, shapes};
 
 /// The wire's version. Both ends must speak the same one until 1.0.
 pub const WIRE_VERSION: u8 = 2;
 
 /// Bytes of a frame's header.
-pub const FRAME_HEADER_BYTES: usize = 16;
+pub const FRAME_HEADER_BYTES: usize = size_of::<FrameHeader>();
 
 /// The first bytes of every hello.
 pub const HELLO_MAGIC: [u8; 8] = *b"ORDRLINE";
 
-/// What a frame carries. Numbers are never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum FrameKind {
-    /// Client: the first frame of a connection, a [`Hello`].
-    Hello = 1,
-    /// Server: the answer to a hello, a [`Welcome`].
-    Welcome = 2,
-    /// Client: one command or several.
-    Commands = 3,
-    /// Server: one reply or several.
-    Replies = 4,
-    /// Either: "are you there"; no payload.
-    Ping = 5,
-    /// Either: the answer to a ping; no payload.
-    Pong = 6,
-    /// Server: the last frame of a connection, a [`Close`].
-    Close = 7,
-}
+/// Every structure of the frames, for the documents.
+pub const SHAPE_TABLES: &[&[ShapeTable]] = &[SHAPES];
 
-impl FrameKind {
-    /// The kind with this number.
-    pub const fn from_number(number: u8) -> Option<Self> {
-        Some(match number {
-            1 => Self::Hello,
-            2 => Self::Welcome,
-            3 => Self::Commands,
-            4 => Self::Replies,
-            5 => Self::Ping,
-            6 => Self::Pong,
-            7 => Self::Close,
-            _ => return None,
-        })
+/// Every enumeration of the frames, for the documents.
+pub const NUMBER_TABLES: &[&[NumberTable]] = &[NUMBERS];
+
+numbered! {
+    /// What a frame carries.
+    pub enum FrameKind: u8 {
+        /// Client: the first frame of a connection, a `Hello`.
+        Hello = 1 "hello",
+        /// Server: the answer to a hello, a `Welcome`.
+        Welcome = 2 "welcome",
+        /// Client: one command or several.
+        Commands = 3 "commands",
+        /// Server: one reply or several.
+        Replies = 4 "replies",
+        /// Either: "are you there"; no payload.
+        Ping = 5 "ping",
+        /// Either: the answer to a ping; no payload.
+        Pong = 6 "pong",
+        /// Server: the last frame of a connection, a `Close`.
+        Close = 7 "close",
+    }
+
+    /// Why the server closes a connection. Its name is what a peer is told.
+    pub enum CloseReason: u16 {
+        /// The first frame was not a hello, or a later one was.
+        HelloExpected = 1 "a hello is the first frame of a connection and only the first",
+        /// The frame's version is not ours.
+        Version = 2 "the wire's version is not spoken here",
+        /// The frame is longer than is taken.
+        FrameTooLarge = 3 "the frame is too large",
+        /// The frame's checksum does not fit.
+        Checksum = 4 "the frame's checksum does not fit its bytes",
+        /// The frame's payload is not what its kind says.
+        Malformed = 5 "the frame's payload is malformed",
+        /// The token is not known.
+        Token = 6 "the token is not known",
+        /// The hello did not come in time.
+        HelloDeadline = 7 "no hello came in time",
+        /// A frame was begun and not finished in time.
+        FrameDeadline = 8 "a frame was begun and not finished in time",
+        /// Nothing was heard for too long.
+        Idle = 9 "nothing was heard for too long",
+        /// Replies were not read in time.
+        SlowReader = 10 "replies were not read in time",
+        /// More commands were sent than there were credits.
+        Credits = 11 "more commands were sent than there were credits",
+        /// The session was taken up by a newer connection.
+        Displaced = 12 "the session was taken up by a newer connection",
+        /// The server is stopping.
+        Stopping = 13 "the server is stopping",
+        /// The server holds as many connections as it may.
+        TooManyConnections = 14 "the server holds as many connections as it may",
+        /// A session was to be resumed that is not known (any more).
+        SessionUnknown = 15 "the session to resume is not known any more",
+        /// A frame of a kind that a server does not take.
+        FrameKind = 16 "a frame of a kind that a server does not take",
+        /// The journal cannot take a new session now: its disk is full.
+        StorageFull = 17 "the disk is full, no session can be opened now",
     }
 }
 
-/// A frame's header as it lies on the wire.
-#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
-#[repr(C)]
-pub struct FrameHeader {
-    /// Bytes that follow this header, at most [`FRAME_PAYLOAD_BYTES_MAX`].
-    pub payload_bytes: U32,
-    /// CRC-32C over the header's last 8 bytes and the payload.
-    pub checksum: U32,
-    /// A [`FrameKind`].
-    pub kind: u8,
-    /// [`WIRE_VERSION`].
-    pub version: u8,
-    /// Commands or replies in the payload; 0 for other kinds.
-    pub count: U16,
-    /// Zero.
-    pub reserved: U32,
+shapes! {
+    /// A frame's header.
+    pub struct FrameHeader {
+        /// Bytes that follow this header, at most `FRAME_PAYLOAD_BYTES_MAX`.
+        pub payload_bytes: U32,
+        /// CRC-32C over the header's last 8 bytes and the payload.
+        pub checksum: U32,
+        /// A `FrameKind`.
+        pub kind: u8,
+        /// The wire's version.
+        pub version: u8,
+        /// Commands or replies in the payload; 0 for other kinds.
+        pub count: U16,
+        /// Zero.
+        pub reserved: U32,
+    }
+
+    /// What a client says first.
+    pub struct Hello {
+        /// `ORDRLINE` in ASCII.
+        pub magic: [u8; 8],
+        /// The session to open or to resume.
+        pub session: SessionId,
+        /// What the server knows the client by; zeros where the server asks for none.
+        pub token: [u8; 32],
+        /// 1: the session must be known already (a resume: the client has unanswered requests); 0: open it if it is new.
+        pub resume: u8,
+        /// Zeros.
+        pub reserved: [u8; 7],
+    }
+
+    /// What the server answers to a hello.
+    pub struct Welcome {
+        /// The newest request that the session has accepted; 0 for a new session. Number the next ones above it.
+        pub last_request: U64,
+        /// The sequence at which the session was opened or resumed.
+        pub sequence: U64,
+        /// The core's number for the session.
+        pub session: SessionHandle,
+        /// Commands that the client may have unanswered.
+        pub credits: U32,
+        /// Silence in milliseconds after which the server gives the connection up. A ping every third of it keeps it.
+        pub idle_ms_max: U32,
+        /// Zero.
+        pub reserved: U32,
+    }
+
+    /// The last frame of a connection: why it ends.
+    pub struct Close {
+        /// A `CloseReason`.
+        pub reason: U16,
+        /// Zeros.
+        pub reserved: [u8; 6],
+    }
 }
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl std::error::Error for CloseReason {}
 
 /// Why bytes are no frame. Each becomes the reason of a close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -184,22 +260,6 @@ pub fn write_frame(out: &mut Vec<u8>, kind: FrameKind, payload: &[u8]) {
     finish_frame(out, start, kind, 0);
 }
 
-/// What a client says first.
-#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
-#[repr(C)]
-pub struct Hello {
-    /// [`HELLO_MAGIC`].
-    pub magic: [u8; 8],
-    /// The session to open or to resume.
-    pub session: SessionId,
-    /// What the server knows the client by; zeros where the server asks for none.
-    pub token: [u8; 32],
-    /// 1: the session must be known already (a resume: the client has unanswered requests); 0: open it if it is new.
-    pub resume: u8,
-    /// Zeros.
-    pub reserved: [u8; 7],
-}
-
 impl Hello {
     /// Reads a hello's payload.
     ///
@@ -219,24 +279,6 @@ impl Hello {
     }
 }
 
-/// What the server answers to a hello.
-#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
-#[repr(C)]
-pub struct Welcome {
-    /// The newest request that the session has accepted; 0 for a new session. Number the next ones above it.
-    pub last_request: U64,
-    /// The sequence at which the session was opened or resumed.
-    pub sequence: U64,
-    /// The core's number for the session.
-    pub session: SessionHandle,
-    /// Commands that the client may have unanswered.
-    pub credits: U32,
-    /// Silence in milliseconds after which the server gives the connection up. A ping every third of it keeps it.
-    pub idle_ms_max: U32,
-    /// Zero.
-    pub reserved: U32,
-}
-
 impl Welcome {
     /// Reads a welcome's payload.
     ///
@@ -250,91 +292,6 @@ impl Welcome {
     }
 }
 
-/// Why the server closes a connection. Numbers are never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[repr(u16)]
-pub enum CloseReason {
-    /// The first frame was not a hello, or a later one was.
-    #[error("a hello is the first frame of a connection and only the first")]
-    HelloExpected = 1,
-    /// The frame's version is not ours.
-    #[error("the wire's version is not spoken here")]
-    Version = 2,
-    /// The frame is longer than is taken.
-    #[error("the frame is too large")]
-    FrameTooLarge = 3,
-    /// The frame's checksum does not fit.
-    #[error("the frame's checksum does not fit its bytes")]
-    Checksum = 4,
-    /// The frame's payload is not what its kind says.
-    #[error("the frame's payload is malformed")]
-    Malformed = 5,
-    /// The token is not known.
-    #[error("the token is not known")]
-    Token = 6,
-    /// The hello did not come in time.
-    #[error("no hello came in time")]
-    HelloDeadline = 7,
-    /// A frame was begun and not finished in time.
-    #[error("a frame was begun and not finished in time")]
-    FrameDeadline = 8,
-    /// Nothing was heard for too long.
-    #[error("nothing was heard for too long")]
-    Idle = 9,
-    /// Replies were not read in time.
-    #[error("replies were not read in time")]
-    SlowReader = 10,
-    /// More commands were sent than there were credits.
-    #[error("more commands were sent than there were credits")]
-    Credits = 11,
-    /// The session was taken up by a newer connection.
-    #[error("the session was taken up by a newer connection")]
-    Displaced = 12,
-    /// The server is stopping.
-    #[error("the server is stopping")]
-    Stopping = 13,
-    /// The server holds as many connections as it may.
-    #[error("the server holds as many connections as it may")]
-    TooManyConnections = 14,
-    /// A session was to be resumed that is not known (any more).
-    #[error("the session to resume is not known any more")]
-    SessionUnknown = 15,
-    /// A frame of a kind that a server does not take.
-    #[error("a frame of a kind that a server does not take")]
-    FrameKind = 16,
-    /// The journal cannot take a new session now: its disk is full.
-    #[error("the disk is full, no session can be opened now")]
-    StorageFull = 17,
-}
-
-impl CloseReason {
-    /// Every reason, for tables and tests.
-    pub const ALL: [Self; 17] = [
-        Self::HelloExpected,
-        Self::Version,
-        Self::FrameTooLarge,
-        Self::Checksum,
-        Self::Malformed,
-        Self::Token,
-        Self::HelloDeadline,
-        Self::FrameDeadline,
-        Self::Idle,
-        Self::SlowReader,
-        Self::Credits,
-        Self::Displaced,
-        Self::Stopping,
-        Self::TooManyConnections,
-        Self::SessionUnknown,
-        Self::FrameKind,
-        Self::StorageFull,
-    ];
-
-    /// The reason with this number.
-    pub fn from_number(number: u16) -> Option<Self> {
-        Self::ALL.into_iter().find(|&reason| reason as u16 == number)
-    }
-}
-
 impl From<FrameError> for CloseReason {
     fn from(error: FrameError) -> Self {
         match error {
@@ -344,16 +301,6 @@ impl From<FrameError> for CloseReason {
             FrameError::Kind { .. } => Self::FrameKind,
         }
     }
-}
-
-/// The last frame of a connection: why it ends.
-#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
-#[repr(C)]
-pub struct Close {
-    /// A [`CloseReason`]'s number.
-    pub reason: U16,
-    /// Zeros.
-    pub reserved: [u8; 6],
 }
 
 impl Close {
@@ -412,7 +359,7 @@ mod tests {
 
     #[test]
     fn close_reasons_keep_their_numbers() {
-        for (index, reason) in CloseReason::ALL.into_iter().enumerate() {
+        for (index, &reason) in CloseReason::ALL.iter().enumerate() {
             assert_eq!(reason as usize, index + 1);
             assert_eq!(CloseReason::from_number(reason as u16), Some(reason));
         }
