@@ -46,7 +46,7 @@ numbered! {
         Close = 7 "close",
     }
 
-    /// Why the server closes a connection. Its name is what a peer is told.
+    /// Why the server closes a connection.
     pub enum CloseReason: u16 {
         /// The first frame was not a hello, or a later one was.
         HelloExpected = 1 "a hello is the first frame of a connection and only the first",
@@ -141,6 +141,7 @@ shapes! {
     }
 }
 
+// Its name is a sentence: what people are told.
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
