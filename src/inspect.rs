@@ -21,6 +21,7 @@ pub(crate) fn run(arguments: &InspectArguments) -> VerbResult {
     }
     let mut out = BufWriter::new(std::io::stdout().lock());
     let mut left = arguments.limit.unwrap_or(u64::MAX);
+    let mut life = arguments.order.map(record::Life::of);
     // The state is carried along for the names: a record is shown with the codes that it had when it was written.
     while left > 0 {
         let Some(batch) = offline.reader.next_batch(u64::MAX)? else { break };
@@ -29,9 +30,9 @@ pub(crate) fn run(arguments: &InspectArguments) -> VerbResult {
                 .map_err(|error| Refusal::new(format!("record {}: {error}", seen.sequence)))?;
             recovery::check_next(&offline.state, seen.sequence)?;
             offline.state.apply(seen.sequence, batch.recorded_at_us, &event);
-            let wanted = seen.sequence >= arguments.from
-                && arguments.order.is_none_or(|order| record::order_of(&event) == Some(order));
-            if wanted && left > 0 {
+            // Asked before what is wanted begins, too: what a life is made of, its earlier events tell.
+            let is_about = life.as_mut().is_none_or(|life| life.has(&event));
+            if is_about && seen.sequence >= arguments.from && left > 0 {
                 left -= 1;
                 if !print(&mut out, &offline.state, seen.sequence, batch.recorded_at_us, &event)? {
                     return Ok(Ending::Well);

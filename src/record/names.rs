@@ -1,0 +1,186 @@
+//! How the parts of an event are shown: handles by their codes, numbers by their names, ids and times as text.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use orderline_core::State;
+use orderline_protocol::command::{Cause, GroupOrder, OrderLine};
+use orderline_protocol::event::{Allocation, Expiry, ExpiryKind, Retired, RetiredKind};
+use orderline_protocol::lifecycle::blocks;
+use orderline_protocol::{CurrencyCode, LocationHandle, OrderId, SellerHandle, SkuHandle};
+use serde_json::{Value, json};
+
+/// Handles to codes.
+pub(super) struct Names<'a>(pub(super) &'a State);
+
+impl Names<'_> {
+    pub(super) fn sku(&self, handle: SkuHandle) -> Value {
+        code(self.0.sku_code(handle), handle.is_none(), handle.get())
+    }
+
+    pub(super) fn seller(&self, handle: SellerHandle) -> Value {
+        code(self.0.seller_code(handle), handle.is_none(), handle.get())
+    }
+
+    pub(super) fn location(&self, handle: LocationHandle) -> Value {
+        code(self.0.location_code(handle), handle.is_none(), handle.get().into())
+    }
+
+    pub(super) fn line(&self, line: &OrderLine) -> Value {
+        json!({
+            "sku": self.sku(line.sku), "quantity": line.quantity.get(),
+            "unit_price_minor": line.unit_price.minor(),
+        })
+    }
+
+    /// Units at a location, or backordered ones.
+    pub(super) fn units(&self, location: LocationHandle, quantity: u32) -> Value {
+        if location.is_none() {
+            json!({"quantity": quantity, "is_backordered": true})
+        } else {
+            json!({"quantity": quantity, "location": self.location(location)})
+        }
+    }
+
+    /// Units of an order's, or a cart's, lines.
+    pub(super) fn moves(&self, moves: &[Allocation]) -> Value {
+        list(moves, |part| {
+            with(self.units(part.location, part.quantity.get()), "line", part.line.get().into())
+        })
+    }
+}
+
+/// A code; the handle's number if nothing is defined under it, which no sound journal has.
+fn code(code: Option<&str>, is_none: bool, number: u32) -> Value {
+    match code {
+        _ if is_none => Value::Null,
+        Some(code) => code.into(),
+        None => number.into(),
+    }
+}
+
+/// Which order and which of its lines a line of a group is.
+pub(super) struct Places(Vec<(OrderId, usize)>);
+
+impl Places {
+    pub(super) fn of(orders: &[GroupOrder]) -> Self {
+        let lines = |order: &GroupOrder| {
+            let order_id = order.order;
+            (0..usize::from(order.line_count.get())).map(move |line| (order_id, line))
+        };
+        Self(orders.iter().flat_map(lines).collect())
+    }
+
+    /// What stands at a line of the group, with its order and the line's index there.
+    pub(super) fn at(&self, line: usize, value: Value) -> Value {
+        match self.0.get(line) {
+            Some((order, line)) => with(with(value, "order", id(order.get())), "line", (*line).into()),
+            None => with(value, "line_of_group", line.into()),
+        }
+    }
+}
+
+fn with(mut object: Value, key: &str, value: Value) -> Value {
+    if let Value::Object(object) = &mut object {
+        object.insert(key.into(), value);
+    }
+    object
+}
+
+pub(super) fn list<T>(items: &[T], one: impl Fn(&T) -> Value) -> Value {
+    items.iter().map(one).collect()
+}
+
+/// A number by its name. 0, which no enumeration has, is none; a number without a name is shown as it is.
+pub(super) fn named<T>(number: u8, from_number: fn(u8) -> Option<T>, name: fn(T) -> &'static str) -> Value {
+    match from_number(number) {
+        Some(known) => name(known).into(),
+        None if number == 0 => Value::Null,
+        None => number.into(),
+    }
+}
+
+/// An id as a ULID; 0 is none.
+pub(super) fn id(bits: u128) -> Value {
+    if bits == 0 { Value::Null } else { OrderId::new(bits).to_string().into() }
+}
+
+/// A number of which 0 is "not said", "for ever" or "no bound".
+pub(super) fn said(number: impl Into<u64>) -> Value {
+    match number.into() {
+        0 => Value::Null,
+        number => number.into(),
+    }
+}
+
+/// A currency by its letters, or by its number if the standard has none.
+pub(super) fn currency(currency: CurrencyCode) -> Value {
+    match currency.letters() {
+        _ if currency == CurrencyCode::NONE => Value::Null,
+        Some(letters) => letters.into(),
+        None => currency.get().into(),
+    }
+}
+
+pub(super) fn cause(cause: &Cause) -> Value {
+    json!({"reference": cause.reference.get(), "actor": cause.actor.get(), "reason": cause.reason.get()})
+}
+
+/// What a hold blocks.
+pub(super) fn blocked(bits: u8) -> Vec<&'static str> {
+    let names = [
+        (blocks::CONFIRM, "confirm"),
+        (blocks::FULFIL, "fulfil"),
+        (blocks::CANCEL, "cancel"),
+        (blocks::EDIT, "edit"),
+        (blocks::CAPTURE, "capture"),
+        (blocks::REFUND, "refund"),
+    ];
+    names.into_iter().filter(|(bit, _)| bits & bit != 0).map(|(_, name)| name).collect()
+}
+
+/// What expired, under the key by which other records name it.
+pub(super) fn expired(expiry: &Expiry) -> Value {
+    let (kind, bits) = (named(expiry.kind, ExpiryKind::from_number, ExpiryKind::name), expiry.id.get());
+    match ExpiryKind::from_number(expiry.kind) {
+        Some(ExpiryKind::Reservation) => json!({"expired": kind, "reservation": id(bits)}),
+        Some(ExpiryKind::Order) => json!({"expired": kind, "order": id(bits)}),
+        Some(ExpiryKind::Payment) => json!({"expired": kind, "group": id(bits)}),
+        Some(ExpiryKind::Hold) => {
+            json!({"expired": kind, "order": id(bits), "hold": expiry.number.get()})
+        }
+        None => json!({"expired": kind, "id": id(bits), "number": expiry.number.get()}),
+    }
+}
+
+/// What left memory, under the key by which other records name it.
+pub(super) fn retired(gone: &Retired) -> Value {
+    let (kind, bits) = (named(gone.kind, RetiredKind::from_number, RetiredKind::name), gone.id.get());
+    match RetiredKind::from_number(gone.kind) {
+        Some(RetiredKind::Order) => json!({"retired": kind, "order": id(bits)}),
+        Some(RetiredKind::Reservation) => json!({"retired": kind, "reservation": id(bits)}),
+        None => json!({"retired": kind, "id": id(bits)}),
+    }
+}
+
+/// A time in microseconds since 1970.
+pub(super) fn time(us: i64) -> Value {
+    DateTime::from_timestamp_micros(us)
+        .map_or_else(|| us.into(), |time| rfc_3339(time, SecondsFormat::Micros))
+}
+
+/// A time in microseconds since 1970; 0 is never.
+pub(super) fn expiry(us: i64) -> Value {
+    if us == 0 { Value::Null } else { time(us) }
+}
+
+/// A time in milliseconds since 1970, out of an id; 0 is "none yet".
+pub(super) fn time_of_ms(ms: u64) -> Value {
+    match i64::try_from(ms).ok().and_then(DateTime::from_timestamp_millis) {
+        _ if ms == 0 => Value::Null,
+        Some(time) => rfc_3339(time, SecondsFormat::Millis),
+        None => ms.into(),
+    }
+}
+
+fn rfc_3339(time: DateTime<Utc>, precision: SecondsFormat) -> Value {
+    time.to_rfc3339_opts(precision, true).into()
+}
