@@ -360,7 +360,7 @@ pub(super) fn origin_and_body<'a>(names: &Names<'_>, event: &Event<'a>) -> (Opti
                 json!({
                     "orders_horizon": time_of_ms(head.orders_horizon_ms.get()),
                     "reservations_horizon": time_of_ms(head.reservations_horizon_ms.get()),
-                    "retired": list(gone, retired),
+                    "examined": head.examined_count.get(), "retired": list(gone, retired),
                 }),
             );
         }

@@ -545,11 +545,11 @@ fn each_of_nobody(each: &mut Each<'_>) {
         {"expired": "hold", "order": TWO_TEXT, "hold": 3},
     ]});
     each(Event::TimePassed(&head, &expiries), told, &[CART, ONE, GROUP, TWO]);
-    let head = shape!(FinishedRetired { orders_horizon_ms = 1_700_000_000_000_u64 });
+    let head = shape!(FinishedRetired { orders_horizon_ms = 1_700_000_000_000_u64, examined_count = 3_u16 });
     let retired = |id: u128, kind: RetiredKind| shape!(Retired { id = id, kind = kind as u8 });
     let gone = [retired(TWO, RetiredKind::Order), retired(CART, RetiredKind::Reservation)];
     let told = json!({
-        "orders_horizon": "2023-11-14T22:13:20.000Z", "reservations_horizon": null, "retired": [
+        "orders_horizon": "2023-11-14T22:13:20.000Z", "reservations_horizon": null, "examined": 3, "retired": [
             {"retired": "order", "order": TWO_TEXT},
             {"retired": "reservation", "reservation": CART_TEXT},
         ],

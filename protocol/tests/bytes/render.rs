@@ -142,6 +142,7 @@ fn limits() -> String {
 fn block_bits() -> String {
     let values = values!(blocks: CONFIRM FULFIL CANCEL EDIT CAPTURE REFUND ALL);
     let source = include_str!("../../src/lifecycle.rs").split("\npub mod blocks {\n").nth(1).unwrap();
+    let source = source.split("\n}\n").next().unwrap();
     let mut out = titled("blocks", "What a hold blocks, as bits of its `blocks` field.");
     out.push_str(&constants(source, &values, &["bit", "value:", "what it stops"]));
     out

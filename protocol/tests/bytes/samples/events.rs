@@ -306,7 +306,8 @@ fn each_of_nobody(each: &mut impl FnMut(Event<'_>)) {
         orders_horizon_ms: 1_800_000_000_000.into(),
         reservations_horizon_ms: 1_799_999_999_000.into(),
         retired_count: 2.into(),
-        reserved: [0; 6],
+        examined_count: 5.into(),
+        reserved: [0; 4],
     };
     let gone = |id: u128, kind| Retired { id: id.into(), kind: kind as u8, reserved: [0; 7] };
     let both = [gone(order().get(), RetiredKind::Order), gone(reservation().get(), RetiredKind::Reservation)];

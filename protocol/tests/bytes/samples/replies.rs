@@ -285,7 +285,7 @@ fn catalogue() -> [CatalogueEntry; 3] {
     let definitions =
         [(seller.as_bytes(), "acme"), (location.as_bytes(), "leeds2"), (sku.as_bytes(), "tea-250")];
     let mut handle = 76;
-    definitions.map(|(definition, code)| {
+    let entries = definitions.map(|(definition, code)| {
         handle += 1;
         let mut entry = CatalogueEntry::new_zeroed();
         (entry.handle, entry.version) = (handle.into(), 5.into());
@@ -293,7 +293,9 @@ fn catalogue() -> [CatalogueEntry; 3] {
         entry.code[..code.len()].copy_from_slice(code.as_bytes());
         assert_eq!(entry.code(), Some(code));
         entry
-    })
+    });
+    assert_eq!((entries[0].seller(), entries[1].location(), entries[2].sku()), (seller, location, sku));
+    entries
 }
 
 fn settings() -> Vec<u8> {
