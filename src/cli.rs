@@ -173,7 +173,7 @@ pub(crate) struct InspectArguments {
     /// Begin at this sequence.
     #[arg(long, value_name = "SEQ", default_value_t = 1)]
     pub(crate) from: u64,
-    /// Only the records of this order.
+    /// Only the records of this order, group or reservation.
     #[arg(long, value_name = "ID")]
     pub(crate) order: Option<orderline_protocol::OrderId>,
     /// Print at most this many records.

@@ -120,7 +120,7 @@ fn a_server_with_fewer_credits_after_a_restart_is_sent_no_more_than_it_takes() {
 
 #[test]
 fn every_close_reason_is_final_or_healed() {
-    for reason in CloseReason::ALL {
+    for &reason in CloseReason::ALL {
         let is_passing = ClientError::Closed(reason).is_passing();
         let (addr, serving) = server(move |listener| {
             let mut peer = accept(listener);

@@ -23,11 +23,11 @@ pub const CODE_BYTES_MAX: usize = 64;
 /// Bytes of a carrier's tracking code.
 pub const TRACKING_BYTES_MAX: usize = 64;
 
-/// Sellers, SKUs and locations that one core holds.
+/// Sellers that one core holds.
 pub const SELLERS_MAX: usize = 1 << 20;
-/// See [`SELLERS_MAX`].
+/// Locations that one core holds.
 pub const LOCATIONS_MAX: usize = (1 << 16) - 1;
-/// See [`SELLERS_MAX`].
+/// SKUs that one core holds.
 pub const SKUS_MAX: usize = 1 << 25;
 
 /// Orders of one group: sellers of one cart.

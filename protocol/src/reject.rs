@@ -74,7 +74,7 @@ reject_codes! {
     47 MixedCurrencies false "The SKU is sold in another currency than the order's; subject: the line's index, detail: the SKU's currency.",
     48 TotalTooLarge false "The order's total is over its limit.",
     49 OrderIdReused false "The order id was used for another order; sequence: where that was placed.",
-    50 InvalidOrderId false "An order id is not zero.",
+    50 InvalidOrderId false "The id of an order, a group or a reservation is not zero.",
     51 InsufficientStock true "There is not enough stock; subject: the line's index, detail: how much is available.",
     52 UnknownLine false "The order has no such line; subject: the line's index.",
     53 QuantityNotThere false "The line has less than that left to move; subject: the line's index, detail: how much.",

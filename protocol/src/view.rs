@@ -12,7 +12,7 @@ use crate::money::{Amount, CurrencyCode};
 use crate::wire::{Cut, Malformed, shapes};
 
 shapes! {
-    /// An order as it stands: this head, then its `LineView`s, `AllocationView`s (`Allocation`), `WorkView`s,
+    /// An order as it stands: this head, then its `LineView`s, `Allocation`s, `WorkView`s,
     /// `ShipmentView`s, `Allocation`s of the shipments in their order, `ReturnView`s, `LineQuantity`s of the returns in
     /// their order, `RefundView`s and `HoldView`s.
     pub struct OrderView {

@@ -102,7 +102,7 @@ shapes! {
         pub order: OrderId,
         /// The version that the caller has seen; 0: whichever it is now.
         pub expected_version: U32,
-        /// From where; NONE: from the one location that the order is allocated at.
+        /// From where; NONE: from all locations that the order is allocated at, in one package.
         pub location: LocationHandle,
         /// Line quantities that follow.
         pub line_count: U16,
