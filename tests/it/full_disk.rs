@@ -101,7 +101,7 @@ fn a_full_disk_refuses_orders_until_there_is_room_again_and_loses_nothing() {
     assert_eq!(stranger.closed(), CloseReason::StorageFull);
     let reply = client.call(&Command::QueryOrder(&QueryOrder { order: shop.order(1, 0).order })).unwrap();
     assert_eq!(reply.header.outcome, Outcome::Answered as u8);
-    assert_eq!(OrderView::read(&reply.view).unwrap().0.buyer, shop.order(1, 0).buyer);
+    assert_eq!(OrderView::read(&reply.view).unwrap().head.buyer, shop.order(1, 0).buyer);
     let line = [shop.line(0, 1)];
     let refused = client.call(&Command::PlaceOrder(&shop.order(2, 1), &line)).unwrap();
     assert_eq!(refused.header.code, RejectCode::StorageFull as u16);

@@ -124,7 +124,7 @@ fn the_same_order_after_a_restart_gets_the_first_answer() {
         let told = ask(&mut stranger, 1, &order, &lines);
         assert_eq!((told.outcome, told.sequence), (Outcome::AcceptedBefore as u8, first.sequence));
         let (mut connection, _) = RawConnection::welcomed(server.addr, session);
-        let seller = DefineSeller { commission_bp: 0.into(), standing: 1, code_bytes: 3, reserved: [0; 4] };
+        let seller = DefineSeller { commission_bp: 0.into(), standing: 1, code_bytes: 3, expected_version: 0.into() };
         let reused = connection.ask(1, &Command::DefineSeller(&seller, "new"));
         assert_eq!(reused.code, RejectCode::RequestReused as u16, "{reused:?}");
         server.stop();
