@@ -13,6 +13,7 @@ mod explain;
 mod full_disk;
 mod golden_store;
 mod recovery;
+mod scribe;
 mod settings;
 mod support;
 mod tidy;
