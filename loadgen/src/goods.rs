@@ -40,6 +40,7 @@ pub(crate) struct Goods {
     catalogue: Catalogue,
     /// Of the SKUs of one seller; every seller's are as popular as any other's.
     popularity: Popularity,
+    skus_per_seller: usize,
     lines: usize,
     /// By SKU of a seller: the last order (by its number, counted here) that asked for it. Only filled for orders of
     /// many lines, where looking through the order is slower than one look into this.
@@ -53,6 +54,7 @@ impl Goods {
         let skus = catalogue.skus_per_seller();
         Self {
             popularity: Popularity::new(options.skew, skus as u32, options.seed),
+            skus_per_seller: skus,
             catalogue,
             lines,
             asked_by: if lines > LINES_SEARCHED_MAX { vec![0; skus] } else { Vec::new() },
@@ -103,50 +105,46 @@ impl Goods {
     /// Appends the lines of one order of the seller with this index.
     #[inline]
     pub(crate) fn choose_lines(&mut self, seller: usize, random: &mut SmallRng, lines: &mut Vec<OrderLine>) {
+        let Self { catalogue, popularity, asked_by, orders, .. } = self;
         let first_line = lines.len();
-        let first_sku = seller * self.catalogue.skus_per_seller();
-        self.orders = self.orders.wrapping_add(1);
-        if self.orders == 0 {
-            self.asked_by.fill(0);
-            self.orders = 1;
+        let skus = &catalogue.skus[seller * self.skus_per_seller..][..self.skus_per_seller];
+        *orders = orders.wrapping_add(1);
+        if *orders == 0 {
+            asked_by.fill(0);
+            *orders = 1;
         }
         for _ in 0..self.lines {
-            let sku = self.another_sku(first_sku, random, &lines[first_line..]);
+            let mut chosen = popularity.choose(random);
+            let mut choices = 1;
+            // There is another one: the options do not allow more lines than SKUs.
+            while is_asked_for(chosen, skus, &lines[first_line..], asked_by, *orders) {
+                choices += 1;
+                chosen = if choices <= CHOICES_MAX {
+                    popularity.choose(random)
+                } else {
+                    (chosen + 1) % skus.len() as u32
+                };
+            }
+            if let Some(asked_by) = asked_by.get_mut(chosen as usize) {
+                *asked_by = *orders;
+            }
             lines.push(OrderLine {
-                sku: self.catalogue.skus[first_sku + sku as usize],
+                sku: skus[chosen as usize],
                 quantity: 1.into(),
-                unit_price: unit_price(sku),
+                unit_price: unit_price(chosen),
             });
         }
     }
+}
 
-    /// A SKU that the order does not ask for yet. There is one: the options do not allow more lines than SKUs.
-    #[inline]
-    fn another_sku(&mut self, first_sku: usize, random: &mut SmallRng, lines: &[OrderLine]) -> u32 {
-        let mut sku = self.popularity.choose(random);
-        let mut choices = 1;
-        while self.is_asked_for(first_sku, sku, lines) {
-            choices += 1;
-            sku = if choices <= CHOICES_MAX {
-                self.popularity.choose(random)
-            } else {
-                (sku + 1) % self.catalogue.skus_per_seller() as u32
-            };
-        }
-        if let Some(asked_by) = self.asked_by.get_mut(sku as usize) {
-            *asked_by = self.orders;
-        }
-        sku
-    }
-
-    #[inline]
-    fn is_asked_for(&self, first_sku: usize, sku: u32, lines: &[OrderLine]) -> bool {
-        match self.asked_by.get(sku as usize) {
-            Some(&order) => order == self.orders,
-            None => {
-                let handle = self.catalogue.skus[first_sku + sku as usize];
-                lines.iter().any(|line| line.sku == handle)
-            }
+/// Whether an order has a line of this SKU already.
+#[inline]
+fn is_asked_for(sku: u32, skus: &[SkuHandle], lines: &[OrderLine], asked_by: &[u32], order: u32) -> bool {
+    match asked_by.get(sku as usize) {
+        Some(&asked_by) => asked_by == order,
+        None => {
+            let handle = skus[sku as usize];
+            lines.iter().any(|line| line.sku == handle)
         }
     }
 }

@@ -37,8 +37,8 @@ impl Ids {
     /// The ids of the orders that one start places, if each start places so many.
     #[inline]
     pub(crate) fn orders(self, start: u64, count: u32, start_ns: u64) -> impl Iterator<Item = OrderId> {
-        let first = start * u64::from(count);
-        (first..first + u64::from(count)).map(move |index| self.order(index, start_ns))
+        let first = start.wrapping_mul(count.into());
+        (0..count).map(move |nth| self.order(first.wrapping_add(nth.into()), start_ns))
     }
 
     /// The id of a start's group.
@@ -53,7 +53,8 @@ impl Ids {
 
     #[inline]
     fn unix_ms(&self, start_ns: u64) -> u64 {
-        self.began_unix_ms + start_ns / 1_000_000
+        // Wrapping, here and above, so that an id which nobody looks at costs nothing.
+        self.began_unix_ms.wrapping_add(start_ns / 1_000_000)
     }
 }
 

@@ -91,6 +91,7 @@ impl<S: Copy + Default> Lane<S> {
         let mut sent = 0;
         while sent < count.min(self.credits_left())
             && let Some(&next) = self.waiting.front()
+            && self.window.has_room(self.client.next_request())
             && self.submit(next, shared)
         {
             self.waiting.pop_front();
@@ -127,16 +128,13 @@ impl<S: Copy + Default> Lane<S> {
         }
     }
 
-    /// Sends one command. False: there is no room now, or the connection is lost for good.
+    /// Sends one command, for which the window has room. False: there is no credit, or the connection is lost for good.
     #[inline]
     fn submit<W, O>(&mut self, sent: Sent<S>, shared: &mut Shared<'_, W, O>) -> bool
     where
         W: Workload<Step = S>,
         O: Observer,
     {
-        if !self.window.has_room(self.client.next_request()) {
-            return false;
-        }
         let client = &mut self.client;
         match shared.workload.write(&sent, |command| client.submit(command)) {
             Ok(request) => {

@@ -2,7 +2,8 @@
 //! they map. Everything is asked for, nothing is taken from the generator's own sums but what it was told.
 //!
 //! The seller and the SKUs are this workload's alone, so the conditions hold to the unit as long as no other run of it
-//! speaks to the same server meanwhile, and no order of the run has left the server's memory.
+//! speaks to the same server meanwhile, no order of the run has left the server's memory, and the policies let no
+//! pending order of an earlier run expire.
 
 use std::collections::{BTreeMap, HashMap};
 

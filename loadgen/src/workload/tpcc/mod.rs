@@ -24,7 +24,8 @@
 //!
 //! Transactions come in the specification's least shares. Each is on one connection; its commands go out when the ones
 //! before are answered. Before the run some orders are placed in every district, so that there is something to pay, to
-//! ask for and to deliver. After it, the conditions of `audit` are asked for.
+//! ask for and to deliver; they are neither counted as sent nor told to the observer. After the run, the conditions of
+//! `audit` are asked for.
 
 mod audit;
 mod book;
