@@ -275,8 +275,13 @@ impl<'a, W: Workload, O: Observer> Run<'a, W, O> {
     /// Gives what runs beside the orders its turn; returns how many answers came.
     fn pump_beside(&mut self, is_sending: bool) -> usize {
         let began = self.began;
+        let until_ns = match self.options.extent {
+            _ if !is_sending => 0,
+            Extent::Orders(_) => u64::MAX,
+            Extent::For(time) => time.as_nanos() as u64,
+        };
         let Some(feed) = self.shared.workload.beside_mut() else { return 0 };
-        let answered = feed.turn(is_sending, || began.elapsed().as_nanos() as u64);
+        let answered = feed.turn(until_ns, || began.elapsed().as_nanos() as u64);
         if answered > 0 {
             self.waiting_since_ns = began.elapsed().as_nanos() as u64;
         }

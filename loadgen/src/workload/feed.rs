@@ -170,13 +170,14 @@ impl Feed {
         burst.saturating_mul(self.every_ns)
     }
 
-    /// Sends and receives what can be without waiting, and begins the next burst if it is due and `may_begin`. Returns
-    /// how many answers came.
-    pub(crate) fn turn(&mut self, may_begin: bool, now_ns: impl Fn() -> u64) -> usize {
+    /// Sends and receives what can be without waiting, and begins the next burst if it is due and was to be so before
+    /// `until_ns`. Returns how many answers came.
+    pub(crate) fn turn(&mut self, until_ns: u64, now_ns: impl Fn() -> u64) -> usize {
         if self.lost.is_some() {
             return 0;
         }
-        if may_begin && self.is_idle() && now_ns() >= self.due_ns(self.bursts) {
+        let due_ns = self.due_ns(self.bursts);
+        if due_ns < until_ns && self.is_idle() && now_ns() >= due_ns {
             self.bursts += 1;
             self.left = self.burst_updates;
             self.as_of = self.seen;
