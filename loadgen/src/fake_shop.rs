@@ -41,6 +41,8 @@ pub(crate) enum Lie {
     KeepsSequences,
     /// It takes no money.
     RefusesCaptures,
+    /// It reserves no cart.
+    RefusesCarts,
     /// It believes no level.
     RefusesLevels,
 }
@@ -221,6 +223,7 @@ impl FakeShop {
                 };
                 self.place(GroupId::from(head.order), head.region.get(), &[only], lines)
             }
+            Command::ReserveCart(..) if self.lie == Lie::RefusesCarts => Err(RejectCode::InsufficientStock),
             Command::ReserveCart(head, lines) => {
                 assert!(head.seconds.get() > 0 && head.reservation.get() != 0);
                 let wanted = lines.iter().map(|line| (line.sku, line.quantity.get()));

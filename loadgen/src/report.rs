@@ -69,7 +69,7 @@ pub struct LoadReport {
     /// Whether all of `checks` hold; absent where nothing is checked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consistent: Option<bool>,
-    /// What was found wrong by the checks, or kept them from being made, each in a sentence.
+    /// What was found wrong, by the checks or otherwise, or kept them from being made; each in a sentence.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
     /// What the client said when the server was lost.
@@ -78,12 +78,13 @@ pub struct LoadReport {
 }
 
 impl LoadReport {
-    /// Whether everything that was sent was answered, and all that was checked holds.
+    /// Whether everything that was sent was answered, all that was checked holds, and nothing else was found wrong.
     pub fn is_well(&self) -> bool {
         self.ended != Ended::ServerLost
             && self.unknown == 0
             && self.commands_unknown == 0
             && self.consistent != Some(false)
+            && self.problems.is_empty()
     }
 }
 

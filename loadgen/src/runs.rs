@@ -349,6 +349,24 @@ fn each_condition_finds_out_what_it_is_there_for() {
 }
 
 #[test]
+fn refused_payments_leave_the_books_consistent_but_not_the_run_well() {
+    let options = options(Manners { lie: Lie::RefusesCaptures, ..GOOD }, Extent::Orders(500));
+    let report = run_quietly(&LoadOptions { workload: WorkloadName::Tpcc, in_flight: Some(8), ..options });
+    assert_eq!((report.consistent, report.is_well()), (Some(true), false), "{report:?}");
+    assert_eq!(report.problems.len(), 1);
+    let payments = tpcc(&report).transactions["payment"];
+    assert_eq!((payments.completed, payments.failed), (0, 215));
+}
+
+#[test]
+fn refused_reservations_are_found_out() {
+    let options = options(Manners { lie: Lie::RefusesCarts, ..GOOD }, Extent::Orders(50));
+    let report = run_quietly(&LoadOptions { workload: WorkloadName::Carts, ..options });
+    assert_eq!((report.sent, field(&report, "reserved"), report.is_well()), (0, json(&0), false));
+    assert_eq!(report.refused_commands_by_code, BTreeMap::from([("InsufficientStock", 50)]));
+}
+
+#[test]
 fn what_was_not_asked_for_is_not_said_to_hold() {
     let manners = Manners { answers: 4_000, ..GOOD };
     let options = LoadOptions {

@@ -40,6 +40,8 @@ pub(crate) struct Carts {
     reserved: u64,
     checked_out: u64,
     left_to_expire: u64,
+    /// Carts that were not even reserved.
+    refused: u64,
 }
 
 /// The cart that was chosen last; one is filled again and again.
@@ -76,6 +78,7 @@ impl Carts {
             reserved: 0,
             checked_out: 0,
             left_to_expire: 0,
+            refused: 0,
         }
     }
 
@@ -177,6 +180,7 @@ impl Workload for Carts {
         match answer.sent.step {
             CartStep::Reserve => {
                 if outcomes.is_refused(answer) {
+                    self.refused += 1;
                     return;
                 }
                 self.reserved += 1;
@@ -201,7 +205,11 @@ impl Workload for Carts {
             left_to_expire: self.left_to_expire,
             orders_per_cart: self.orders,
         };
-        Conclusion { particulars: Some(Particulars::Carts(report)), ..Conclusion::default() }
+        let problems = match self.refused {
+            0 => Vec::new(),
+            refused => vec![format!("{refused} reservations were refused, though there is stock for all")],
+        };
+        Conclusion { particulars: Some(Particulars::Carts(report)), problems, ..Conclusion::default() }
     }
 }
 

@@ -514,7 +514,7 @@ impl Workload for Tpcc {
     }
 
     fn conclude(self, end: &mut End<'_>) -> Conclusion {
-        let (checks, problems) = match end.client.as_mut().map(|client| audit::ask(&self, client)) {
+        let (checks, mut problems) = match end.client.as_mut().map(|client| audit::ask(&self, client)) {
             Some(Ok(found)) => found.judge(&self),
             Some(Err(error)) => unchecked(format!("the conditions could not be asked for: {error}")),
             None => unchecked("the conditions were not asked for, because answers are missing".to_owned()),
@@ -524,6 +524,12 @@ impl Workload for Tpcc {
             let Count { report, latencies } = &self.counts[transaction as usize];
             let latency_us = latencies.latency_us();
             transactions.insert(transaction.name(), TransactionReport { latency_us, ..*report });
+            if report.failed > 0 {
+                let (failed, name) = (report.failed, transaction.name());
+                problems.push(format!(
+                    "{failed} transactions of {name} failed: the server refused what it should not"
+                ));
+            }
         }
         let completed: u64 = transactions.values().map(|report| report.completed).sum();
         let report = TpccReport {
