@@ -70,22 +70,35 @@ pub(crate) struct LoadArguments {
     /// The server's TCP address.
     #[arg(long, value_name = "ADDR")]
     pub(crate) connect: SocketAddr,
-    /// Orders to send in all.
+    /// Orders to send in all (carts: carts, tpcc: transactions), with all that follows on them.
     #[arg(long, value_name = "N")]
     pub(crate) orders: Option<u64>,
     /// Seconds to send for.
     #[arg(long, value_name = "S")]
     pub(crate) seconds: Option<f64>,
-    /// Orders a second on an open-loop schedule; latency then counts from the intended start. Without it: as fast
-    /// as answers allow.
+    /// Orders (carts, transactions) a second on an open-loop schedule; latency then counts from the intended start.
+    /// Without it: as fast as answers allow.
     #[arg(long, value_name = "R")]
     pub(crate) rate: Option<f64>,
-    /// Lines of an order.
+    /// Lines of an order; flash has one, tpcc 5 to 15.
     #[arg(long, value_name = "L", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=2000))]
     pub(crate) lines: u16,
-    /// SKUs in the catalogue.
+    /// SKUs in the catalogue, dealt out evenly among the sellers.
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=33_554_432))]
     pub(crate) skus: u32,
+    /// Sellers: each order is of one of them, each cart of all. By default 1, for carts 3; flash and tpcc have 1.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    pub(crate) sellers: Option<u32>,
+    /// Locations that every SKU is stocked at, each in a region of its own, which orders go to. By default 1, for tpcc
+    /// 10, its warehouses; flash has 1.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=65_535))]
+    pub(crate) locations: Option<u16>,
+    /// For place: reserve each order's cart first and check it out of its reservation.
+    #[arg(long)]
+    pub(crate) reserve: bool,
+    /// Seconds that reservations hold.
+    #[arg(long, value_name = "S", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=315_360_000))]
+    pub(crate) reservation_seconds: u32,
     /// How orders choose SKUs: zipf:EXPONENT or uniform.
     #[arg(long, value_name = "SKEW", default_value = "zipf:0.99")]
     pub(crate) skew: String,
@@ -98,12 +111,20 @@ pub(crate) struct LoadArguments {
     /// Orders in a frame at most; 1 sends each in a frame of its own.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) orders_per_frame: Option<u32>,
-    /// What to send: place (orders over the whole catalogue) or flash (every buyer wants one SKU).
+    /// What to send: place (orders over the whole catalogue), flash (every buyer wants one SKU), life (orders paid,
+    /// shipped, delivered, some cancelled or returned), carts (reserved, half of them checked out), feed (orders, and
+    /// bursts of stock levels beside them) or tpcc (a TPC-C-shaped mix, no TPC result, checked afterwards).
     #[arg(long, value_name = "NAME", default_value = "place")]
     pub(crate) workload: String,
     /// Units of the one SKU that a flash sale has to sell.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub(crate) flash_stock: u64,
+    /// Stock levels in a burst of a feed.
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) feed_burst: u32,
+    /// Seconds from one burst of a feed to the next.
+    #[arg(long, value_name = "S", default_value_t = 1.0)]
+    pub(crate) feed_seconds: f64,
     /// Seconds to wait for a vanished server to come back.
     #[arg(long, value_name = "S", default_value_t = 10.0)]
     pub(crate) patience: f64,

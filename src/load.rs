@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use orderline_loadgen::{Ended, Extent, LoadOptions, LoadReport, Nobody, Progress};
+use orderline_loadgen::{
+    Extent, LoadOptions, LoadReport, Nobody, Particulars, Progress, TpccReport, WorkloadName,
+};
 
 use crate::cli::LoadArguments;
 use crate::progress::{ProgressLine, grouped};
@@ -26,7 +28,7 @@ pub(crate) fn run(arguments: &LoadArguments) -> VerbResult {
     if arguments.json {
         print_json(&report)?;
     }
-    Ok(Ending::well_if(report.unknown == 0 && report.ended != Ended::ServerLost))
+    Ok(Ending::well_if(report.is_well()))
 }
 
 fn options(arguments: &LoadArguments) -> Result<LoadOptions, Refusal> {
@@ -40,11 +42,17 @@ fn options(arguments: &LoadArguments) -> Result<LoadOptions, Refusal> {
         rate: arguments.rate,
         lines: arguments.lines,
         skus: arguments.skus,
+        sellers: arguments.sellers,
+        locations: arguments.locations,
+        reserve: arguments.reserve,
+        reservation_s: arguments.reservation_seconds,
         skew: arguments.skew.parse()?,
         connections: arguments.connections,
         in_flight: arguments.in_flight,
         orders_per_frame_max: arguments.orders_per_frame,
         flash_stock: arguments.flash_stock,
+        feed_burst: arguments.feed_burst,
+        feed_every: duration("feed-seconds", arguments.feed_seconds)?,
         seed: arguments.seed,
         patience: duration("patience", arguments.patience)?,
         ..LoadOptions::new(arguments.connect, extent)
@@ -57,16 +65,29 @@ fn duration(option: &str, seconds: f64) -> Result<Duration, Refusal> {
 }
 
 fn what(options: &LoadOptions) -> String {
+    let of = match options.workload {
+        WorkloadName::Tpcc => "transactions",
+        WorkloadName::Carts => "carts",
+        _ => "orders",
+    };
     let rate =
-        options.rate.map_or("closed loop".to_owned(), |rate| format!("{} orders/s", grouped(rate as u64)));
+        options.rate.map_or("closed loop".to_owned(), |rate| format!("{} {of}/s", grouped(rate as u64)));
     let skus = grouped(options.skus.into());
+    let lines = format!("{} lines over {skus} SKUs, {}", options.lines, options.skew);
     match options.workload {
-        orderline_loadgen::WorkloadName::Place => {
-            format!("place ({} lines over {skus} SKUs, {}, {rate})", options.lines, options.skew)
+        WorkloadName::Place if options.reserve => format!("place out of reservations ({lines}, {rate})"),
+        WorkloadName::Place | WorkloadName::Life | WorkloadName::Carts => {
+            format!("{} ({lines}, {rate})", options.workload)
         }
-        orderline_loadgen::WorkloadName::Flash => {
+        WorkloadName::Feed => format!(
+            "feed ({lines}, {rate}; {} stock levels every {} s)",
+            grouped(options.feed_burst.into()),
+            options.feed_every.as_secs_f64()
+        ),
+        WorkloadName::Flash => {
             format!("flash ({} units of one SKU, {rate})", grouped(options.flash_stock))
         }
+        WorkloadName::Tpcc => format!("a TPC-C-shaped mix, no TPC result ({skus} items, {rate})"),
     }
 }
 
@@ -78,6 +99,9 @@ fn progress_text(progress: &Progress) -> String {
         grouped(progress.acked),
         grouped(progress.p99_us),
     );
+    if progress.commands_per_second > progress.answers_per_second * 1.01 {
+        text.push_str(&format!("  {:>11} commands/s", grouped(progress.commands_per_second as u64)));
+    }
     if progress.rejected > 0 {
         text.push_str(&format!("  {} rejected", grouped(progress.rejected)));
     }
@@ -90,7 +114,7 @@ fn progress_text(progress: &Progress) -> String {
 fn print_table(report: &LoadReport) {
     let latency_us = &report.latency_us;
     eprintln!(
-        "{} orders sent in {:.2} s over {} connection(s), {} loop, at most {} in flight on each",
+        "{} orders sent in {:.2} s over {} connection(s), {} loop, at most {} commands in flight on each",
         grouped(report.sent),
         report.seconds,
         report.connections,
@@ -107,6 +131,20 @@ fn print_table(report: &LoadReport) {
         eprintln!("             {:>15}   {code}", grouped(count));
     }
     eprintln!("  unknown    {:>15}", grouped(report.unknown));
+    if report.commands.len() > 1 {
+        let answered = report.commands.values().sum();
+        eprintln!(
+            "  commands   {:>15}   {} commands/s",
+            grouped(answered),
+            grouped(report.commands_per_second as u64)
+        );
+        for (kind, &count) in &report.commands {
+            eprintln!("             {:>15}   {kind}", grouped(count));
+        }
+        for (code, &count) in &report.refused_commands_by_code {
+            eprintln!("             {:>15}   refused: {code}", grouped(count));
+        }
+    }
     eprintln!(
         "  latency us  p50 {}  p90 {}  p99 {}  p99.9 {}  max {}",
         grouped(latency_us.p50),
@@ -123,6 +161,15 @@ fn print_table(report: &LoadReport) {
             grouped(report.due_not_sent),
         );
     }
+    if let Some(particulars) = &report.particulars {
+        print_particulars(particulars);
+    }
+    for (check, &holds) in &report.checks {
+        eprintln!("  {}  {}", if holds { "holds " } else { "BROKEN" }, check.replace('_', " "));
+    }
+    for problem in &report.problems {
+        eprintln!("  {problem}");
+    }
     if report.reconnects > 0 {
         eprintln!("  reconnected {} time(s)", report.reconnects);
     }
@@ -130,6 +177,67 @@ fn print_table(report: &LoadReport) {
         eprintln!(
             "the server was lost: {error}; {} orders may or may not have been placed",
             grouped(report.unknown)
+        );
+    }
+}
+
+fn print_particulars(particulars: &Particulars) {
+    match particulars {
+        Particulars::Flash(flash) => {
+            eprintln!("  sold       {:>15}   of {} units", grouped(flash.sold), grouped(flash.stock));
+            if let Some(lost_at) = flash.lost_at_sequence {
+                eprintln!(
+                    "  losers     {:>15}   told so as of sequences {} to {}",
+                    grouped(flash.losers),
+                    grouped(lost_at.first),
+                    grouped(lost_at.last)
+                );
+            }
+        }
+        Particulars::Life(life) => eprintln!(
+            "  lives      {} delivered, {} cancelled, {} returned, {} broken off, {} unfinished",
+            grouped(life.delivered),
+            grouped(life.cancelled),
+            grouped(life.returned),
+            grouped(life.broken_off),
+            grouped(life.unfinished)
+        ),
+        Particulars::Carts(carts) => eprintln!(
+            "  carts      {} reserved, {} checked out into {} order(s) each, {} left to expire",
+            grouped(carts.reserved),
+            grouped(carts.checked_out),
+            carts.orders_per_cart,
+            grouped(carts.left_to_expire)
+        ),
+        Particulars::Feed(feed) => eprintln!(
+            "  feed       {} updates, {} updates/s, {} refused; {} bursts, each of {}: p50 {:.1} ms, max {:.1} ms",
+            grouped(feed.feed_updates),
+            grouped(feed.feed_updates_per_second as u64),
+            grouped(feed.feed_rejected),
+            grouped(feed.feed_bursts),
+            grouped(feed.feed_burst_updates.into()),
+            feed.feed_burst_ms.p50,
+            feed.feed_burst_ms.max
+        ),
+        Particulars::Tpcc(tpcc) => print_transactions(tpcc),
+    }
+}
+
+fn print_transactions(tpcc: &TpccReport) {
+    eprintln!(
+        "  a TPC-C-shaped mix, no TPC result: {} transactions/s",
+        grouped(tpcc.transactions_per_second as u64)
+    );
+    for (name, transaction) in &tpcc.transactions {
+        eprintln!(
+            "  {:<13} {:>12} completed, {} failed, {} skipped   latency us  p50 {}  p99 {}  max {}",
+            name.replace('_', "-"),
+            grouped(transaction.completed),
+            grouped(transaction.failed),
+            grouped(transaction.skipped),
+            grouped(transaction.latency_us.p50),
+            grouped(transaction.latency_us.p99),
+            grouped(transaction.latency_us.max)
         );
     }
 }

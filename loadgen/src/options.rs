@@ -5,10 +5,12 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use orderline_protocol::limits::{ORDER_LINES_MAX, SKUS_MAX};
+use orderline_protocol::limits::{
+    CART_LINES_MAX, DURATION_S_MAX, GROUP_ORDERS_MAX, LOCATIONS_MAX, ORDER_LINES_MAX, SELLERS_MAX, SKUS_MAX,
+};
 
 use crate::error::LoadError;
-use crate::workload::WorkloadName;
+use crate::workload::{WAREHOUSES, WorkloadName};
 
 /// Orders unanswered over all connections at most, where nothing else is said. On two cores the rates of windows from
 /// 1,024 to 8,192 lay within each other's noise (three runs of each, 0.5 to 1.0 M orders/s) while p50 latency rose with
@@ -24,13 +26,25 @@ pub struct LoadOptions {
     pub extent: Extent,
     /// What is sent.
     pub workload: WorkloadName,
-    /// Orders a second on an open-loop schedule with constant spacing; `None`: closed loop, as fast as answers
-    /// allow.
+    /// Orders (carts, transactions) a second on an open-loop schedule with constant spacing; `None`: closed loop, as
+    /// fast as answers allow.
     pub rate: Option<f64>,
-    /// Lines of an order, each of another SKU. A flash sale's orders have one whatever this says.
+    /// Lines of an order, each of another SKU. A flash sale's orders have one whatever this says, those of `tpcc` 5
+    /// to 15.
     pub lines: u16,
-    /// SKUs in the catalogue.
+    /// SKUs in the catalogue, dealt out evenly among the sellers.
     pub skus: u32,
+    /// Sellers; `None`: one, and three for `carts`. An order is of one of them, a cart of `carts` of all. `flash` and
+    /// `tpcc` have one whatever this says.
+    pub sellers: Option<u32>,
+    /// Locations at which every SKU is stocked; `None`: one, and ten for `tpcc`, where they are the warehouses. If there
+    /// are several, each ships from a region of its own and orders go to one of these regions. `flash` has one whatever
+    /// this says.
+    pub locations: Option<u16>,
+    /// `place`: reserve each order's cart first, and check it out of its reservation.
+    pub reserve: bool,
+    /// How long reservations hold, in seconds.
+    pub reservation_s: u32,
     /// How orders choose SKUs.
     pub skew: Skew,
     /// Connections, all driven by one thread.
@@ -42,6 +56,10 @@ pub struct LoadOptions {
     pub orders_per_frame_max: Option<u32>,
     /// Units of the one SKU that a flash sale sells.
     pub flash_stock: u64,
+    /// Updates of a burst of `feed`.
+    pub feed_burst: u32,
+    /// From one burst of `feed` to the next.
+    pub feed_every: Duration,
     /// The seed of everything but the order ids.
     pub seed: u64,
     /// How long to wait for a vanished server to come back, and for an answer that does not come.
@@ -50,7 +68,7 @@ pub struct LoadOptions {
 
 impl LoadOptions {
     /// A run against this server of this extent, everything else at its default: `place`, 4 lines over 100,000
-    /// SKUs by zipf:0.99, one connection, closed loop, 5 s of patience.
+    /// SKUs of one seller at one location by zipf:0.99, one connection, closed loop, 5 s of patience.
     pub fn new(connect: SocketAddr, extent: Extent) -> Self {
         Self {
             connect,
@@ -59,11 +77,17 @@ impl LoadOptions {
             rate: None,
             lines: 4,
             skus: 100_000,
+            sellers: None,
+            locations: None,
+            reserve: false,
+            reservation_s: 5,
             skew: Skew::Zipf { exponent: 0.99 },
             connections: 1,
             in_flight: None,
             orders_per_frame_max: None,
             flash_stock: 10_000,
+            feed_burst: 100_000,
+            feed_every: Duration::from_secs(1),
             seed: 1,
             patience: Duration::from_secs(5),
         }
@@ -72,6 +96,26 @@ impl LoadOptions {
     /// Orders unanswered on each connection at most, before the server's credits are known.
     pub(crate) fn in_flight_max(&self) -> u32 {
         self.in_flight.unwrap_or_else(|| (IN_FLIGHT / self.connections).max(1))
+    }
+
+    /// Sellers there are.
+    pub(crate) fn sellers(&self) -> u32 {
+        match self.workload {
+            WorkloadName::Flash | WorkloadName::Tpcc => 1,
+            WorkloadName::Carts => self.sellers.unwrap_or(3),
+            WorkloadName::Place | WorkloadName::Life | WorkloadName::Feed => self.sellers.unwrap_or(1),
+        }
+    }
+
+    /// Locations at which every SKU is stocked.
+    pub(crate) fn locations(&self) -> u16 {
+        match self.workload {
+            WorkloadName::Flash => 1,
+            WorkloadName::Tpcc => self.locations.unwrap_or(WAREHOUSES),
+            WorkloadName::Place | WorkloadName::Life | WorkloadName::Carts | WorkloadName::Feed => {
+                self.locations.unwrap_or(1)
+            }
+        }
     }
 
     /// Refuses what cannot be run, before anything is connected.
@@ -93,14 +137,15 @@ impl LoadOptions {
         if self.skus == 0 || self.skus as usize > SKUS_MAX {
             return refuse("skus", format!("{} is not between 1 and {SKUS_MAX}", self.skus));
         }
-        if self.workload == WorkloadName::Place && u32::from(self.lines) > self.skus {
-            return refuse(
-                "lines",
-                format!("{} different SKUs cannot be chosen among {}", self.lines, self.skus),
-            );
-        }
+        self.check_shop()?;
         if self.workload == WorkloadName::Flash && self.flash_stock == 0 {
             return refuse("flash-stock", "a sale of no units cannot be set up; give at least 1".to_owned());
+        }
+        if self.workload == WorkloadName::Feed && (self.feed_burst == 0 || self.feed_every.is_zero()) {
+            return refuse(
+                "feed-burst",
+                "a feed has at least one update in a burst, and a time between".to_owned(),
+            );
         }
         if self.connections == 0 {
             return refuse("connections", "at least one connection is needed".to_owned());
@@ -110,12 +155,53 @@ impl LoadOptions {
         }
         Ok(())
     }
+
+    /// Refuses a shop of which orders could not choose.
+    fn check_shop(&self) -> Result<(), LoadError> {
+        let refuse = |option, why: String| Err(LoadError::Option { option, why });
+        let (sellers, locations) = (self.sellers(), self.locations());
+        let is_of_carts = self.workload == WorkloadName::Carts;
+        let sellers_max = if is_of_carts { GROUP_ORDERS_MAX } else { SELLERS_MAX };
+        if sellers == 0 || sellers as usize > sellers_max {
+            return refuse("sellers", format!("{sellers} is not between 1 and {sellers_max}"));
+        }
+        if locations == 0 || usize::from(locations) > LOCATIONS_MAX {
+            return refuse("locations", format!("{locations} is not between 1 and {LOCATIONS_MAX}"));
+        }
+        let chooses_distinct = !matches!(self.workload, WorkloadName::Flash | WorkloadName::Tpcc);
+        if chooses_distinct && u32::from(self.lines) > self.skus / sellers {
+            return refuse(
+                "lines",
+                format!(
+                    "{} different SKUs cannot be chosen among the {} that each seller has",
+                    self.lines,
+                    self.skus / sellers
+                ),
+            );
+        }
+        if is_of_carts && usize::from(self.lines) * sellers as usize > CART_LINES_MAX {
+            return refuse(
+                "lines",
+                format!("{} of each of {sellers} sellers are over {CART_LINES_MAX} in a cart", self.lines),
+            );
+        }
+        if self.reserve && self.workload != WorkloadName::Place {
+            return refuse("reserve", format!("it goes with place, not with {}", self.workload));
+        }
+        if self.reservation_s == 0 || self.reservation_s > DURATION_S_MAX {
+            return refuse(
+                "reservation-seconds",
+                format!("{} is not between 1 and {DURATION_S_MAX}", self.reservation_s),
+            );
+        }
+        Ok(())
+    }
 }
 
 /// When a run is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// After this many orders.
+    /// After this many orders (carts, transactions), and all that follows on them.
     Orders(u64),
     /// After this long; what was sent by then is waited for.
     For(Duration),
@@ -193,5 +279,18 @@ mod tests {
         check(|options| options.extent = Extent::For(Duration::ZERO), "seconds");
         check(|options| options.connections = 0, "connections");
         check(|options| options.in_flight = Some(0), "in-flight");
+        check(|options| options.sellers = Some(0), "sellers");
+        check(|options| options.sellers = Some(25_001), "lines");
+        check(|options| options.locations = Some(0), "locations");
+        check(|options| options.reservation_s = 0, "reservation-seconds");
+        let carts = |options: &mut LoadOptions| options.workload = WorkloadName::Carts;
+        check(|options| (options.workload, options.reserve) = (WorkloadName::Carts, true), "reserve");
+        check(|options| (options.workload, options.sellers) = (WorkloadName::Carts, Some(501)), "sellers");
+        check(|options| (options.workload, options.lines) = (WorkloadName::Carts, 667), "lines");
+        check(|options| (options.workload, options.feed_burst) = (WorkloadName::Feed, 0), "feed-burst");
+        let mut fitting = good.clone();
+        carts(&mut fitting);
+        fitting.lines = 666;
+        assert!(fitting.check().is_ok());
     }
 }

@@ -5,19 +5,18 @@ use std::time::{Duration, Instant};
 
 use orderline_client::{Client, ClientOptions, ReconnectPolicy, wait};
 
-use crate::draft::Draft;
 use crate::error::LoadError;
+use crate::ids::Ids;
 use crate::lane::{Lane, Shared};
 use crate::observer::Observer;
 use crate::options::{Extent, LoadOptions};
-use crate::order_ids::OrderIds;
+use crate::outcomes::Outcomes;
 use crate::report::{Ended, LoadReport, Progress};
 use crate::schedule::Schedule;
-use crate::setup::{self, CURRENCY};
-use crate::tally::Tally;
-use crate::workload::Workload;
+use crate::setup;
+use crate::workload::{Carts, Conclusion, End, Fed, Feed, Flash, Life, Place, Tpcc, Workload, WorkloadName};
 
-/// Orders made for one connection before its socket is looked at again: enough to fill a frame well, few enough
+/// Commands made for one connection before its socket is looked at again: enough to fill a frame well, few enough
 /// that the first of them does not wait for the last.
 const BATCH_MAX: u32 = 512;
 
@@ -33,7 +32,7 @@ const SLEEP_MAX: Duration = Duration::from_millis(50);
 /// How long a run that was stopped, or has lost a connection, waits for answers that are on their way.
 const DRAIN_MAX: Duration = Duration::from_secs(2);
 
-/// Connects, sets up the catalogue, sends the orders, waits for the answers and reports.
+/// Connects, sets up the catalogue, sends the orders and what follows on them, waits for the answers and reports.
 ///
 /// `observer` is told what became of each order, `progress` how the run goes, about once a second. Setting `stop`
 /// ends the sending; answers on their way are waited for shortly. A server that goes away while orders are sent is
@@ -48,26 +47,62 @@ pub fn run<O: Observer>(
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<LoadReport, LoadError> {
     options.check()?;
-    let ids = OrderIds::random();
-    let setup_began = Instant::now();
-    let mut first = connect(options)?;
-    let catalogue = setup::prepare(&mut first, options, ids.nth(0))?;
-    let mut lanes = vec![Lane::new(first, options.in_flight_max())];
-    for _ in 1..options.connections {
-        lanes.push(Lane::new(connect(options)?, options.in_flight_max()));
+    let began = Instant::now();
+    let ids = Ids::random();
+    let mut client = connect(options)?;
+    let catalogue = setup::prepare(&mut client, options, &ids)?;
+    let ready = Ready { options, began, ids, client, stop };
+    match options.workload {
+        WorkloadName::Place if options.reserve => {
+            ready.run(Carts::of_one_seller(options, catalogue, ids), observer, progress)
+        }
+        WorkloadName::Place => ready.run(Place::new(options, catalogue, ids), observer, progress),
+        WorkloadName::Flash => ready.run(Flash::new(options, catalogue, ids), observer, progress),
+        WorkloadName::Life => ready.run(Life::new(options, catalogue, ids), observer, progress),
+        WorkloadName::Carts => {
+            ready.run(Carts::over_all_sellers(options, catalogue, ids), observer, progress)
+        }
+        WorkloadName::Feed => {
+            let lost = |source| LoadError::Server { addr: options.connect, source };
+            let fed = Fed::new(options, catalogue, ids, connect(options)?).map_err(lost)?;
+            ready.run(fed, observer, progress)
+        }
+        WorkloadName::Tpcc => {
+            let mut ready = ready;
+            let tpcc = Tpcc::new(options, catalogue, ids, &mut ready.client)?;
+            ready.run(tpcc, observer, progress)
+        }
     }
-    let shared = Shared {
-        draft: Draft::new(catalogue.seller, CURRENCY),
-        workload: Workload::new(options, catalogue.skus),
-        ids,
-        tally: Tally::new(),
-        observer,
-        sent: 0,
-    };
-    let setup_seconds = setup_began.elapsed().as_secs_f64();
-    let mut run = Run::new(options, lanes, shared, stop);
-    run.drive(progress);
-    Ok(run.report(setup_seconds))
+}
+
+/// Everything but the workload.
+struct Ready<'a> {
+    options: &'a LoadOptions,
+    /// When the setting up began.
+    began: Instant,
+    ids: Ids,
+    client: Client,
+    stop: &'a AtomicBool,
+}
+
+impl Ready<'_> {
+    fn run<W: Workload, O: Observer>(
+        self,
+        workload: W,
+        observer: &mut O,
+        progress: &mut dyn FnMut(&Progress),
+    ) -> Result<LoadReport, LoadError> {
+        let options = self.options;
+        let mut lanes = vec![Lane::new(self.client, options.in_flight_max())];
+        for _ in 1..options.connections {
+            lanes.push(Lane::new(connect(options)?, options.in_flight_max()));
+        }
+        let shared = Shared { workload, outcomes: Outcomes::new(self.ids, observer), started: 0 };
+        let setup_seconds = self.began.elapsed().as_secs_f64();
+        let mut run = Run::new(options, lanes, shared, self.stop);
+        run.drive(progress);
+        Ok(run.report(setup_seconds))
+    }
 }
 
 fn connect(options: &LoadOptions) -> Result<Client, LoadError> {
@@ -84,14 +119,14 @@ fn connect(options: &LoadOptions) -> Result<Client, LoadError> {
         .map_err(|source| LoadError::Server { addr: options.connect, source })
 }
 
-struct Run<'a, O> {
+struct Run<'a, W: Workload, O> {
     options: &'a LoadOptions,
     schedule: Option<Schedule>,
-    lanes: Vec<Lane>,
-    shared: Shared<'a, O>,
+    lanes: Vec<Lane<W::Step>>,
+    shared: Shared<'a, W, O>,
     stop: &'a AtomicBool,
     began: Instant,
-    /// The last answer, in nanoseconds after the beginning.
+    /// The last answer to a lane, in nanoseconds after the beginning.
     answered_ns: u64,
     /// Since when answers have been waited for without one coming.
     waiting_since_ns: u64,
@@ -103,8 +138,13 @@ struct Run<'a, O> {
     error: Option<String>,
 }
 
-impl<'a, O: Observer> Run<'a, O> {
-    fn new(options: &'a LoadOptions, lanes: Vec<Lane>, shared: Shared<'a, O>, stop: &'a AtomicBool) -> Self {
+impl<'a, W: Workload, O: Observer> Run<'a, W, O> {
+    fn new(
+        options: &'a LoadOptions,
+        lanes: Vec<Lane<W::Step>>,
+        shared: Shared<'a, W, O>,
+        stop: &'a AtomicBool,
+    ) -> Self {
         Self {
             schedule: options.rate.map(Schedule::new),
             options,
@@ -124,7 +164,7 @@ impl<'a, O: Observer> Run<'a, O> {
 
     fn drive(&mut self, progress: &mut dyn FnMut(&Progress)) {
         self.began = Instant::now();
-        let mut meter = Meter { at: self.began, acked: 0, answered: 0 };
+        let mut meter = Meter { at: self.began, acked: 0, answered: 0, commands: 0 };
         let mut is_sending = true;
         let mut turn = 0;
         loop {
@@ -149,6 +189,7 @@ impl<'a, O: Observer> Run<'a, O> {
                 self.answered_ns = self.now_ns();
                 self.waiting_since_ns = self.answered_ns;
             }
+            answered += self.pump_beside(is_sending);
             if let Some(now) = meter.due() {
                 progress(&self.progress(&mut meter, now));
             }
@@ -166,7 +207,7 @@ impl<'a, O: Observer> Run<'a, O> {
         self.began.elapsed().as_nanos() as u64
     }
 
-    /// Whether nothing more is to be sent; takes note of why.
+    /// Whether nothing more is to be begun; takes note of why.
     fn is_over(&mut self, now_ns: u64) -> bool {
         if self.stop.load(Ordering::Relaxed) {
             self.ended = Ended::Stopped;
@@ -174,12 +215,12 @@ impl<'a, O: Observer> Run<'a, O> {
             return true;
         }
         match self.options.extent {
-            Extent::Orders(orders) => self.shared.sent >= orders,
+            Extent::Orders(orders) => self.shared.started >= orders,
             Extent::For(time) => {
                 let end_ns = time.as_nanos() as u64;
                 let Some(schedule) = self.schedule else { return now_ns >= end_ns };
                 // What was due just before the end may still go out; what has waited for longer does not.
-                let not_sent = schedule.due(end_ns - 1).saturating_sub(self.shared.sent);
+                let not_sent = schedule.due(end_ns - 1).saturating_sub(self.shared.started);
                 let is_over = now_ns >= end_ns && (not_sent == 0 || now_ns >= end_ns + LAST_DUE_NS);
                 if is_over {
                     self.due_not_sent = not_sent;
@@ -189,7 +230,7 @@ impl<'a, O: Observer> Run<'a, O> {
         }
     }
 
-    /// Orders that could be sent now, had the connections room for them.
+    /// Orders that could be begun now, had the connections room for them.
     fn due(&self, now_ns: u64) -> u64 {
         let orders = match self.options.extent {
             Extent::Orders(orders) => orders,
@@ -200,28 +241,30 @@ impl<'a, O: Observer> Run<'a, O> {
             Extent::For(time) => time.as_nanos() as u64 - 1,
         };
         let started = self.schedule.map_or(u64::MAX, |schedule| schedule.due(now_ns.min(end_ns)));
-        orders.min(started).saturating_sub(self.shared.sent)
+        orders.min(started).saturating_sub(self.shared.started)
     }
 
-    /// Sends what this connection has room for, `count` at most; returns how many orders that were.
+    /// Sends on this connection what waits, then begins as many orders as there is room for, `count` at most; returns
+    /// how many were begun.
     fn fill(&mut self, lane: usize, count: u64) -> u64 {
         let lane = &mut self.lanes[lane];
-        let count = count.min(u64::from(lane.room().min(BATCH_MAX))) as u32;
+        let batch = BATCH_MAX - lane.go_on(BATCH_MAX, &mut self.shared);
+        let count = count.min(u64::from(lane.room().min(batch))) as u32;
         if count == 0 {
             return 0;
         }
-        let sent_before = self.shared.sent;
+        let started_before = self.shared.started;
         let now_ns = self.began.elapsed().as_nanos() as u64;
         match self.schedule {
-            None => lane.send(count, &mut self.shared, |_| now_ns),
+            None => lane.begin(count, &mut self.shared, |_| now_ns),
             Some(schedule) => {
                 // The first is the one that waited longest.
-                let behind_ns = now_ns.saturating_sub(schedule.start_ns(sent_before));
+                let behind_ns = now_ns.saturating_sub(schedule.start_ns(started_before));
                 self.behind_ns_max = self.behind_ns_max.max(behind_ns);
-                lane.send(count, &mut self.shared, |order| schedule.start_ns(order));
+                lane.begin(count, &mut self.shared, |order| schedule.start_ns(order));
             }
         }
-        self.shared.sent - sent_before
+        self.shared.started - started_before
     }
 
     fn pump(&mut self, lane: usize) -> usize {
@@ -229,11 +272,32 @@ impl<'a, O: Observer> Run<'a, O> {
         self.lanes[lane].pump(&mut self.shared, || began.elapsed().as_nanos() as u64)
     }
 
+    /// Gives what runs beside the orders its turn; returns how many answers came.
+    fn pump_beside(&mut self, is_sending: bool) -> usize {
+        let began = self.began;
+        let until_ns = match self.options.extent {
+            _ if !is_sending => 0,
+            Extent::Orders(_) => u64::MAX,
+            Extent::For(time) => time.as_nanos() as u64,
+        };
+        let Some(feed) = self.shared.workload.beside_mut() else { return 0 };
+        let answered = feed.turn(until_ns, || began.elapsed().as_nanos() as u64);
+        if answered > 0 {
+            self.waiting_since_ns = began.elapsed().as_nanos() as u64;
+        }
+        answered
+    }
+
+    fn feed(&self) -> Option<&Feed> {
+        self.shared.workload.beside()
+    }
+
     /// Whether the run has to end because the server is gone or silent; takes note of it.
     fn is_lost(&mut self) -> bool {
-        if let Some(error) = self.lanes.iter().find_map(Lane::lost) {
+        let lost = self.lanes.iter().find_map(Lane::lost).or_else(|| self.feed().and_then(Feed::lost));
+        if let Some(error) = lost.map(ToString::to_string) {
             self.ended = Ended::ServerLost;
-            self.error.get_or_insert_with(|| error.to_string());
+            self.error.get_or_insert(error);
             // The other connections may still have answers coming.
             let until = *self.drain_until.get_or_insert_with(|| Instant::now() + DRAIN_MAX);
             let others_have = self.lanes.iter().any(|lane| lane.lost().is_none() && lane.unanswered() > 0);
@@ -252,22 +316,27 @@ impl<'a, O: Observer> Run<'a, O> {
     }
 
     fn is_drained(&self, is_sending: bool) -> bool {
-        !is_sending
-            && (self.unanswered() == 0 || self.drain_until.is_some_and(|until| Instant::now() >= until))
+        let is_idle = || self.lanes.iter().all(Lane::is_idle) && self.feed().is_none_or(Feed::is_idle);
+        !is_sending && (is_idle() || self.drain_until.is_some_and(|until| Instant::now() >= until))
     }
 
+    /// Commands sent and not answered, on all connections.
     fn unanswered(&self) -> u64 {
-        self.lanes.iter().map(|lane| u64::from(lane.unanswered())).sum()
+        let of_lanes: u64 = self.lanes.iter().map(|lane| u64::from(lane.unanswered())).sum();
+        of_lanes + self.feed().map_or(0, Feed::unanswered)
     }
 
     /// Sleeps until a socket has something, the next order is due, or a moment has passed.
     fn sleep(&self, is_sending: bool) {
         let mut bound = SLEEP_MAX;
+        if self.lanes.iter().any(Lane::can_go_on) {
+            return;
+        }
+        let now_ns = self.now_ns();
         if is_sending {
-            let now_ns = self.now_ns();
             let has_room = self.lanes.iter().any(|lane| lane.room() > 0);
             if let (Some(schedule), true) = (self.schedule, has_room) {
-                let wait_ns = schedule.start_ns(self.shared.sent).saturating_sub(now_ns);
+                let wait_ns = schedule.start_ns(self.shared.started).saturating_sub(now_ns);
                 bound = bound.min(Duration::from_nanos(wait_ns));
             } else if has_room {
                 return;
@@ -277,7 +346,13 @@ impl<'a, O: Observer> Run<'a, O> {
                 bound = bound.min(Duration::from_nanos(left_ns));
             }
         }
-        let clients = self.lanes.iter().filter(|lane| lane.lost().is_none()).map(Lane::client);
+        if let Some(feed) = self.feed()
+            && (is_sending || !feed.is_idle())
+        {
+            bound = bound.min(feed.idle_for(now_ns));
+        }
+        let feed = self.feed().filter(|feed| feed.lost().is_none()).map(Feed::client);
+        let clients = self.lanes.iter().filter(|lane| lane.lost().is_none()).map(Lane::client).chain(feed);
         if wait(clients, bound).is_err() {
             // It cannot wait on the sockets; sleeping keeps it from spinning, and the pumps find out the rest.
             std::thread::sleep(Duration::from_millis(1));
@@ -286,51 +361,76 @@ impl<'a, O: Observer> Run<'a, O> {
 
     fn progress(&mut self, meter: &mut Meter, now: Instant) -> Progress {
         let seconds = (now - meter.at).as_secs_f64();
-        let tally = &mut self.shared.tally;
+        let unanswered = self.unanswered();
+        let commands = self.shared.outcomes.kinds.sum();
+        let tally = &mut self.shared.outcomes.tally;
         let progress = Progress {
             elapsed_s: (now - self.began).as_secs_f64(),
             orders_per_second: (tally.acked - meter.acked) as f64 / seconds,
             answers_per_second: (tally.answered() - meter.answered) as f64 / seconds,
+            commands_per_second: (commands - meter.commands) as f64 / seconds,
             acked: tally.acked,
             rejected: tally.rejected,
             p99_us: tally.end_interval(),
-            unanswered: self.lanes.iter().map(|lane| u64::from(lane.unanswered())).sum(),
+            unanswered,
             connections_down: self.lanes.iter().filter(|lane| !lane.client().is_connected()).count() as u32,
         };
-        *meter = Meter { at: now, acked: tally.acked, answered: tally.answered() };
+        *meter = Meter { at: now, acked: tally.acked, answered: tally.answered(), commands };
         progress
     }
 
     fn report(mut self, setup_seconds: f64) -> LoadReport {
+        let commands_unknown = self.lanes.iter().map(|lane| u64::from(lane.unanswered())).sum();
         let mut unknown = 0;
         for lane in &self.lanes {
             unknown += lane.give_up(&mut self.shared);
         }
-        let tally = &mut self.shared.tally;
-        let seconds =
-            if tally.answered() > 0 { self.answered_ns } else { self.began.elapsed().as_nanos() as u64 };
-        let seconds = seconds as f64 / 1e9;
+        let kinds = &self.shared.outcomes.kinds;
+        let ns = if kinds.sum() > 0 { self.answered_ns } else { self.now_ns() };
+        let seconds = ns as f64 / 1e9;
         let per_second = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
-        LoadReport {
-            workload: self.options.workload.name(),
-            sent: self.shared.sent,
-            acked: tally.acked,
-            rejected: tally.rejected,
+        let reconnects = self.lanes.iter().map(|lane| lane.client().reconnects()).sum();
+        let connections = self.lanes.len() as u32;
+        let in_flight = self.lanes.first().map_or(0, Lane::in_flight_max);
+        let Shared { workload, mut outcomes, started } = self.shared;
+        let can_ask = self.ended != Ended::ServerLost && commands_unknown == 0;
+        let mut client = self.lanes.into_iter().next().filter(|_| can_ask).map(Lane::into_client);
+        let Conclusion { particulars, checks, problems } = workload.conclude(&mut End {
+            client: client.as_mut(),
+            sent: outcomes.orders_sent,
+            acked: outcomes.tally.acked,
             unknown,
             seconds,
-            orders_per_second: per_second(tally.acked),
-            answers_per_second: per_second(tally.answered()),
-            latency_us: tally.latency_us(),
-            rejected_by_code: tally.rejected_by_code(),
+        });
+        LoadReport {
+            workload: self.options.workload.name(),
+            started,
+            sent: outcomes.orders_sent,
+            acked: outcomes.tally.acked,
+            rejected: outcomes.tally.rejected,
+            unknown,
+            seconds,
+            orders_per_second: per_second(outcomes.tally.acked),
+            answers_per_second: per_second(outcomes.tally.answered()),
+            commands_per_second: per_second(outcomes.kinds.sum()),
+            commands: outcomes.kinds.by_name(),
+            commands_unknown,
+            latency_us: outcomes.tally.latency_us(),
+            rejected_by_code: outcomes.tally.rejected_by_code(),
+            refused_commands_by_code: outcomes.refused.by_name(),
             loop_kind: if self.schedule.is_some() { "open" } else { "closed" },
             rate: self.options.rate,
             behind_ms_max: self.behind_ns_max as f64 / 1e6,
             due_not_sent: self.due_not_sent,
-            reconnects: self.lanes.iter().map(|lane| lane.client().reconnects()).sum(),
-            connections: self.lanes.len() as u32,
-            in_flight: self.lanes.first().map_or(0, Lane::in_flight_max),
+            reconnects,
+            connections,
+            in_flight,
             setup_seconds,
             ended: self.ended,
+            particulars,
+            consistent: (!checks.is_empty()).then(|| checks.values().all(|&holds| holds)),
+            checks,
+            problems,
             error: self.error,
         }
     }
@@ -341,135 +441,12 @@ struct Meter {
     at: Instant,
     acked: u64,
     answered: u64,
+    commands: u64,
 }
 
 impl Meter {
     fn due(&self) -> Option<Instant> {
         let now = Instant::now();
         (now - self.at >= PROGRESS_EVERY).then_some(now)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use orderline_protocol::{OrderId, RejectCode};
-
-    use super::*;
-    use crate::fake_server::{Manners, start};
-    use crate::observer::Nobody;
-    use crate::workload::WorkloadName;
-
-    const GOOD: Manners = Manners { stock: u64::MAX, answers: u64::MAX, is_silent: false };
-
-    fn options(manners: Manners, extent: Extent) -> LoadOptions {
-        let options = LoadOptions::new(start(manners), extent);
-        LoadOptions { skus: 50, patience: Duration::from_millis(300), ..options }
-    }
-
-    fn run_quietly(options: &LoadOptions) -> LoadReport {
-        run(options, &mut Nobody, &AtomicBool::new(false), &mut |_| {}).unwrap()
-    }
-
-    #[derive(Default)]
-    struct Book {
-        accepted: HashSet<OrderId>,
-        unknown: HashSet<OrderId>,
-    }
-
-    impl Observer for Book {
-        fn accepted(&mut self, order: OrderId, sequence: u64) {
-            assert!(sequence > 1_000);
-            assert!(self.accepted.insert(order), "{order} was accepted twice");
-        }
-        fn rejected(&mut self, order: OrderId, _: Option<RejectCode>) {
-            panic!("{order} was refused");
-        }
-        fn unknown(&mut self, order: OrderId) {
-            assert!(self.unknown.insert(order) && !self.accepted.contains(&order));
-        }
-    }
-
-    #[test]
-    fn every_order_is_sent_and_answered_once_over_all_connections() {
-        for (connections, in_flight, orders) in [(1, None, 0), (1, None, 10_000), (3, Some(7), 1_000)] {
-            let options = LoadOptions { connections, in_flight, ..options(GOOD, Extent::Orders(orders)) };
-            let mut book = Book::default();
-            let report = run(&options, &mut book, &AtomicBool::new(false), &mut |_| {}).unwrap();
-            assert_eq!((report.sent, report.acked, report.unknown), (orders, orders, 0));
-            assert_eq!(book.accepted.len() as u64, orders);
-            assert_eq!((report.ended, report.in_flight), (Ended::Done, in_flight.unwrap_or(64)));
-            assert!(orders == 0 || report.latency_us.max > 0);
-        }
-    }
-
-    #[test]
-    fn what_a_flash_sale_refuses_is_counted_by_its_reason() {
-        let manners = Manners { stock: 100, ..GOOD };
-        let options =
-            LoadOptions { workload: WorkloadName::Flash, ..options(manners, Extent::Orders(1_000)) };
-        let report = run_quietly(&options);
-        assert_eq!((report.acked, report.rejected, report.unknown), (100, 900, 0));
-        assert_eq!(report.rejected_by_code["InsufficientStock"], 900);
-        assert!(report.answers_per_second > report.orders_per_second * 9.0);
-    }
-
-    #[test]
-    fn what_a_vanished_server_never_answered_is_unknown() {
-        let mut book = Book::default();
-        let options = options(Manners { answers: 500, ..GOOD }, Extent::Orders(1_000_000));
-        let report = run(&options, &mut book, &AtomicBool::new(false), &mut |_| {}).unwrap();
-        assert_eq!(report.ended, Ended::ServerLost);
-        assert!(report.acked <= 500 && report.unknown > 0, "{report:?}");
-        assert_eq!(report.sent, report.acked + report.unknown);
-        assert_eq!(book.unknown.len() as u64, report.unknown);
-        assert!(report.error.is_some());
-    }
-
-    #[test]
-    fn a_server_that_answers_nothing_is_not_waited_for_for_ever() {
-        let options = options(Manners { answers: 500, is_silent: true, ..GOOD }, Extent::Orders(1_000_000));
-        let report = run_quietly(&options);
-        assert_eq!((report.ended, report.acked, report.unknown), (Ended::ServerLost, 500, 64));
-    }
-
-    #[test]
-    fn an_open_loop_sends_what_its_schedule_says() {
-        let extent = Extent::For(Duration::from_millis(500));
-        let report = run_quietly(&LoadOptions { rate: Some(2_000.0), ..options(GOOD, extent) });
-        assert_eq!((report.sent, report.acked, report.due_not_sent), (1_000, 1_000, 0), "{report:?}");
-        assert!((0.4..2.0).contains(&report.seconds), "{report:?}");
-        assert_eq!(report.loop_kind, "open");
-    }
-
-    #[test]
-    fn an_open_loop_that_cannot_keep_up_says_so() {
-        let extent = Extent::For(Duration::from_millis(300));
-        let report = run_quietly(&LoadOptions { rate: Some(1e9), ..options(GOOD, extent) });
-        assert!(report.behind_ms_max > 200.0 && report.due_not_sent > 1_000_000, "{report:?}");
-        assert!(report.latency_us.max > 200_000, "latency counts from the intended start: {report:?}");
-        assert_eq!(report.unknown, 0);
-    }
-
-    #[test]
-    fn a_stop_ends_the_sending_and_waits_for_the_answers() {
-        let stop = AtomicBool::new(false);
-        let options = options(GOOD, Extent::For(Duration::from_secs(3_600)));
-        let report = run(&options, &mut Nobody, &stop, &mut |progress| {
-            assert!(progress.acked > 0 && progress.orders_per_second > 0.0);
-            stop.store(true, Ordering::Relaxed);
-        });
-        let report = report.unwrap();
-        assert_eq!((report.ended, report.unknown), (Ended::Stopped, 0));
-        assert_eq!(report.sent, report.acked);
-    }
-
-    #[test]
-    fn a_server_that_is_not_there_is_an_error() {
-        let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let options = LoadOptions::new(nowhere, Extent::Orders(1));
-        let error = run(&options, &mut Nobody, &AtomicBool::new(false), &mut |_| {}).unwrap_err();
-        assert!(error.to_string().contains("orderline serve"), "{error}");
     }
 }

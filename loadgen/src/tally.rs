@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 use orderline_protocol::RejectCode;
+use orderline_protocol::command::CommandKind;
 
 use crate::report::{LatencyUs, micros};
 
@@ -19,7 +20,7 @@ pub(crate) struct Tally {
     pub(crate) acked: u64,
     /// Orders refused.
     pub(crate) rejected: u64,
-    by_code: [u64; CODES],
+    by_code: CodeCounts,
     /// Since the last interval's end. Merged into `total` then, so that each answer is recorded once.
     interval: Histogram<u64>,
     total: Histogram<u64>,
@@ -33,7 +34,7 @@ impl Tally {
         Self {
             acked: 0,
             rejected: 0,
-            by_code: [0; CODES],
+            by_code: CodeCounts::default(),
             interval: histogram(),
             total: histogram(),
             max_ns: 0,
@@ -55,8 +56,7 @@ impl Tally {
     #[inline]
     pub(crate) fn refused(&mut self, code: u16, latency_ns: u64) {
         self.rejected += 1;
-        let code = usize::from(code);
-        self.by_code[if code < CODES { code } else { 0 }] += 1;
+        self.by_code.count(code);
         self.record(latency_ns);
     }
 
@@ -97,14 +97,91 @@ impl Tally {
 
     /// Refused orders by the reject code's name.
     pub(crate) fn rejected_by_code(&self) -> BTreeMap<&'static str, u64> {
+        self.by_code.by_name()
+    }
+}
+
+/// Refusals by their code.
+#[derive(Debug)]
+pub(crate) struct CodeCounts([u64; CODES]);
+
+impl Default for CodeCounts {
+    fn default() -> Self {
+        Self([0; CODES])
+    }
+}
+
+impl CodeCounts {
+    #[inline]
+    pub(crate) fn count(&mut self, code: u16) {
+        let code = usize::from(code);
+        self.0[if code < CODES { code } else { 0 }] += 1;
+    }
+
+    /// All of them.
+    pub(crate) fn sum(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// Those that there were, by the code's name.
+    pub(crate) fn by_name(&self) -> BTreeMap<&'static str, u64> {
         let name = |number: usize| {
             RejectCode::from_number(number as u16).map_or("a code unknown to this program", RejectCode::name)
         };
         let mut by_name = BTreeMap::new();
-        for (number, &count) in self.by_code.iter().enumerate().filter(|&(_, &count)| count > 0) {
+        for (number, &count) in self.0.iter().enumerate().filter(|&(_, &count)| count > 0) {
             *by_name.entry(name(number)).or_insert(0) += count;
         }
         by_name
+    }
+}
+
+/// Answers by the kind of their command.
+#[derive(Debug)]
+pub(crate) struct KindCounts([u64; u8::MAX as usize + 1]);
+
+impl Default for KindCounts {
+    fn default() -> Self {
+        Self([0; u8::MAX as usize + 1])
+    }
+}
+
+impl KindCounts {
+    #[inline]
+    pub(crate) fn count(&mut self, kind: CommandKind) {
+        self.0[kind as usize] += 1;
+    }
+
+    /// All of them.
+    pub(crate) fn sum(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// Those that there were, by the kind's name.
+    pub(crate) fn by_name(&self) -> BTreeMap<&'static str, u64> {
+        let counts = CommandKind::TABLE.iter().map(|&(number, name, ..)| (name, self.0[usize::from(number)]));
+        counts.filter(|&(_, count)| count > 0).collect()
+    }
+}
+
+/// Latencies alone, for what is counted elsewhere.
+pub(crate) struct Latencies {
+    histogram: Histogram<u64>,
+    max_ns: u64,
+}
+
+impl Latencies {
+    pub(crate) fn new() -> Self {
+        Self { histogram: histogram(), max_ns: 0 }
+    }
+
+    pub(crate) fn record(&mut self, latency_ns: u64) {
+        self.histogram.saturating_record(latency_ns.max(1));
+        self.max_ns = self.max_ns.max(latency_ns);
+    }
+
+    pub(crate) fn latency_us(&self) -> LatencyUs {
+        LatencyUs::of(&self.histogram, self.max_ns)
     }
 }
 
@@ -171,6 +248,18 @@ mod tests {
         let by_code = tally.rejected_by_code();
         assert_eq!((by_code["InsufficientStock"], by_code["Busy"]), (2, 1));
         assert_eq!(by_code.values().sum::<u64>(), tally.rejected);
-        assert_eq!((tally.rejected, tally.answered()), (6, 6));
+        assert_eq!((tally.rejected, tally.answered(), tally.by_code.sum()), (6, 6, 6));
+    }
+
+    #[test]
+    fn answers_are_counted_by_the_name_of_what_was_asked() {
+        let mut kinds = KindCounts::default();
+        for &kind in CommandKind::ALL {
+            kinds.count(kind);
+        }
+        kinds.count(CommandKind::QuerySettings);
+        let by_name = kinds.by_name();
+        assert_eq!((by_name["PlaceOrder"], by_name["QuerySettings"]), (1, 2));
+        assert_eq!(by_name.values().sum::<u64>(), kinds.sum());
     }
 }

@@ -14,11 +14,11 @@ pub(crate) struct Draft {
 
 impl Draft {
     /// An order without lines.
-    pub(crate) fn new(seller: SellerHandle, currency: CurrencyCode) -> Self {
+    pub(crate) fn new(currency: CurrencyCode) -> Self {
         let head = PlaceOrder {
             order: OrderId::new(0),
             buyer: BuyerId::new(0),
-            seller,
+            seller: SellerHandle::NONE,
             currency,
             line_count: 0.into(),
             region: 0.into(),
