@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use orderline_protocol::event::OrderState;
-use orderline_protocol::{LocationHandle, OrderId, SkuHandle};
+use orderline_protocol::event::{ExpiryKind, OrderState, RetiredKind};
+use orderline_protocol::{GroupId, LocationHandle, OrderId, ReservationId, SkuHandle};
 
 use super::State;
 use super::orders::{OrderSlot, Orders};
@@ -51,6 +51,32 @@ pub enum Violation {
         /// The line's index.
         line: usize,
     },
+    /// A held reservation does not have all its units, or a finished one still has some.
+    Reservation {
+        /// The reservation.
+        reservation: ReservationId,
+    },
+    /// What expires has no timer or another one's, or a timer is for nothing.
+    Timer {
+        /// What expires.
+        kind: ExpiryKind,
+        /// Its id, or its order's.
+        id: u128,
+        /// A hold's number in its order.
+        number: u16,
+    },
+    /// What finished does not wait to leave memory, or what waits has not finished, or not in its turn.
+    Retention {
+        /// What it is.
+        kind: RetiredKind,
+        /// Its id.
+        id: u128,
+    },
+    /// A group does not have the orders that say they are of it.
+    Group {
+        /// The group.
+        group: GroupId,
+    },
 }
 
 impl fmt::Display for Violation {
@@ -73,6 +99,18 @@ impl fmt::Display for Violation {
             Self::Allocations { order, line } => {
                 write!(f, "the allocations of line {line} of order {order} are not its open units")
             }
+            Self::Reservation { reservation } => {
+                write!(f, "reservation {reservation} does not hold the units of its lines")
+            }
+            Self::Timer { kind, id, number } => {
+                let (kind, id) = (kind.name(), OrderId::new(*id));
+                write!(f, "the timer of the {kind} with id {id}, number {number}, is not the one that it needs")
+            }
+            Self::Retention { kind, id } => {
+                let (kind, id) = (kind.name(), OrderId::new(*id));
+                write!(f, "the {kind} with id {id} does not wait in its turn to leave memory")
+            }
+            Self::Group { group } => write!(f, "group {group} and its orders do not name each other"),
         }
     }
 }
@@ -144,6 +182,7 @@ impl State {
                 violations.push(Violation::Conservation { sku, location, level: (0, 0), orders });
             }
         }
+        self.check_due(&mut violations);
         violations
     }
 

@@ -1,16 +1,23 @@
 //! Placements: one order alone, or the orders of a cart, and what their events do.
 
 use orderline_protocol::command::{CheckOut, GroupOrder, OrderLine, PlaceOrder};
-use orderline_protocol::event::{Allocation, Event, EventKind, GroupPlaced, OrderPlaced, OrderState, Origin};
-use orderline_protocol::limits::{
-    ID_AHEAD_MS_MAX, LINE_QUANTITY_MAX, ORDER_LINES_MAX, ORDER_TOTAL_MINOR_MAX, UNIT_PRICE_MINOR_MAX,
+use orderline_protocol::event::{
+    Allocation, DecidingRule, Event, EventKind, GroupPlaced, OrderPlaced, OrderState, Origin,
 };
-use orderline_protocol::{CurrencyCode, RejectCode, SellerHandle};
+use orderline_protocol::lifecycle::{Action, ReservationState};
+use orderline_protocol::limits::{
+    CART_LINES_MAX, GROUP_ORDERS_MAX, ID_AHEAD_MS_MAX, LINE_QUANTITY_MAX, ORDER_LINES_MAX,
+    ORDER_TOTAL_MINOR_MAX, UNIT_PRICE_MINOR_MAX,
+};
+use orderline_protocol::{CurrencyCode, LocationHandle, OrderId, RejectCode, SellerHandle, Sequence};
 
 use super::apply::Effect;
-use super::decide::{Refusable, Scratch, write};
+use super::decide::{Refusable, Scratch, check_zeros, write};
+use super::groups::{Group, Payment};
 use super::orders::NewOrder;
+use super::reservations::Reservation;
 use super::sourcing::{Backordering, Request};
+use super::timers::second_of;
 use super::{Accepted, Decision, Rejection, State};
 
 impl State {
@@ -59,6 +66,7 @@ impl State {
         out: &mut Vec<u8>,
     ) -> Refusable<()> {
         self.check_id(head.order.get(), self.finished.orders_horizon_ms, now_us)?;
+        self.check_no_group(head.order, 0)?;
         self.check_lines_count(lines.len(), ORDER_LINES_MAX)?;
         self.check_seller(head.seller)?;
         if !head.currency.is_known() {
@@ -162,18 +170,166 @@ impl State {
         Ok(total)
     }
 
+    /// Whether an id that is given to an order has not been given to a group: an order alone is a group under its own id.
+    #[inline]
+    fn check_no_group(&self, order: OrderId, index: u32) -> Refusable<()> {
+        if self.groups.is_empty() {
+            return Ok(());
+        }
+        match self.groups.find(order.into()) {
+            None => Ok(()),
+            Some(slot) => Err(Rejection {
+                sequence: Some(self.groups.get(slot).placed_sequence),
+                ..Rejection::new(RejectCode::OrderIdReused).about(index)
+            }),
+        }
+    }
+
+    /// Decides the checkout of a cart. A group whose id is in memory gets its first answer again. A checkout's answer means
+    /// no state: its group has one only by its payment.
     #[allow(clippy::too_many_arguments)] // A command's parts, and where its decision works and goes.
     pub(super) fn decide_check_out(
         &self,
-        _origin: Origin,
-        _now_us: i64,
-        _head: &CheckOut,
-        _orders: &[GroupOrder],
-        _lines: &[OrderLine],
-        _scratch: &mut Scratch,
-        _out: &mut Vec<u8>,
+        origin: Origin,
+        now_us: i64,
+        head: &CheckOut,
+        orders: &[GroupOrder],
+        lines: &[OrderLine],
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
     ) -> Decision {
-        Decision::Rejected(Rejection::new(RejectCode::UnknownKind))
+        if let Some(slot) = self.groups.find(head.group) {
+            let group = self.groups.get(slot);
+            if group.digest != origin.digest.get() {
+                return Decision::Rejected(group_id_reused(group.placed_sequence));
+            }
+            return Decision::Before(Accepted {
+                sequence: group.placed_sequence,
+                detail: group.placed_total as u64,
+                version: 1,
+                state: 0,
+            });
+        }
+        match self.check_out(origin, now_us, head, orders, lines, scratch, out) {
+            Ok(()) => Decision::Event(EventKind::GroupPlaced),
+            Err(rejection) => Decision::Rejected(rejection),
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)] // See above.
+    fn check_out(
+        &self,
+        origin: Origin,
+        now_us: i64,
+        head: &CheckOut,
+        orders: &[GroupOrder],
+        lines: &[OrderLine],
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) -> Refusable<()> {
+        self.check_group_orders(now_us, head, orders, lines.len())?;
+        if !head.currency.is_known() {
+            return Err(Rejection::new(RejectCode::UnknownCurrency).with(head.currency.get().into()));
+        }
+        let mut first = 0;
+        let mut group_total = 0;
+        for (index, order) in (0..).zip(orders) {
+            self.check_seller(order.seller)?;
+            let behind = first + usize::from(order.line_count.get());
+            let total = self.check_order_lines(first, order.seller, head.currency, &lines[first..behind])?;
+            group_total += total;
+            if total.max(group_total) > i128::from(ORDER_TOTAL_MINOR_MAX) {
+                return Err(Rejection::new(RejectCode::TotalTooLarge).about(index));
+            }
+            first = behind;
+        }
+        let reservation = self.reservation_for_buyer(head.reservation, head.buyer, Action::Consume)?;
+        let mut event = GroupPlaced {
+            origin,
+            checkout: *head,
+            location: LocationHandle::NONE,
+            allocation_count: 0.into(),
+            rule: DecidingRule::Reservation as u8,
+            is_as_reserved: 1,
+        };
+        if let Some(reservation) = reservation.filter(|reservation| reservation.is_exactly(lines)) {
+            event.location = reservation.head.location;
+            write(Event::GroupPlaced(&event, orders, lines, &[]), out);
+            return Ok(());
+        }
+        let own = reservation.map_or_else(Vec::new, Reservation::own_units);
+        let request = Request {
+            region: head.region.get(),
+            // One seller's cart goes by that seller's rules, another one by everybody's.
+            seller: if let [only] = orders { only.seller } else { SellerHandle::NONE },
+            now_us,
+            own: &own,
+            excluded: &[],
+            backordering: Backordering::WithinCap,
+        };
+        let sourced = self.source(&request, lines, &mut scratch.sourcing)?;
+        let allocations = scratch.sourcing.allocations_of(&sourced);
+        if allocations.len() > usize::from(u16::MAX) {
+            return Err(Rejection::new(RejectCode::TooManyLines).with(allocations.len() as u64));
+        }
+        event.location = sourced.location;
+        event.allocation_count = (allocations.len() as u32).into();
+        event.rule = sourced.rule as u8;
+        event.is_as_reserved = 0;
+        write(Event::GroupPlaced(&event, orders, lines, allocations), out);
+        Ok(())
+    }
+
+    /// Checks the ids of a group and its orders, and how the lines are divided among them.
+    fn check_group_orders(
+        &self,
+        now_us: i64,
+        head: &CheckOut,
+        orders: &[GroupOrder],
+        line_count: usize,
+    ) -> Refusable<()> {
+        for (index, order) in orders.iter().enumerate() {
+            let offset = size_of::<CheckOut>()
+                + index * size_of::<GroupOrder>()
+                + std::mem::offset_of!(GroupOrder, reserved);
+            check_zeros(&order.reserved, offset as u32)?;
+        }
+        let horizon_ms = self.finished.orders_horizon_ms;
+        self.check_id(head.group.get(), horizon_ms, now_us)?;
+        // Orders and groups share their ids, for an order alone is a group: only an order of the group itself may bear the
+        // group's own.
+        if let Some(slot) = self.orders.find(OrderId::new(head.group.get())) {
+            return Err(group_id_reused(self.orders.head(slot).placed_sequence));
+        }
+        self.check_lines_count(line_count, CART_LINES_MAX)?;
+        if orders.len() > GROUP_ORDERS_MAX {
+            return Err(Rejection::new(RejectCode::TooManyOrders).with(orders.len() as u64));
+        }
+        let lines_of_orders: usize = orders.iter().map(|order| usize::from(order.line_count.get())).sum();
+        if lines_of_orders != line_count {
+            return Err(Rejection::new(RejectCode::GroupNotWhole).with(lines_of_orders as u64));
+        }
+        for (index, order) in (0..).zip(orders) {
+            self.check_id(order.order.get(), horizon_ms, now_us)
+                .map_err(|rejection| rejection.about(index))?;
+            if let Some(slot) = self.orders.find(order.order) {
+                return Err(Rejection {
+                    sequence: Some(self.orders.head(slot).placed_sequence),
+                    ..Rejection::new(RejectCode::OrderIdReused).about(index)
+                });
+            }
+            self.check_no_group(order.order, index)?;
+            if order.line_count.get() == 0 {
+                return Err(Rejection::new(RejectCode::NoLines).about(index));
+            }
+        }
+        if let Some(index) = first_repeated(orders, |order| order.order.get()) {
+            return Err(Rejection::new(RejectCode::OrderIdReused).about(index as u32));
+        }
+        if let Some(index) = first_repeated(orders, |order| order.seller.get()) {
+            return Err(Rejection::new(RejectCode::SellerRepeated).about(index as u32));
+        }
+        Ok(())
     }
 
     #[inline]
@@ -190,8 +346,7 @@ impl State {
         let slot = self.orders.insert(&NewOrder {
             id: placement.order,
             placed_sequence: self.sequence,
-            // Seconds in 32 bits without a sign last until 2106.
-            placed_unix_s: (at_us / 1_000_000) as u32,
+            placed_unix_s: second_of(at_us),
             buyer: placement.buyer,
             digest: head.origin.digest.get(),
             seller: placement.seller,
@@ -208,14 +363,122 @@ impl State {
 
     pub(super) fn apply_group_placed(
         &mut self,
-        _at_us: i64,
-        _head: &GroupPlaced,
-        _orders: &[GroupOrder],
-        _lines: &[OrderLine],
-        _allocations: &[Allocation],
+        at_us: i64,
+        head: &GroupPlaced,
+        orders: &[GroupOrder],
+        lines: &[OrderLine],
+        allocations: &[Allocation],
     ) -> Effect {
-        panic!("event {} is of a kind that is not decided yet", self.sequence)
+        let checkout = &head.checkout;
+        let is_as_reserved = head.is_as_reserved == 1;
+        let (mut location, mut allocations) = (head.location, allocations);
+        let reserved;
+        if checkout.reservation.get() != 0 {
+            let slot = self.reservation_of(checkout.reservation);
+            if is_as_reserved {
+                // The units stay where they are, and only change their owner.
+                let reservation = self.reservations.get_mut(slot);
+                location = reservation.head.location;
+                reserved = std::mem::take(&mut reservation.allocations);
+                allocations = &reserved;
+            } else {
+                self.give_reservation_back(slot);
+            }
+            self.end_reservation(at_us, slot, ReservationState::Consumed);
+        }
+        let mut rest = lines;
+        let mut first = 0;
+        for order in orders {
+            let own_lines;
+            (own_lines, rest) = rest.split_at(order.line_count.get().into());
+            let own = part_of_group(location, allocations, first, own_lines);
+            if !is_as_reserved {
+                self.hold_units(at_us, own.location, own_lines, &own.allocations);
+            }
+            let slot = self.orders.insert(&NewOrder {
+                id: order.order,
+                placed_sequence: self.sequence,
+                placed_unix_s: second_of(at_us),
+                buyer: checkout.buyer,
+                digest: head.origin.digest.get(),
+                seller: order.seller,
+                currency: checkout.currency,
+                region: checkout.region.get(),
+                location: own.location,
+                lines: own_lines,
+                allocations: &own.allocations,
+                group: checkout.group.get(),
+            });
+            self.order_placed(slot);
+            first += own_lines.len();
+        }
+        let total = lines.iter().map(line_value).sum::<i64>();
+        self.groups.insert(Group {
+            id: checkout.group.get(),
+            placed_sequence: self.sequence,
+            digest: head.origin.digest.get(),
+            version: 1,
+            buyer: checkout.buyer.get(),
+            currency: checkout.currency.get(),
+            placed_total: total,
+            orders: orders.iter().map(|order| order.order.get()).collect(),
+            order_count: orders.len() as u32,
+            payment: Payment::default(),
+        });
+        Effect::entity(total as u64, 1, 0)
     }
+}
+
+/// Where the units of one order of a group are.
+struct OrderUnits {
+    /// All of them, with none backordered; NONE: the allocations tell.
+    location: LocationHandle,
+    /// By the lines of the order.
+    allocations: Vec<Allocation>,
+}
+
+/// Cuts the units of an order, whose first line has the index `first` in its group, out of its group's.
+fn part_of_group(
+    location: LocationHandle,
+    allocations: &[Allocation],
+    first: usize,
+    lines: &[OrderLine],
+) -> OrderUnits {
+    if !location.is_none() {
+        return OrderUnits { location, allocations: Vec::new() };
+    }
+    // They are sorted by line.
+    let begin = allocations.partition_point(|part| usize::from(part.line.get()) < first);
+    let end = allocations.partition_point(|part| usize::from(part.line.get()) < first + lines.len());
+    let own = &allocations[begin..end];
+    let held: u64 = own.iter().map(|part| u64::from(part.quantity.get())).sum();
+    let wanted: u64 = lines.iter().map(|line| u64::from(line.quantity.get())).sum();
+    if let [one, others @ ..] = own
+        && held == wanted
+        && others.iter().all(|other| other.location == one.location)
+    {
+        return OrderUnits { location: one.location, allocations: Vec::new() };
+    }
+    let of_order = |part: &Allocation| Allocation { line: (part.line.get() - first as u16).into(), ..*part };
+    OrderUnits { location, allocations: own.iter().map(of_order).collect() }
+}
+
+fn group_id_reused(placed_sequence: Sequence) -> Rejection {
+    Rejection { sequence: Some(placed_sequence), ..Rejection::new(RejectCode::GroupIdReused) }
+}
+
+/// Up to here each order of a group is compared with those before it; beyond, they are sorted.
+const COMPARED_ORDERS_MAX: usize = 16;
+
+/// The index of the first order whose key one before it has, too.
+fn first_repeated<K: Ord>(orders: &[GroupOrder], key: impl Fn(&GroupOrder) -> K) -> Option<usize> {
+    if orders.len() <= COMPARED_ORDERS_MAX {
+        let is_repeated = |&at: &usize| orders[..at].iter().any(|other| key(other) == key(&orders[at]));
+        return (1..orders.len()).find(is_repeated);
+    }
+    let mut keyed: Vec<(K, usize)> = orders.iter().enumerate().map(|(at, order)| (key(order), at)).collect();
+    keyed.sort_unstable();
+    keyed.windows(2).filter(|pair| pair[0].0 == pair[1].0).map(|pair| pair[1].1).min()
 }
 
 /// What a line costs.

@@ -1,14 +1,17 @@
 //! What falls due by itself: refills of backorders, expiry by tick, finished orders and reservations leaving memory, the
 //! naming of orders that a shortage hits. Each is decided here, journalled like a command's event, and applied here.
 
-use std::collections::VecDeque;
-
-use orderline_protocol::event::{EventKind, Expiry, FinishedRetired, Retired};
+use orderline_protocol::event::{Event, EventKind, Expiry, ExpiryKind, OrderState, TimePassed};
+use orderline_protocol::lifecycle::{Action, Entity, HoldState, PaymentState, ReservationState};
+use orderline_protocol::limits::DUE_ENTRIES_MAX;
+use orderline_protocol::{GroupId, LocationHandle, OrderId, ReservationId};
 
 use super::State;
 use super::apply::Effect;
-use super::decide::Scratch;
-use super::orders::OrderSlot;
+use super::decide::{Scratch, write};
+use super::orders::{OrderSlot, Orders};
+use super::timers::{SECOND_US, TimerKey, TimerSlot};
+use super::transitions;
 
 /// What came of looking for what is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,15 +24,12 @@ pub enum Due {
     Nothing,
 }
 
-/// What has finished and waits to leave memory, oldest first.
-#[derive(Debug, Default)]
-pub(crate) struct Finished {
-    /// Second in which it finished, kind ([`orderline_protocol::event::RetiredKind`]), id.
-    pub(crate) queue: VecDeque<(u32, u8, u128)>,
-    /// The newest time in the id of an order that ever left memory, in milliseconds; 0: none has.
-    pub(crate) orders_horizon_ms: u64,
-    pub(crate) reservations_horizon_ms: u64,
-}
+/// Timers and pending orders that one look puts into order: a second in which many are due takes several looks.
+const LOOK_ENTRIES_MAX: usize = 4_096;
+
+/// Pending orders of a past second that a placement looks at, so that they do not pile up where nobody looks for what is
+/// due: when a journal is replayed.
+const PLACEMENT_ENTRIES_MAX: usize = 2;
 
 impl State {
     /// Looks for what must happen before any other command is decided: stock that came free for backorders. On
@@ -46,32 +46,249 @@ impl State {
 
     /// Looks for what is due at a recorded time (microseconds since 1970): expiries, retirements, shortages to be named. On
     /// [`Due::Event`] the event's bytes have been appended to `out`.
-    pub fn decide_due(&mut self, _now_us: i64, _scratch: &mut Scratch, _out: &mut Vec<u8>) -> Due {
+    ///
+    /// It changes nothing that anybody can see: only how far what follows from the rest has been looked through.
+    pub fn decide_due(&mut self, now_us: i64, _scratch: &mut Scratch, out: &mut Vec<u8>) -> Due {
+        if self.next_expiry_us().is_some_and(|due_us| due_us <= now_us) {
+            match self.decide_time_passed(now_us, out) {
+                Due::Nothing => {}
+                due => return due,
+            }
+        }
+        if let Some(kind) = self.decide_retired(now_us, out) {
+            return Due::Event(kind);
+        }
         Due::Nothing
     }
 
     /// When the next look is worth it, in microseconds since 1970; `None`: not before another event.
     pub fn next_due_us(&self) -> Option<i64> {
-        self.timers.next_due_us()
+        self.next_expiry_us().into_iter().chain(self.next_retirement_us()).min()
+    }
+
+    /// When something may expire next. A pending order's time may turn out to have been for one that is confirmed by now.
+    fn next_expiry_us(&self) -> Option<i64> {
+        let pending_s = i64::from(self.settings.policy.pending_order_s.get());
+        let placed_s = self.timers.pending.first_second();
+        let order_us = placed_s.map(|placed_s| (i64::from(placed_s) + pending_s) * SECOND_US);
+        self.timers.next_due_us().into_iter().chain(order_us).min()
+    }
+
+    /// Names what has expired, a bounded part of it, in the order of the due times.
+    fn decide_time_passed(&mut self, now_us: i64, out: &mut Vec<u8>) -> Due {
+        let pending_s = i64::from(self.settings.policy.pending_order_s.get());
+        let is_all =
+            self.timers.come_due(now_us, LOOK_ENTRIES_MAX) && self.pending_come_due(now_us, LOOK_ENTRIES_MAX);
+        if !is_all {
+            return Due::Searching;
+        }
+        let Self { orders, timers, .. } = self;
+        let mut due = Vec::new();
+        timers.due(DUE_ENTRIES_MAX, &mut due);
+        let mut pending = Vec::new();
+        timers.pending.first_due(DUE_ENTRIES_MAX, |id| is_pending(orders, id), &mut pending);
+        due.extend(pending.into_iter().map(|(placed_s, id)| {
+            (i64::from(placed_s) + pending_s, TimerKey { kind: ExpiryKind::Order, id, number: 0 })
+        }));
+        if due.is_empty() {
+            return Due::Nothing;
+        }
+        due.sort_unstable();
+        due.truncate(DUE_ENTRIES_MAX);
+        let expiry = |&(_, key): &(i64, TimerKey)| Expiry {
+            id: key.id.into(),
+            number: key.number.into(),
+            kind: key.kind as u8,
+            reserved: [0; 5],
+        };
+        let expiries: Vec<Expiry> = due.iter().map(expiry).collect();
+        let head = TimePassed {
+            now_us: now_us.into(),
+            expiry_count: (expiries.len() as u16).into(),
+            reserved: [0; 6],
+        };
+        Due::Event(write(Event::TimePassed(&head, &expiries), out))
+    }
+
+    /// Looks at pending orders whose time is over, at most `count` of them; says whether that is all.
+    fn pending_come_due(&mut self, now_us: i64, count: usize) -> bool {
+        let Self { orders, timers, settings, .. } = self;
+        let up_to_s = now_us / SECOND_US - i64::from(settings.policy.pending_order_s.get());
+        let Ok(up_to_s) = u32::try_from(up_to_s) else { return true };
+        timers.pending.come_due(up_to_s, count, |id| is_pending(orders, id))
+    }
+
+    pub(super) fn apply_time_passed(&mut self, at_us: i64, expiries: &[Expiry]) -> Effect {
+        for expiry in expiries {
+            let id = expiry.id.get();
+            match ExpiryKind::from_number(expiry.kind) {
+                Some(ExpiryKind::Reservation) => {
+                    let slot = self.reservation_of(ReservationId::new(id));
+                    self.give_reservation_back(slot);
+                    self.end_reservation(at_us, slot, ReservationState::Expired);
+                }
+                Some(ExpiryKind::Order) => self.expire_order(at_us, OrderId::new(id)),
+                Some(ExpiryKind::Payment) => self.expire_payment(GroupId::new(id)),
+                Some(ExpiryKind::Hold) => self.expire_hold(at_us, OrderId::new(id), expiry.number.get()),
+                None => panic!("event {} expires something of kind {}", self.sequence, expiry.kind),
+            }
+        }
+        Effect::of(0)
+    }
+
+    /// All of a pending order goes back.
+    fn expire_order(&mut self, at_us: i64, order: OrderId) {
+        let slot = self.order_of(order);
+        self.timers.pending.expired(self.orders.head(slot).placed_unix_s, order.get());
+        let units = self.movable_units(slot, LocationHandle::NONE);
+        self.give_back(slot, &units);
+        self.move_state(at_us, slot, Action::Expire, OrderState::Expired);
+    }
+
+    /// What was authorised and not captured lapses.
+    fn expire_payment(&mut self, group: GroupId) {
+        let Some(slot) = self.groups.find(group) else {
+            panic!("event {} expires the payment of group {group}, which is not there", self.sequence)
+        };
+        let of = self.groups.get_mut(slot);
+        let from = of.payment.state();
+        let targets = transitions::targets(Entity::Payment, from as u8, Action::Expire);
+        let to = targets.first().and_then(|&to| PaymentState::from_number(to));
+        let Some(to) = to else {
+            panic!("event {} expires a payment that is {}", self.sequence, from.name())
+        };
+        of.payment.set_state(to);
+        of.payment.authorized = of.payment.captured;
+        of.version += 1;
+        let timer = std::mem::take(&mut of.payment.timer.0);
+        self.timers.cancel(timer);
+    }
+
+    /// What a hold blocked goes on.
+    fn expire_hold(&mut self, at_us: i64, order: OrderId, number: u16) {
+        let slot = self.order_of(order);
+        let holds = &mut self.orders.detail_mut(slot).holds;
+        let hold = usize::from(number).checked_sub(1).and_then(|place| holds.get_mut(place));
+        let Some(hold) = hold.filter(|hold| hold.state() == HoldState::Active) else {
+            panic!("event {} expires hold {number} of order {order}, which does not stand", self.sequence)
+        };
+        hold.set_state(HoldState::Expired);
+        let timer = std::mem::take(&mut hold.timer.0);
+        self.timers.cancel(timer);
+        self.count_change(slot);
+        self.something_ended(at_us, slot);
     }
 
     /// Makes again what follows from the rest, after a snapshot was read: the queues of backorders, the timers.
-    pub(super) fn rebuild_derived(&mut self) {}
+    pub(super) fn rebuild_derived(&mut self) {
+        self.rebuild_timers();
+        self.rebuild_pending();
+        self.rebuild_finished();
+    }
+
+    fn rebuild_timers(&mut self) {
+        for (due_us, key) in self.timers_wanted() {
+            let timer = self.timers.set(due_us, key);
+            *self.timer_mut(key) = timer;
+        }
+    }
+
+    /// The timers that there must be, each with its time: of held reservations, payments that can lapse, and active holds
+    /// that end.
+    pub(super) fn timers_wanted(&self) -> Vec<(i64, TimerKey)> {
+        let held =
+            self.reservations.iter().map(|reservation| &reservation.head).filter(|head| head.is_held());
+        let of_reservation =
+            |id: ReservationId| TimerKey { kind: ExpiryKind::Reservation, id: id.get(), number: 0 };
+        let mut wanted: Vec<_> =
+            held.map(|head| (head.expires_at_us.get(), of_reservation(head.id))).collect();
+        for group in self.groups.iter() {
+            let payment = &group.payment;
+            let can_lapse =
+                matches!(payment.state(), PaymentState::Authorized | PaymentState::PartiallyCaptured);
+            if can_lapse && payment.expires_at_us != 0 {
+                let key = TimerKey { kind: ExpiryKind::Payment, id: group.id, number: 0 };
+                wanted.push((payment.expires_at_us, key));
+            }
+        }
+        for slot in self.orders.iter() {
+            let Some(detail) = self.orders.detail(slot) else { continue };
+            let id = self.orders.head(slot).id.get();
+            for (number, hold) in (1..).zip(&detail.holds) {
+                if hold.state() == HoldState::Active && hold.expires_at_us != 0 {
+                    wanted.push((hold.expires_at_us, TimerKey { kind: ExpiryKind::Hold, id, number }));
+                }
+            }
+        }
+        wanted
+    }
+
+    /// Where the entity of a key keeps its timer.
+    fn timer_mut(&mut self, key: TimerKey) -> &mut TimerSlot {
+        match key.kind {
+            ExpiryKind::Reservation => {
+                let slot = self.reservation_of(ReservationId::new(key.id));
+                &mut self.reservations.get_mut(slot).timer
+            }
+            ExpiryKind::Payment => match self.groups.find(GroupId::new(key.id)) {
+                Some(slot) => &mut self.groups.get_mut(slot).payment.timer.0,
+                None => panic!("a payment's timer is for a group that is not there"),
+            },
+            ExpiryKind::Hold => {
+                let slot = self.order_of(OrderId::new(key.id));
+                &mut self.orders.detail_mut(slot).holds[usize::from(key.number) - 1].timer.0
+            }
+            ExpiryKind::Order => panic!("pending orders have no timers of their own"),
+        }
+    }
+
+    fn rebuild_pending(&mut self) {
+        self.timers.pending.clear();
+        if self.settings.policy.pending_order_s.get() == 0 {
+            return;
+        }
+        let mut pending = Vec::new();
+        for slot in self.orders.iter() {
+            let head = self.orders.head(slot);
+            if head.state() == OrderState::Pending {
+                pending.push((head.placed_sequence, head.placed_unix_s, head.id.get()));
+            }
+        }
+        pending.sort_unstable();
+        self.timers.pending.is_on = true;
+        pending.into_iter().for_each(|(_, placed_s, id)| self.timers.pending.add(placed_s, id));
+    }
 
     /// An order was placed: its lines wait for what is backordered of them, and its time runs.
-    pub(super) fn order_placed(&mut self, _slot: OrderSlot) {}
+    #[inline]
+    pub(super) fn order_placed(&mut self, slot: OrderSlot) {
+        if self.timers.pending.is_on {
+            self.pending_placed(slot);
+        }
+    }
 
-    /// An order was completed, cancelled, or has expired.
-    pub(super) fn order_finished(&mut self, _at_us: i64, _slot: OrderSlot) {}
+    fn pending_placed(&mut self, slot: OrderSlot) {
+        let head = self.orders.head(slot);
+        let (placed_s, id) = (head.placed_unix_s, head.id.get());
+        self.pending_come_due(i64::from(placed_s) * SECOND_US, PLACEMENT_ENTRIES_MAX);
+        self.timers.pending.add(placed_s, id);
+    }
 
     /// The time for pending orders may be another one now.
-    pub(super) fn pending_policy_changed(&mut self) {}
-
-    pub(super) fn apply_time_passed(&mut self, _at_us: i64, _expiries: &[Expiry]) -> Effect {
-        panic!("event {} is of a kind that is not decided yet", self.sequence)
+    pub(super) fn pending_policy_changed(&mut self) {
+        let is_on = self.settings.policy.pending_order_s.get() > 0;
+        if is_on && self.timers.pending.is_on {
+            self.timers.pending.bound_changed();
+        } else if is_on != self.timers.pending.is_on {
+            self.rebuild_pending();
+        }
     }
 
-    pub(super) fn apply_retired(&mut self, _head: &FinishedRetired, _retired: &[Retired]) -> Effect {
-        panic!("event {} is of a kind that is not decided yet", self.sequence)
-    }
+    /// What the ledger has of an order that has finished is payable from here on.
+    pub(super) fn order_money_payable(&mut self, _slot: OrderSlot) {}
+}
+
+fn is_pending(orders: &Orders, id: u128) -> bool {
+    let slot = orders.find(OrderId::new(id));
+    slot.is_some_and(|slot| orders.head(slot).state() == OrderState::Pending)
 }

@@ -122,6 +122,10 @@ impl Groups {
         self.ids.hash(id)
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.groups.len() == 0
+    }
+
     pub(crate) fn find(&self, id: GroupId) -> Option<GroupSlot> {
         let is_it = |slot| self.groups.get(slot).id == id.get();
         self.ids.find(self.hash(id.get()), is_it).map(GroupSlot)

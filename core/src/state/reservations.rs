@@ -1,10 +1,10 @@
 //! Reservations: timed holds of stock for carts. A finished one stays, without its stock, until retention takes it, so that
 //! its id is not used again.
 
-use orderline_protocol::command::CartLine;
+use orderline_protocol::command::{CartLine, OrderLine};
 use orderline_protocol::event::Allocation;
 use orderline_protocol::lifecycle::ReservationState;
-use orderline_protocol::{BuyerId, LocationHandle, ReservationId, Sequence};
+use orderline_protocol::{BuyerId, LocationHandle, ReservationId, Sequence, SkuHandle};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::id_table::{IdHash, IdTable};
@@ -75,6 +75,29 @@ impl Reservation {
             quantity: of.quantity,
         };
         whole.iter().enumerate().map(of_line).chain(self.allocations.iter().copied())
+    }
+
+    /// Its units by SKU and location, sorted, each pair once: what sourcing counts as its owner's own.
+    pub(crate) fn own_units(&self) -> Vec<(SkuHandle, LocationHandle, u64)> {
+        let of_part = |part: Allocation| {
+            let sku = self.lines[usize::from(part.line.get())].sku;
+            (sku, part.location, u64::from(part.quantity.get()))
+        };
+        let mut own: Vec<_> = self.units().map(of_part).collect();
+        own.sort_unstable_by_key(|&(sku, location, _)| (sku, location));
+        own.dedup_by(|next, kept| {
+            let is_same = (next.0, next.1) == (kept.0, kept.1);
+            kept.2 += if is_same { next.2 } else { 0 };
+            is_same
+        });
+        own
+    }
+
+    /// Whether an order's lines are, one for one, what is held.
+    pub(crate) fn is_exactly(&self, lines: &[OrderLine]) -> bool {
+        let is_same =
+            |(held, line): (&CartLine, &OrderLine)| held.sku == line.sku && held.quantity == line.quantity;
+        self.lines.len() == lines.len() && self.lines.iter().zip(lines).all(is_same)
     }
 }
 

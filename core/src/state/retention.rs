@@ -1,0 +1,200 @@
+//! Retention: finished orders and reservations leave memory when their time there is over. They wait in one queue in the
+//! order in which they finished, so that a look costs the same however many wait.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use orderline_protocol::event::{Event, EventKind, FinishedRetired, Retired, RetiredKind};
+use orderline_protocol::limits::DUE_ENTRIES_MAX;
+use orderline_protocol::{GroupId, OrderId, ReservationId};
+
+use super::State;
+use super::apply::Effect;
+use super::decide::write;
+use super::orders::OrderSlot;
+use super::reservations::ReservationSlot;
+use super::timers::{SECOND_US, second_of};
+
+/// What has finished and waits to leave memory, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Finished {
+    /// Second in which it finished, kind ([`RetiredKind`]), id.
+    pub(crate) queue: VecDeque<(u32, u8, u128)>,
+    /// The newest time in the id of an order that ever left memory, or of its group, in milliseconds; 0: none has.
+    pub(crate) orders_horizon_ms: u64,
+    pub(crate) reservations_horizon_ms: u64,
+    /// Entries that were taken off the queue: the place of its first one, counted from where this process began.
+    taken_count: u64,
+    /// Orders that came to the queue again, for something of theirs had ended: the place of their newest entry, the one
+    /// that counts. Follows from the queue.
+    again: BTreeMap<u128, u64>,
+}
+
+impl Finished {
+    fn push(&mut self, second: u32, kind: RetiredKind, id: u128) -> u64 {
+        self.queue.push_back((second, kind as u8, id));
+        self.taken_count + self.queue.len() as u64 - 1
+    }
+
+    /// Whether the order's entry at a place is not its newest.
+    fn is_overtaken(&self, id: u128, place: u64) -> bool {
+        self.again.get(&id).is_some_and(|&newest| newest != place)
+    }
+
+    fn take_first(&mut self) {
+        let Some((_, kind, id)) = self.queue.pop_front() else {
+            panic!("entries were taken off the queue of what finished that are not there")
+        };
+        if kind == RetiredKind::Order as u8 && self.again.get(&id) == Some(&self.taken_count) {
+            self.again.remove(&id);
+        }
+        self.taken_count += 1;
+    }
+}
+
+/// The kind of an entry of the queue.
+pub(super) fn kind_of(number: u8) -> RetiredKind {
+    match RetiredKind::from_number(number) {
+        Some(kind) => kind,
+        None => panic!("something of kind {number} has finished, which there is not"),
+    }
+}
+
+impl State {
+    /// When the oldest of what finished leaves memory.
+    pub(super) fn next_retirement_us(&self) -> Option<i64> {
+        let retention_s = self.settings.policy.retention_s.get();
+        let &(second, ..) = self.finished.queue.front().filter(|_| retention_s > 0)?;
+        Some((i64::from(second) + i64::from(retention_s)) * SECOND_US)
+    }
+
+    /// Takes what has been finished for long enough off the queue, a bounded part of it.
+    pub(super) fn decide_retired(&self, now_us: i64, out: &mut Vec<u8>) -> Option<EventKind> {
+        self.next_retirement_us().filter(|&due_us| due_us <= now_us)?;
+        let finished = &self.finished;
+        let up_to_s = now_us / SECOND_US - i64::from(self.settings.policy.retention_s.get());
+        let due =
+            finished.queue.iter().take_while(|entry| i64::from(entry.0) <= up_to_s).take(DUE_ENTRIES_MAX);
+        let mut retired = Vec::new();
+        let mut examined_count = 0_u16;
+        let mut horizons_ms = [finished.orders_horizon_ms, finished.reservations_horizon_ms];
+        for (&(_, number, id), place) in due.zip(finished.taken_count..) {
+            examined_count += 1;
+            let kind = kind_of(number);
+            let horizon_ms = match kind {
+                RetiredKind::Order => {
+                    let order = OrderId::new(id);
+                    let slot = self.order_of(order);
+                    let detail = self.orders.detail(slot);
+                    let stands = detail.is_some_and(|detail| detail.has_something_standing());
+                    if stands || finished.is_overtaken(id, place) {
+                        continue;
+                    }
+                    // The group may leave with it, and its id is then as little known as the order's.
+                    let group = detail.map_or(order.into(), |detail| detail.group_of(order));
+                    horizons_ms[0] = horizons_ms[0].max(group.unix_ms());
+                    &mut horizons_ms[0]
+                }
+                RetiredKind::Reservation => &mut horizons_ms[1],
+            };
+            // A horizon of zero would say that nothing has left.
+            *horizon_ms = (*horizon_ms).max(OrderId::new(id).unix_ms()).max(1);
+            retired.push(Retired { id: id.into(), kind: kind as u8, reserved: [0; 7] });
+        }
+        let event = FinishedRetired {
+            orders_horizon_ms: horizons_ms[0].into(),
+            reservations_horizon_ms: horizons_ms[1].into(),
+            retired_count: (retired.len() as u16).into(),
+            examined_count: examined_count.into(),
+            reserved: [0; 4],
+        };
+        Some(write(Event::FinishedRetired(&event, &retired), out))
+    }
+
+    pub(super) fn apply_retired(&mut self, head: &FinishedRetired, retired: &[Retired]) -> Effect {
+        for _ in 0..head.examined_count.get() {
+            self.finished.take_first();
+        }
+        self.finished.orders_horizon_ms = head.orders_horizon_ms.get();
+        self.finished.reservations_horizon_ms = head.reservations_horizon_ms.get();
+        for entry in retired {
+            match kind_of(entry.kind) {
+                RetiredKind::Order => self.retire_order(OrderId::new(entry.id.get())),
+                RetiredKind::Reservation => {
+                    let slot = self.reservation_of(ReservationId::new(entry.id.get()));
+                    self.reservations.remove(slot);
+                }
+            }
+        }
+        Effect::of(0)
+    }
+
+    fn retire_order(&mut self, order: OrderId) {
+        let slot = self.order_of(order);
+        let detail = self.orders.detail(slot);
+        let group: GroupId = detail.map_or(order.into(), |detail| detail.group_of(order));
+        let stands = detail.is_some_and(|detail| detail.has_something_standing());
+        assert!(!stands, "order {order} leaves memory while something of it stands");
+        self.orders.remove(slot);
+        // An order alone has a group only once money was recorded for it.
+        let Some(slot) = self.groups.find(group) else { return };
+        let of = self.groups.get_mut(slot);
+        of.order_count -= 1;
+        if of.order_count == 0 {
+            let left = self.groups.remove(slot);
+            self.timers.cancel(left.payment.timer.0);
+        }
+    }
+
+    /// An order was completed, cancelled, or has expired: its money is the seller's, and its time in memory runs, unless
+    /// something of it still stands.
+    pub(super) fn order_finished(&mut self, at_us: i64, slot: OrderSlot) {
+        if !self.has_something_standing(slot) {
+            let id = self.orders.head(slot).id.get();
+            self.finished.push(second_of(at_us), RetiredKind::Order, id);
+        }
+        self.order_money_payable(slot);
+    }
+
+    /// A hold, a refund or a return of an order has ended. If that was the last that stood of a finished order, the order's
+    /// time in memory runs from now on.
+    pub(super) fn something_ended(&mut self, at_us: i64, slot: OrderSlot) {
+        let head = self.orders.head(slot);
+        if head.state().is_open() || self.has_something_standing(slot) {
+            return;
+        }
+        let id = head.id.get();
+        let place = self.finished.push(second_of(at_us), RetiredKind::Order, id);
+        self.finished.again.insert(id, place);
+    }
+
+    /// A reservation was consumed or released, or has expired: its time in memory runs.
+    pub(super) fn reservation_finished(&mut self, at_us: i64, slot: ReservationSlot) {
+        let id = self.reservations.get(slot).head.id.get();
+        self.finished.push(second_of(at_us), RetiredKind::Reservation, id);
+    }
+
+    pub(super) fn has_something_standing(&self, slot: OrderSlot) -> bool {
+        self.orders.detail(slot).is_some_and(|detail| detail.has_something_standing())
+    }
+
+    /// Finds again, after a snapshot was read, which entry of the queue counts for orders that are in it more than once.
+    pub(super) fn rebuild_finished(&mut self) {
+        // Only an order of which something can have stood comes to the queue again.
+        let mut candidates = BTreeSet::new();
+        for slot in self.orders.iter().filter(|&slot| !self.orders.head(slot).state().is_open()) {
+            if self.orders.detail(slot).is_some_and(|detail| {
+                !detail.holds.is_empty() || !detail.refunds.is_empty() || !detail.returns.is_empty()
+            }) {
+                candidates.insert(self.orders.head(slot).id.get());
+            }
+        }
+        if candidates.is_empty() {
+            return;
+        }
+        for (&(_, kind, id), place) in self.finished.queue.iter().zip(self.finished.taken_count..) {
+            if kind == RetiredKind::Order as u8 && candidates.contains(&id) {
+                self.finished.again.insert(id, place);
+            }
+        }
+    }
+}
