@@ -257,7 +257,7 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use orderline_protocol::Event;
     use orderline_protocol::command::{
         Bucket, DefineLocation, DefineSeller, DefineSku, OrderLine, PlaceOrder,
@@ -268,8 +268,8 @@ mod tests {
     use super::*;
     use crate::state::orders::Stage;
 
-    /// A state with one order of three units.
-    fn one_order() -> State {
+    /// A state with one order of three units, its id 7, placed at the beginning of 1970.
+    pub(in crate::state) fn one_order() -> State {
         let mut state = State::new(1);
         let origin = Origin { session: SessionHandle::NONE, digest: 0.into(), request: 0.into() };
         let seller = DefineSeller { commission_bp: 0.into(), standing: 1, code_bytes: 1, expected_version: 0.into() };

@@ -292,3 +292,126 @@ fn is_pending(orders: &Orders, id: u128) -> bool {
     let slot = orders.find(OrderId::new(id));
     slot.is_some_and(|slot| orders.head(slot).state() == OrderState::Pending)
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use orderline_protocol::event::EVENT_VERSION;
+    use orderline_protocol::lifecycle::{HoldKind, blocks};
+
+    use super::*;
+    use crate::state::check::tests::one_order;
+    use crate::state::detail::Hold;
+
+    pub(in crate::state) const ORDER: OrderId = OrderId::new(7);
+
+    /// Does all that is due at a second, and returns the kinds of the events.
+    pub(in crate::state) fn tick(state: &mut State, second: i64) -> Vec<EventKind> {
+        let mut kinds = Vec::new();
+        loop {
+            let mut bytes = Vec::new();
+            match state.decide_due(second * SECOND_US, &mut Scratch::default(), &mut bytes) {
+                Due::Event(kind) => {
+                    let event = Event::read(kind as u16, EVENT_VERSION, &bytes).unwrap();
+                    state.apply(state.sequence() + 1, second * SECOND_US, &event);
+                    kinds.push(kind);
+                }
+                Due::Searching => {}
+                Due::Nothing => return kinds,
+            }
+        }
+    }
+
+    /// Places a hold, as its event would; 0: it does not end by itself.
+    pub(in crate::state) fn hold(state: &mut State, ends_s: i64) -> u16 {
+        let slot = state.order_of(ORDER);
+        let number = state.orders.detail_mut(slot).holds.len() as u16 + 1;
+        let key = TimerKey { kind: ExpiryKind::Hold, id: ORDER.get(), number };
+        let mut hold = Hold::new(HoldKind::Manual as u8, blocks::CONFIRM, 0, ends_s * SECOND_US);
+        hold.timer.0 = state.timers.set(hold.expires_at_us, key);
+        state.orders.detail_mut(slot).holds.push(hold);
+        number
+    }
+
+    /// Records a promise for the order's group, as its event would.
+    pub(in crate::state) fn authorize(
+        state: &mut State,
+        payment_state: PaymentState,
+        captured: i64,
+        ends_s: i64,
+    ) {
+        let id: GroupId = ORDER.into();
+        let mut group = state.group_as_it_stands(id).unwrap();
+        let key = TimerKey { kind: ExpiryKind::Payment, id: id.get(), number: 0 };
+        (group.payment.number, group.payment.authorized, group.payment.captured) = (1, 15, captured);
+        group.payment.expires_at_us = ends_s * SECOND_US;
+        group.payment.set_state(payment_state);
+        group.payment.timer.0 = state.timers.set(group.payment.expires_at_us, key);
+        state.groups.insert(group);
+    }
+
+    #[test]
+    fn a_hold_ends_with_its_time_and_raises_the_version() {
+        let mut state = one_order();
+        hold(&mut state, 10);
+        hold(&mut state, 0);
+        hold(&mut state, 20);
+        assert_eq!(state.check(), vec![]);
+        assert_eq!(tick(&mut state, 9), []);
+        assert_eq!(tick(&mut state, 10), [EventKind::TimePassed]);
+        let slot = state.order_of(ORDER);
+        let states = |state: &State| {
+            state.orders.detail(slot).unwrap().holds.iter().map(Hold::state).collect::<Vec<_>>()
+        };
+        assert_eq!(states(&state), [HoldState::Expired, HoldState::Active, HoldState::Active]);
+        assert_eq!(state.orders.head(slot).version, 2);
+        assert_eq!(tick(&mut state, 100), [EventKind::TimePassed]);
+        assert_eq!(states(&state), [HoldState::Expired, HoldState::Active, HoldState::Expired]);
+        assert_eq!((state.orders.head(slot).version, state.next_due_us()), (3, None));
+        assert_eq!(state.check(), vec![]);
+    }
+
+    #[test]
+    fn a_promise_lapses_and_leaves_what_was_captured() {
+        let cases = [
+            (PaymentState::Authorized, 0, PaymentState::Expired),
+            (PaymentState::PartiallyCaptured, 6, PaymentState::Captured),
+        ];
+        for (from, captured, to) in cases {
+            let mut state = one_order();
+            authorize(&mut state, from, captured, 30);
+            assert_eq!(state.next_due_us(), Some(30 * SECOND_US));
+            assert_eq!(tick(&mut state, 30), [EventKind::TimePassed]);
+            let group = state.groups.get(state.groups.find(ORDER.into()).unwrap());
+            assert_eq!((group.payment.state(), group.version), (to, 2));
+            assert_eq!((group.payment.authorized, group.payment.captured), (captured, captured));
+            assert_eq!(state.next_due_us(), None);
+            assert!(state.timers.all().is_empty());
+        }
+    }
+
+    #[test]
+    fn damage_to_what_waits_for_its_time_is_seen() {
+        use crate::state::check::Violation;
+
+        let mut state = one_order();
+        hold(&mut state, 10);
+        let slot = state.order_of(ORDER);
+        state.orders.detail_mut(slot).holds[0].expires_at_us += SECOND_US;
+        let timer = Violation::Timer { kind: ExpiryKind::Hold, id: 7, number: 1 };
+        assert_eq!(state.check(), vec![timer.clone(), timer]);
+
+        let mut state = one_order();
+        state.settings.policy.pending_order_s = 5.into();
+        assert_eq!(state.check(), vec![Violation::Timer { kind: ExpiryKind::Order, id: 7, number: 0 }]);
+
+        let mut state = one_order();
+        state.finished.queue.push_back((0, 1, 7));
+        let retention = Violation::Retention { kind: orderline_protocol::event::RetiredKind::Order, id: 7 };
+        assert_eq!(state.check(), vec![retention]);
+
+        let mut state = one_order();
+        let slot = state.order_of(ORDER);
+        state.orders.detail_mut(slot).group = 3;
+        assert_eq!(state.check(), vec![Violation::Group { group: GroupId::new(3) }]);
+    }
+}

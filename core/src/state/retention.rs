@@ -198,3 +198,146 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use orderline_protocol::LocationHandle;
+    use orderline_protocol::lifecycle::{
+        Action, HoldState, OrderState, PaymentState, RefundState, ReturnState,
+    };
+
+    use super::*;
+    use crate::state::check::tests::one_order;
+    use crate::state::detail::{Detail, Refund, Return};
+    use crate::state::due::tests::{ORDER, authorize, hold, tick};
+
+    const RETIRED: [EventKind; 1] = [EventKind::FinishedRetired];
+
+    /// An order that was cancelled in second 100; what finished is kept for 50 seconds.
+    fn cancelled() -> State {
+        let mut state = one_order();
+        state.settings.policy.retention_s = 50.into();
+        cancel(&mut state, 100);
+        state
+    }
+
+    fn cancel(state: &mut State, second: i64) {
+        let slot = state.order_of(ORDER);
+        let units = state.movable_units(slot, LocationHandle::NONE);
+        state.give_back(slot, &units);
+        state.move_state(second * SECOND_US, slot, Action::Cancel, OrderState::Cancelled);
+    }
+
+    /// Changes something of the order, and says that it ended, as the events of its room do.
+    fn end(state: &mut State, second: i64, change: impl FnOnce(&mut Detail)) {
+        let slot = state.order_of(ORDER);
+        change(state.orders.detail_mut(slot));
+        state.something_ended(second * SECOND_US, slot);
+    }
+
+    fn release(state: &mut State, second: i64, number: u16) {
+        end(state, second, |detail| detail.holds[usize::from(number) - 1].set_state(HoldState::Released));
+    }
+
+    fn image_and_back(state: &State) -> State {
+        let mut sections = BTreeMap::new();
+        state
+            .write_image(|tag, write| {
+                let mut bytes = Vec::new();
+                write(&mut bytes)?;
+                sections.insert(tag, bytes);
+                Ok(())
+            })
+            .unwrap();
+        State::read_image(3, |tag, read| read(&mut &sections[&tag][..])).unwrap()
+    }
+
+    #[test]
+    fn a_hold_keeps_a_finished_order_until_its_end_and_the_retention_behind_it() {
+        let mut state = cancelled();
+        let number = hold(&mut state, 0);
+        assert_eq!(state.check(), vec![]);
+        assert_eq!(tick(&mut state, 150), RETIRED, "it is taken off the queue, and stays in memory");
+        assert_eq!((state.orders.len(), state.finished.queue.len()), (1, 0));
+        assert_eq!((tick(&mut state, 1_000), state.check()), (vec![], vec![]));
+        release(&mut state, 2_000, number);
+        assert_eq!(tick(&mut state, 2_049), []);
+        assert_eq!(tick(&mut state, 2_050), RETIRED);
+        assert_eq!((state.orders.len(), state.check()), (0, vec![]));
+    }
+
+    #[test]
+    fn an_order_that_finishes_under_a_hold_waits_from_the_holds_end() {
+        let mut state = one_order();
+        state.settings.policy.retention_s = 50.into();
+        hold(&mut state, 500);
+        cancel(&mut state, 100);
+        assert!(state.finished.queue.is_empty());
+        assert_eq!(tick(&mut state, 500), [EventKind::TimePassed]);
+        assert_eq!(tick(&mut state, 549), []);
+        assert_eq!(tick(&mut state, 550), RETIRED);
+        assert_eq!(state.orders.len(), 0);
+    }
+
+    #[test]
+    fn of_an_orders_entries_the_newest_counts() {
+        for goes_through_a_snapshot in [false, true] {
+            let mut state = cancelled();
+            for second in [110, 120] {
+                let number = hold(&mut state, 0);
+                release(&mut state, second, number);
+            }
+            if goes_through_a_snapshot {
+                state = image_and_back(&state);
+            }
+            assert_eq!((state.finished.queue.len(), state.check()), (3, vec![]));
+            assert_eq!(tick(&mut state, 160), RETIRED);
+            assert_eq!((state.orders.len(), state.finished.queue.len()), (1, 1));
+            if goes_through_a_snapshot {
+                state = image_and_back(&state);
+            }
+            assert_eq!(tick(&mut state, 169), []);
+            assert_eq!(tick(&mut state, 170), RETIRED);
+            assert_eq!((state.orders.len(), state.finished.queue.len()), (0, 0));
+            assert!(state.finished.again.is_empty());
+
+            // All entries in one look: it leaves once.
+            let mut state = cancelled();
+            let number = hold(&mut state, 0);
+            release(&mut state, 110, number);
+            assert_eq!(tick(&mut state, 9_000), RETIRED);
+            assert_eq!((state.orders.len(), state.finished.queue.len()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn refunds_and_returns_that_have_not_ended_keep_their_order() {
+        let mut state = cancelled();
+        let slot = state.order_of(ORDER);
+        let detail = state.orders.detail_mut(slot);
+        detail.refunds.push(Refund::new(5, 0));
+        detail.returns.push(Return::new(ReturnState::Requested, false, 0, Vec::new()));
+        assert_eq!(tick(&mut state, 200), RETIRED);
+        end(&mut state, 210, |detail| detail.refunds[0].set_state(RefundState::Failed));
+        assert_eq!(tick(&mut state, 300), []);
+        // A return that was received is not finished before it is closed.
+        for state_of_return in [ReturnState::Approved, ReturnState::Received] {
+            end(&mut state, 310, |detail| detail.returns[0].set_state(state_of_return));
+            assert_eq!(tick(&mut state, 400), []);
+        }
+        end(&mut state, 410, |detail| detail.returns[0].set_state(ReturnState::Closed));
+        assert_eq!(tick(&mut state, 459), []);
+        assert_eq!(tick(&mut state, 460), RETIRED);
+        assert_eq!(state.orders.len(), 0);
+    }
+
+    #[test]
+    fn the_timers_of_what_leaves_memory_go_with_it() {
+        let mut state = cancelled();
+        authorize(&mut state, PaymentState::Authorized, 0, 9_000);
+        assert_eq!(tick(&mut state, 150), RETIRED);
+        assert_eq!((state.orders.len(), state.groups.iter().count()), (0, 0));
+        assert_eq!((state.timers.all().len(), state.next_due_us()), (0, None));
+        assert_eq!(state.check(), vec![]);
+    }
+}
