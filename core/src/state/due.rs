@@ -62,7 +62,9 @@ impl State {
     pub(super) fn order_placed(&mut self, _slot: OrderSlot) {}
 
     /// An order was completed, cancelled, or has expired.
-    pub(super) fn order_finished(&mut self, _at_us: i64, _slot: OrderSlot) {}
+    pub(super) fn order_finished(&mut self, _at_us: i64, slot: OrderSlot) {
+        self.order_money_payable(slot);
+    }
 
     /// The time for pending orders may be another one now.
     pub(super) fn pending_policy_changed(&mut self) {}
@@ -74,4 +76,7 @@ impl State {
     pub(super) fn apply_retired(&mut self, _head: &FinishedRetired, _retired: &[Retired]) -> Effect {
         panic!("event {} is of a kind that is not decided yet", self.sequence)
     }
+
+    /// Something of an order ended that kept it in memory: a hold, a refund, a return.
+    pub(super) fn something_ended(&mut self, _at_us: i64, _slot: OrderSlot) {}
 }
