@@ -258,3 +258,45 @@ pub(super) fn check_line_quantities(lines: &[LineQuantity], offset: usize) -> Re
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use orderline_protocol::lifecycle::ShipmentState;
+    use orderline_protocol::{OrderId, SessionHandle};
+
+    use super::*;
+    use crate::state::check::tests::one_order;
+    use crate::state::detail::Shipment;
+
+    #[test]
+    fn what_is_packed_is_not_cancelled() {
+        let origin = Origin { session: SessionHandle::NONE, digest: 0.into(), request: 0.into() };
+        let order = OrderId::new(7);
+        let mut state = one_order();
+        state.apply(5, 0, &Event::OrderConfirmed(&OrderConfirmed { origin, order }));
+        let slot = state.order_of(order);
+        let part = Allocation { line: 0.into(), location: LocationHandle::new(0), quantity: 2.into() };
+        state.orders.detail_mut(slot).shipments.push(Shipment::new(
+            ShipmentState::Created,
+            0,
+            "",
+            vec![part],
+        ));
+        let cancel = |state: &State, lines: &[LineQuantity], out: &mut Vec<u8>| {
+            let line_count = (lines.len() as u16).into();
+            let head = MoveLines { order, expected_version: 0.into(), line_count, reason: 0.into() };
+            state.decide_cancel(origin, &head, lines, &mut Scratch::default(), out)
+        };
+        let mut out = Vec::new();
+        let two = LineQuantity { line: 0.into(), reserved: [0; 2], quantity: 2.into() };
+        let refused = cancel(&state, &[two], &mut out).unwrap_err();
+        assert_eq!((refused.code, refused.detail), (RejectCode::QuantityNotThere, 1));
+        let kind = cancel(&state, &[], &mut out).unwrap();
+        let event = Event::read(kind as u16, orderline_protocol::event::EVENT_VERSION, &out).unwrap();
+        let answer = state.apply(6, 0, &event);
+        assert_eq!((answer.detail, answer.state), (5, OrderState::Confirmed as u8));
+        assert_eq!(state.orders.counters(slot, 0).allocated.get(), 2);
+        assert_eq!(cancel(&state, &[], &mut out).unwrap_err().code, RejectCode::NothingToDo);
+        assert_eq!(state.check(), vec![]);
+    }
+}

@@ -246,7 +246,7 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use orderline_protocol::Event;
     use orderline_protocol::command::{
         Bucket, DefineLocation, DefineSeller, DefineSku, OrderLine, PlaceOrder,
@@ -258,7 +258,7 @@ mod tests {
     use crate::state::orders::Stage;
 
     /// A state with one order of three units.
-    fn one_order() -> State {
+    pub(in crate::state) fn one_order() -> State {
         let mut state = State::new(1);
         let origin = Origin { session: SessionHandle::NONE, digest: 0.into(), request: 0.into() };
         let seller = DefineSeller { commission_bp: 0.into(), standing: 1, code_bytes: 1, expected_version: 0.into() };

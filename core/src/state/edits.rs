@@ -263,3 +263,150 @@ impl State {
         self.order_effect(slot, 0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use orderline_protocol::command::{Bucket, DefineLocation};
+    use orderline_protocol::event::{EVENT_VERSION, LocationDefined, OrderConfirmed};
+    use orderline_protocol::lifecycle::ShipmentState;
+    use orderline_protocol::{OrderId, SessionHandle};
+
+    use super::*;
+    use crate::state::check::tests::one_order;
+    use crate::state::detail::Shipment;
+
+    const ORDER: OrderId = OrderId::new(7);
+    const NEAR: LocationHandle = LocationHandle::new(0);
+
+    fn origin() -> Origin {
+        Origin { session: SessionHandle::NONE, digest: 0.into(), request: 0.into() }
+    }
+
+    /// The order of three units, confirmed.
+    fn confirmed() -> (State, OrderSlot) {
+        let mut state = one_order();
+        state.apply(5, 0, &Event::OrderConfirmed(&OrderConfirmed { origin: origin(), order: ORDER }));
+        let slot = state.order_of(ORDER);
+        (state, slot)
+    }
+
+    /// Whether both edits are refused because fulfilment has begun; that they agree is asserted.
+    fn is_begun(state: &State) -> bool {
+        let (line, address) = (
+            EditLine {
+                order: ORDER,
+                expected_version: 0.into(),
+                quantity: 2.into(),
+                line: 0.into(),
+                reason: 0.into(),
+                reserved: [0; 4],
+            },
+            EditAddress {
+                order: ORDER,
+                address: 9.into(),
+                expected_version: 0.into(),
+                region: 2.into(),
+                reserved: [0; 2],
+            },
+        );
+        let mut out = Vec::new();
+        let answers = [
+            state.decide_edit_line(origin(), 0, &line, &mut Scratch::default(), &mut out).err(),
+            state.decide_edit_address(origin(), &address, &mut out).err(),
+        ]
+        .map(|rejection| rejection.map(|rejection| rejection.code));
+        assert_eq!(answers[0], answers[1]);
+        assert!(matches!(answers[0], None | Some(RejectCode::FulfilmentBegun)), "{answers:?}");
+        answers[0].is_some()
+    }
+
+    #[test]
+    fn an_order_that_somebody_works_on_is_not_edited() {
+        let (mut state, slot) = confirmed();
+        assert!(!is_begun(&state));
+        for &work in WorkState::ALL {
+            state.orders.detail_mut(slot).work_mut(NEAR).set_state(work);
+            let begun = !matches!(work, WorkState::Open | WorkState::Rejected | WorkState::Cancelled);
+            assert_eq!(is_begun(&state), begun, "{work:?}");
+        }
+        state.orders.detail_mut(slot).work_mut(NEAR).set_state(WorkState::OnHold);
+        for (held_from, begun) in
+            [(WorkState::Open, false), (WorkState::Accepted, true), (WorkState::InProgress, true)]
+        {
+            state.orders.detail_mut(slot).work_mut(NEAR).held_from = held_from as u8;
+            assert_eq!(is_begun(&state), begun, "on hold from {held_from:?}");
+        }
+    }
+
+    #[test]
+    fn an_order_of_which_something_is_packed_or_shipped_is_not_edited() {
+        let (mut state, slot) = confirmed();
+        let part = Allocation { line: 0.into(), location: NEAR, quantity: 1.into() };
+        state.orders.detail_mut(slot).shipments.push(Shipment::new(
+            ShipmentState::Created,
+            0,
+            "",
+            vec![part],
+        ));
+        assert!(is_begun(&state), "packed");
+        state.orders.detail_mut(slot).shipments[0].set_state(ShipmentState::Cancelled);
+        assert!(!is_begun(&state), "unpacked");
+        let detail = state.orders.part(slot);
+        detail.counters[0].allocated -= 1;
+        detail.counters[0].shipped += 1;
+        assert!(is_begun(&state), "shipped");
+    }
+
+    /// Edits the order's line to a quantity, by the event of a sequence.
+    fn edit_to(state: &mut State, quantity: u32, sequence: u64) {
+        let edit = EditLine {
+            order: ORDER,
+            expected_version: 0.into(),
+            quantity: quantity.into(),
+            line: 0.into(),
+            reason: 0.into(),
+            reserved: [0; 4],
+        };
+        let mut out = Vec::new();
+        let kind = state.decide_edit_line(origin(), 0, &edit, &mut Scratch::default(), &mut out).unwrap();
+        state.apply(sequence, 0, &Event::read(kind as u16, EVENT_VERSION, &out).unwrap());
+        assert_eq!(state.check(), vec![]);
+    }
+
+    #[test]
+    fn an_edit_counts_at_the_locations_that_are_new_to_the_order() {
+        let (mut state, slot) = confirmed();
+        let taken = |state: &State| -> Vec<u32> {
+            state.catalogue.locations().iter().map(|location| location.taken_count).collect()
+        };
+        edit_to(&mut state, 4, 6);
+        assert_eq!(taken(&state), [1], "it had units there before");
+        let definition = DefineLocation {
+            region: 0.into(),
+            priority: 0.into(),
+            daily_capacity: 0.into(),
+            expected_version: 0.into(),
+            standing: 1,
+            code_bytes: 1,
+        };
+        let far = LocationDefined { origin: origin(), handle: 1.into(), version: 1.into(), definition };
+        state.apply(7, 0, &Event::LocationDefined(&far, "f"));
+        let (sku, location) = (state.orders.lines(slot)[0].sku, LocationHandle::new(1));
+        state.stock.adjust(&mut state.catalogue, sku, location, Bucket::Available, 4);
+        // Near has five left.
+        edit_to(&mut state, 11, 8);
+        assert_eq!(taken(&state), [1, 1]);
+        edit_to(&mut state, 12, 9);
+        assert_eq!(taken(&state), [1, 1]);
+        assert_eq!(state.orders.counters(slot, 0).allocated.get(), 12);
+    }
+
+    #[test]
+    fn a_location_whose_work_was_given_up_has_open_work_when_it_gets_units() {
+        let (mut state, slot) = confirmed();
+        state.orders.detail_mut(slot).work_mut(NEAR).set_state(WorkState::Cancelled);
+        edit_to(&mut state, 5, 6);
+        let work = state.orders.detail(slot).and_then(|detail| detail.work(NEAR)).unwrap();
+        assert_eq!((work.state(), state.orders.counters(slot, 0).allocated.get()), (WorkState::Open, 5));
+    }
+}
