@@ -159,12 +159,13 @@ fn fewer_units_than_were_paid_for_leave_something_owed() {
     driver.capture(1, 0, 400).unwrap();
     driver.refund(1, 50).unwrap();
     driver.edit(1, 0, 3).unwrap();
-    let owed = |driver: &Driver| match driver.events.last().unwrap() {
-        (_, kind, bytes) => match Event::read(*kind, EVENT_VERSION, bytes).unwrap() {
+    let owed = |driver: &Driver| {
+        let (_, kind, bytes) = driver.events.last().unwrap();
+        match Event::read(*kind, EVENT_VERSION, bytes).unwrap() {
             Event::LineEdited(head, _) => head.refund_owed.minor(),
             Event::LinesCancelled(head, _) => head.refund_owed.minor(),
             other => panic!("{other:?}"),
-        },
+        }
     };
     assert_eq!((owed(&driver), driver.order(1).0.refund_owed.minor()), (50, 50));
     driver.edit(1, 0, 10).unwrap();

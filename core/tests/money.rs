@@ -496,14 +496,14 @@ fn whatever_is_captured_and_refunded_adds_up() {
     for group in 1..=12_u128 {
         let count = random.random_range(1..=3);
         let orders: Vec<(u128, i64)> =
-            (1..=count).map(|of| (group * 10 + of, random.random_range(1..=60))).collect();
+            (1..=count).map(|of| (group * 1_000 + of, random.random_range(1..=60))).collect();
         market.check_out(group, &orders);
     }
     for _ in 0..1_500 {
         let driver = &mut market.driver;
         let group = random.random_range(1..=12_u128);
         let (head, orders) = driver.group(group);
-        let order = group * 10 + random.random_range(1..=3);
+        let order = group * 1_000 + random.random_range(1..=3);
         let amount = random.random_range(1..=40);
         let lacks: Vec<i64> =
             orders.iter().map(|order| (order.total.minor() - order.captured.minor()).max(0)).collect();

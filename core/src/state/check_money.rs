@@ -93,3 +93,94 @@ fn is_sound(detail: &Detail) -> bool {
         && refunded + refunds_pending <= captured
         && commission == money.commission_due()
 }
+
+#[cfg(test)]
+mod tests {
+    use orderline_protocol::command::{RecordAuthorization, RecordCapture};
+    use orderline_protocol::event::{CapturedShare, Event, Origin, PaymentAuthorized, PaymentCaptured};
+    use orderline_protocol::{Amount, GroupId, OrderId, SessionHandle};
+
+    use super::*;
+    use crate::state::check::tests::one_order;
+
+    const ORDER: OrderId = OrderId::new(7);
+    const POUNDS: CurrencyCode = CurrencyCode::new(826);
+
+    /// An order of 15 of which 10 of 12 promised ones are captured.
+    fn paid() -> State {
+        let mut state = one_order();
+        let origin = Origin { session: SessionHandle::NONE, digest: 0.into(), request: 0.into() };
+        let group = GroupId::from(ORDER);
+        let authorization = RecordAuthorization {
+            group,
+            amount: Amount::new(12),
+            reference: 0.into(),
+            expected_version: 0.into(),
+            seconds: 0.into(),
+            currency: POUNDS,
+            reserved: [0; 6],
+        };
+        let authorized = PaymentAuthorized {
+            origin,
+            authorization,
+            expires_at_us: 0.into(),
+            number: 1.into(),
+            hold_count: 0.into(),
+            reserved: [0; 4],
+        };
+        state.apply(5, 0, &Event::PaymentAuthorized(&authorized, &[]));
+        let capture = RecordCapture {
+            group,
+            order: ORDER,
+            amount: Amount::new(10),
+            reference: 0.into(),
+            expected_version: 0.into(),
+            reserved: [0; 4],
+        };
+        let captured = PaymentCaptured {
+            origin,
+            capture,
+            share_count: 1.into(),
+            state: PaymentState::PartiallyCaptured as u8,
+            reserved: [0; 5],
+        };
+        let share = CapturedShare { order: ORDER, amount: Amount::new(10), commission: Amount::new(0) };
+        state.apply(6, 0, &Event::PaymentCaptured(&captured, &[share]));
+        state
+    }
+
+    #[test]
+    fn sound_money_has_no_violation_and_each_kind_of_damage_has_its_own() {
+        let state = paid();
+        assert_eq!(state.check(), vec![]);
+        let (slot, seller) = (state.order_of(ORDER), state.orders.head(state.order_of(ORDER)).seller);
+        let (of_order, of_ledger) =
+            (Violation::Money { order: ORDER }, Violation::Ledger { seller, currency: POUNDS });
+        let of_group = Violation::GroupMoney { group: ORDER.into() };
+        let found = |damage: &dyn Fn(&mut State)| {
+            let mut state = paid();
+            damage(&mut state);
+            state.check()
+        };
+
+        let more = found(&|state| state.orders.detail_mut(slot).money.captured += 1);
+        assert_eq!(more, [of_group.clone(), of_ledger.clone()]);
+        let unasked = found(&|state| state.orders.detail_mut(slot).money.refunds_pending += 1);
+        assert_eq!(unasked, vec![of_order.clone()]);
+        let kept = found(&|state| state.orders.detail_mut(slot).money.commission += 1);
+        assert_eq!(kept, [of_order, of_ledger.clone()]);
+        let state_of = |to: PaymentState| {
+            move |state: &mut State| {
+                let group = state.groups.find(ORDER.into()).unwrap();
+                state.groups.get_mut(group).payment.set_state(to);
+            }
+        };
+        for &to in PaymentState::ALL.iter().filter(|&&to| to != PaymentState::PartiallyCaptured) {
+            assert_eq!(found(&state_of(to)), vec![of_group.clone()], "{to:?}");
+        }
+        let early = found(&|state| state.ledgers.get_mut(seller, POUNDS).finish(10));
+        assert_eq!(early, vec![of_ledger.clone()]);
+        let lost = found(&|state| state.ledgers.get_mut(seller, POUNDS).paid += 1);
+        assert_eq!(lost, [of_ledger]);
+    }
+}

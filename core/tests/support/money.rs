@@ -1,6 +1,7 @@
 //! Short ways to say commands about money and holds, and to look at what came of them.
 
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+// Each test file uses its own part of this; clippy knows test functions, and not what they share.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::print_stdout)]
 
 use std::hash::{BuildHasher, RandomState};
 
