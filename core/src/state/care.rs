@@ -1,14 +1,11 @@
-//! Care for placed orders: confirm, edit, cancel, hold.
+//! Care for placed orders: confirm, cancel, and what giving units back comes to.
 
-use orderline_protocol::command::{
-    ConfirmOrder, EditAddress, EditLine, LineQuantity, MoveLines, PlaceHold, ReleaseHold,
-};
+use orderline_protocol::command::{ConfirmOrder, LineQuantity, MoveLines};
 use orderline_protocol::event::{
-    AddressEdited, Allocation, Event, EventKind, HoldPlaced, HoldReleased, LineEdited, LinesCancelled,
-    OrderConfirmed, OrderState, Origin,
+    Allocation, Event, EventKind, LinesCancelled, OrderConfirmed, OrderState, Origin,
 };
 use orderline_protocol::lifecycle::{Action, blocks};
-use orderline_protocol::{LocationHandle, RejectCode};
+use orderline_protocol::{Amount, LocationHandle, RejectCode};
 
 use super::apply::{Effect, state_in};
 use super::decide::{Refusable, Scratch, check_zeros, write};
@@ -36,6 +33,7 @@ impl State {
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Refusable<EventKind> {
+        check_line_quantities(lines, size_of::<MoveLines>())?;
         let slot = self.order_for(head.order, head.expected_version.get(), Action::Cancel, blocks::CANCEL)?;
         let is_all = self.open_moves(slot, lines, LocationHandle::NONE, scratch)?;
         let moves: &[Allocation] = if is_all { &[] } else { &scratch.moves };
@@ -47,7 +45,7 @@ impl State {
             reserved: 0,
             reason: head.reason,
             move_count: (moves.len() as u32).into(),
-            refund_owed: orderline_protocol::Amount::new(self.refund_owed(slot, value)),
+            refund_owed: Amount::new(self.refund_owed(slot, value)),
         };
         Ok(write(Event::LinesCancelled(&event, moves), out))
     }
@@ -142,7 +140,8 @@ impl State {
         units
     }
 
-    /// Puts the units wanted of each line into the scratch; each line may be named once.
+    /// Puts the units wanted of each line into the scratch; each line may be named once. What they say by
+    /// themselves is checked before the order is looked for: see [`check_line_quantities`].
     pub(super) fn sum_per_line(
         &self,
         slot: OrderSlot,
@@ -155,7 +154,6 @@ impl State {
         for line in lines {
             let index = u32::from(line.line.get());
             let refuse = |code| Err(self.refuse(slot, code).about(index));
-            check_zeros(&line.reserved, 0)?;
             let Some(wanted) = scratch.wanted.get_mut(index as usize) else {
                 return refuse(RejectCode::UnknownLine);
             };
@@ -249,61 +247,56 @@ impl State {
     }
 }
 
-/// Rooms that are being built.
-#[allow(clippy::unused_self, clippy::too_many_arguments)]
-impl State {
-    pub(super) fn decide_edit_line(
-        &self,
-        _origin: Origin,
-        _now_us: i64,
-        _head: &EditLine,
-        _scratch: &mut Scratch,
-        _out: &mut Vec<u8>,
-    ) -> Refusable<EventKind> {
-        Err(Rejection::new(RejectCode::UnknownKind))
+/// Rule 2 of judging, for a command's line quantities, which stand at this offset of its body: reserved bytes are zeros,
+/// and nobody moves nothing.
+pub(super) fn check_line_quantities(lines: &[LineQuantity], offset: usize) -> Refusable<()> {
+    for (place, line) in lines.iter().enumerate() {
+        check_zeros(&line.reserved, (offset + place * size_of::<LineQuantity>() + 2) as u32)?;
     }
-
-    pub(super) fn decide_edit_address(
-        &self,
-        _origin: Origin,
-        _head: &EditAddress,
-        _out: &mut Vec<u8>,
-    ) -> Refusable<EventKind> {
-        Err(Rejection::new(RejectCode::UnknownKind))
+    match lines.iter().find(|line| line.quantity.get() == 0) {
+        Some(line) => Err(Rejection::new(RejectCode::ZeroQuantity).about(line.line.get().into())),
+        None => Ok(()),
     }
+}
 
-    pub(super) fn decide_hold(
-        &self,
-        _origin: Origin,
-        _now_us: i64,
-        _head: &PlaceHold,
-        _out: &mut Vec<u8>,
-    ) -> Refusable<EventKind> {
-        Err(Rejection::new(RejectCode::UnknownKind))
-    }
+#[cfg(test)]
+mod tests {
+    use orderline_protocol::lifecycle::ShipmentState;
+    use orderline_protocol::{OrderId, SessionHandle};
 
-    pub(super) fn decide_release_hold(
-        &self,
-        _origin: Origin,
-        _head: &ReleaseHold,
-        _out: &mut Vec<u8>,
-    ) -> Refusable<EventKind> {
-        Err(Rejection::new(RejectCode::UnknownKind))
-    }
+    use super::*;
+    use crate::state::check::tests::one_order;
+    use crate::state::detail::Shipment;
 
-    pub(super) fn apply_line_edited(&mut self, _at_us: i64, _head: &LineEdited, _moves: &[Allocation]) -> Effect {
-        panic!("event {} is of a kind that is not decided yet", self.sequence)
-    }
-
-    pub(super) fn apply_address_edited(&mut self, _head: &AddressEdited) -> Effect {
-        panic!("event {} is of a kind that is not decided yet", self.sequence)
-    }
-
-    pub(super) fn apply_hold_placed(&mut self, _head: &HoldPlaced) -> Effect {
-        panic!("event {} is of a kind that is not decided yet", self.sequence)
-    }
-
-    pub(super) fn apply_hold_released(&mut self, _at_us: i64, _head: &HoldReleased) -> Effect {
-        panic!("event {} is of a kind that is not decided yet", self.sequence)
+    #[test]
+    fn what_is_packed_is_not_cancelled() {
+        let origin = Origin { session: SessionHandle::NONE, digest: 0.into(), request: 0.into() };
+        let order = OrderId::new(7);
+        let mut state = one_order();
+        state.apply(5, 0, &Event::OrderConfirmed(&OrderConfirmed { origin, order }));
+        let slot = state.order_of(order);
+        let part = Allocation { line: 0.into(), location: LocationHandle::new(0), quantity: 2.into() };
+        state.orders.detail_mut(slot).shipments.push(Shipment::new(
+            ShipmentState::Created,
+            0,
+            "",
+            vec![part],
+        ));
+        let cancel = |state: &State, lines: &[LineQuantity], out: &mut Vec<u8>| {
+            let line_count = (lines.len() as u16).into();
+            let head = MoveLines { order, expected_version: 0.into(), line_count, reason: 0.into() };
+            state.decide_cancel(origin, &head, lines, &mut Scratch::default(), out)
+        };
+        let mut out = Vec::new();
+        let two = LineQuantity { line: 0.into(), reserved: [0; 2], quantity: 2.into() };
+        let refused = cancel(&state, &[two], &mut out).unwrap_err();
+        assert_eq!((refused.code, refused.detail), (RejectCode::QuantityNotThere, 1));
+        let kind = cancel(&state, &[], &mut out).unwrap();
+        let event = Event::read(kind as u16, orderline_protocol::event::EVENT_VERSION, &out).unwrap();
+        let answer = state.apply(6, 0, &event);
+        assert_eq!((answer.detail, answer.state), (5, OrderState::Confirmed as u8));
+        assert_eq!(state.orders.counters(slot, 0).allocated.get(), 2);
+        assert_eq!(cancel(&state, &[], &mut out).unwrap_err().code, RejectCode::NothingToDo);
+        assert_eq!(state.check(), vec![]);
     }
 }

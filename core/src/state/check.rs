@@ -3,7 +3,9 @@
 use std::fmt;
 
 use orderline_protocol::event::{ExpiryKind, OrderState, RetiredKind};
-use orderline_protocol::{GroupId, LocationHandle, OrderId, ReservationId, SkuHandle};
+use orderline_protocol::{
+    CurrencyCode, GroupId, LocationHandle, OrderId, ReservationId, SellerHandle, SkuHandle,
+};
 
 use super::State;
 use super::orders::{OrderSlot, Orders};
@@ -77,6 +79,23 @@ pub enum Violation {
         /// The group.
         group: GroupId,
     },
+    /// An order's captures, refunds and commission do not fit each other.
+    Money {
+        /// The order.
+        order: OrderId,
+    },
+    /// A group's payment is not what its state says, or what its orders' shares add up to.
+    GroupMoney {
+        /// The group.
+        group: GroupId,
+    },
+    /// A seller's ledger does not balance, or does not hold what the orders say.
+    Ledger {
+        /// The seller.
+        seller: SellerHandle,
+        /// The currency.
+        currency: CurrencyCode,
+    },
 }
 
 impl fmt::Display for Violation {
@@ -111,6 +130,15 @@ impl fmt::Display for Violation {
                 write!(f, "the {kind} with id {id} does not wait in its turn to leave memory")
             }
             Self::Group { group } => write!(f, "group {group} and its orders do not name each other"),
+            Self::Money { order } => {
+                write!(f, "what was captured and refunded of order {order}, and its commission, do not add up")
+            }
+            Self::GroupMoney { group } => {
+                write!(f, "the payment of group {group} is not what its state and its orders' shares say")
+            }
+            Self::Ledger { seller, currency } => {
+                write!(f, "the ledger of seller {seller} in {currency:?} does not balance")
+            }
         }
     }
 }
@@ -160,6 +188,7 @@ impl State {
             open_count += u64::from(self.orders.head(slot).state().is_open());
             self.check_order(slot, &mut promised, &mut violations);
         }
+        self.check_money(&mut violations);
         if open_count != self.orders.open_count() {
             violations.push(Violation::OpenCount { kept: self.orders.open_count(), found: open_count });
         }
@@ -202,6 +231,7 @@ impl State {
     fn check_order(&self, slot: OrderSlot, promised: &mut Promised, violations: &mut Vec<Violation>) {
         let head = self.orders.head(slot);
         let (order, state) = (head.id, head.state());
+        self.check_order_money(slot, violations);
         let lines = self.orders.lines(slot);
         let mut open_of_line = vec![0_u64; lines.len()];
         for part in self.orders.open_units(slot) {
@@ -263,7 +293,7 @@ pub(super) mod tests {
         Bucket, DefineLocation, DefineSeller, DefineSku, OrderLine, PlaceOrder,
     };
     use orderline_protocol::event::{LocationDefined, OrderPlaced, Origin, SellerDefined, SkuDefined};
-    use orderline_protocol::{Amount, BuyerId, CurrencyCode, SellerHandle, SessionHandle};
+    use orderline_protocol::{Amount, BuyerId, SessionHandle};
 
     use super::*;
     use crate::state::orders::Stage;

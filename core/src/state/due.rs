@@ -283,9 +283,6 @@ impl State {
             self.rebuild_pending();
         }
     }
-
-    /// What the ledger has of an order that has finished is payable from here on.
-    pub(super) fn order_money_payable(&mut self, _slot: OrderSlot) {}
 }
 
 fn is_pending(orders: &Orders, id: u128) -> bool {
@@ -414,4 +411,7 @@ pub(super) mod tests {
         state.orders.detail_mut(slot).group = 3;
         assert_eq!(state.check(), vec![Violation::Group { group: GroupId::new(3) }]);
     }
+
+    /// Something of an order ended that kept it in memory: a hold, a refund, a return.
+    pub(super) fn something_ended(&mut self, _at_us: i64, _slot: OrderSlot) {}
 }

@@ -22,6 +22,52 @@ pub(crate) struct Ledger {
     pub(crate) paid: i64,
 }
 
+/// What an entry is about; its amount is never below zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// Money was captured for the seller's order.
+    Sale,
+    /// The marketplace keeps its share of that.
+    Commission,
+    /// Money of the order went back to the buyer.
+    Refund,
+    /// The marketplace gives back its share of that.
+    Reversal,
+}
+
+impl Ledger {
+    /// Makes an entry about an order: what it comes to is accrued while the order is open, payable once it is finished.
+    /// An entry of nothing is not made.
+    pub(crate) fn book(&mut self, entry: Entry, amount: i64, is_open: bool) {
+        if amount == 0 {
+            return;
+        }
+        self.entry_count += 1;
+        let (sum, net) = match entry {
+            Entry::Sale => (&mut self.sales, amount),
+            Entry::Commission => (&mut self.commissions, -amount),
+            Entry::Refund => (&mut self.refunds, -amount),
+            Entry::Reversal => (&mut self.reversals, amount),
+        };
+        // Deciding has kept the sales within their type, and everything else is a part of them.
+        *sum += amount;
+        *(if is_open { &mut self.accrued } else { &mut self.payable }) += net;
+    }
+
+    /// An order finished: what was accrued of it is payable. No entry, for nothing comes in or goes out.
+    pub(crate) fn finish(&mut self, net: i64) {
+        self.accrued -= net;
+        self.payable += net;
+    }
+
+    /// The seller was paid.
+    pub(crate) fn pay(&mut self, amount: i64) {
+        self.entry_count += 1;
+        self.payable -= amount;
+        self.paid += amount;
+    }
+}
+
 /// All ledgers.
 #[derive(Default)]
 pub(crate) struct Ledgers(BTreeMap<(u32, u16), Ledger>);
@@ -38,7 +84,8 @@ impl Ledgers {
 
     /// Every ledger, by seller and currency.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (SellerHandle, CurrencyCode, &Ledger)> {
-        let named = |(&(seller, currency), ledger)| (SellerHandle::new(seller), CurrencyCode::new(currency), ledger);
+        let named =
+            |(&(seller, currency), ledger)| (SellerHandle::new(seller), CurrencyCode::new(currency), ledger);
         self.0.iter().map(named)
     }
 }

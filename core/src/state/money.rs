@@ -1,73 +1,566 @@
 //! Money: payments, refunds, and the sellers' ledgers: decisions about them, and what their events do.
 
-use orderline_protocol::RejectCode;
-use orderline_protocol::command::{EndPayment, RecordAuthorization, RecordCapture, RecordPayout, RequestRefund, SettleRefund};
-use orderline_protocol::event::{
-    CapturedShare, EventKind, LateHold, Origin, PaymentAuthorized, PaymentCaptured, PaymentFailed, PaymentVoided,
-    PayoutRecorded, RefundRequested, RefundSettled,
+use std::borrow::Cow;
+
+use orderline_protocol::command::{
+    EndPayment, RecordAuthorization, RecordCapture, RecordPayout, RefundOutcome, RequestRefund, SettleRefund,
 };
+use orderline_protocol::event::{
+    CapturedShare, Event, EventKind, ExpiryKind, LateHold, OrderState, Origin, PaymentAuthorized,
+    PaymentCaptured, PaymentFailed, PaymentVoided, PayoutRecorded, RefundRequested, RefundSettled,
+};
+use orderline_protocol::lifecycle::{Action, Entity, HoldKind, PaymentState, RefundState, blocks};
+use orderline_protocol::{Amount, GroupId, OrderId, RejectCode};
 
 use super::apply::Effect;
-use super::decide::Refusable;
+use super::decide::{Refusable, check_duration, check_zeros, write};
+use super::detail::{Hold, Money, Refund};
+use super::groups::{Group, GroupSlot, Payment, PaymentTimer};
+use super::holds::end_of;
+use super::ledger::{Entry, Ledger};
+use super::orders::OrderSlot;
+use super::timers::TimerKey;
+use super::transitions;
 use super::{Rejection, State};
 
+/// Money comes in whole minor units, at least one.
+fn check_amount(amount: Amount) -> Refusable<i64> {
+    match amount.minor() {
+        ..=0 => Err(Rejection::new(RejectCode::InvalidAmount)),
+        minor => Ok(minor),
+    }
+}
 
-/// Rooms that are being built.
-#[allow(clippy::unused_self, clippy::too_many_arguments)]
+/// A rejection that names the version of a group and the state of its payment.
+fn refuse(group: &Group, code: RejectCode) -> Rejection {
+    named(group, Rejection::new(code))
+}
+
+/// The same about a group instead of one of its orders.
+fn named(group: &Group, rejection: Rejection) -> Rejection {
+    Rejection { state: group.payment.state() as u8, version: group.version, ..rejection }
+}
+
+/// Rules 4 and 5 of judging, for a group: its version, and what its payment's state allows.
+fn check_group(group: &Group, expected_version: u32, action: Action) -> Refusable<()> {
+    if expected_version != 0 && expected_version != group.version {
+        return Err(refuse(group, RejectCode::VersionMismatch));
+    }
+    let state = group.payment.state() as u8;
+    if transitions::targets(Entity::Payment, state, action).is_empty() {
+        return Err(named(group, Rejection::illegal(Entity::Payment, state, action)));
+    }
+    Ok(())
+}
+
+/// Divides an amount in proportion to what each lacks, rounded down; the minor units left over go one each to the first
+/// that still lack one. Nobody gets more than it lacks, if the amount is at most what all of them lack.
+fn divide(amount: i64, lacks: &[i64]) -> Vec<i64> {
+    let of_all: i128 = lacks.iter().map(|&lack| i128::from(lack)).sum();
+    // A share is at most the amount, so it fits.
+    let share = |&lack: &i64| (i128::from(amount) * i128::from(lack) / of_all.max(1)) as i64;
+    let mut shares: Vec<i64> = lacks.iter().map(share).collect();
+    let mut left = amount - shares.iter().sum::<i64>();
+    // Less is left over than there are shares that were rounded down, and each of those lacks one more.
+    for (share, lack) in shares.iter_mut().zip(lacks) {
+        let one = left.min(lack - *share).clamp(0, 1);
+        *share += one;
+        left -= one;
+    }
+    shares
+}
+
 impl State {
-    pub(super) fn decide_authorization(&self, _origin: Origin, _now_us: i64, _head: &RecordAuthorization, _out: &mut Vec<u8>) -> Refusable<EventKind> {
-        Err(Rejection::new(RejectCode::UnknownKind))
+    /// The group with this id, or the one that an order placed alone is.
+    fn group_for(&self, id: GroupId) -> Refusable<Cow<'_, Group>> {
+        if let Some(slot) = self.groups.find(id) {
+            return Ok(Cow::Borrowed(self.groups.get(slot)));
+        }
+        let group = self.group_as_it_stands(id).ok_or(Rejection::new(RejectCode::UnknownGroup))?;
+        Ok(Cow::Owned(group))
     }
 
-    pub(super) fn decide_capture(&self, _origin: Origin, _head: &RecordCapture, _out: &mut Vec<u8>) -> Refusable<EventKind> {
-        Err(Rejection::new(RejectCode::UnknownKind))
+    /// The group that an event is about; that of an order placed alone comes to be with the first.
+    fn group_of(&mut self, id: GroupId) -> GroupSlot {
+        if let Some(slot) = self.groups.find(id) {
+            return slot;
+        }
+        match self.group_as_it_stands(id) {
+            Some(group) => self.groups.insert(group),
+            None => panic!("event {} is about group {id}, which is not there", self.sequence),
+        }
     }
 
-    pub(super) fn decide_void(&self, _origin: Origin, _head: &EndPayment, _out: &mut Vec<u8>) -> Refusable<EventKind> {
-        Err(Rejection::new(RejectCode::UnknownKind))
+    /// A group's orders that are in memory: what has left it has nothing left to capture.
+    fn orders_of(&self, group: &Group) -> Vec<OrderSlot> {
+        group.orders().filter_map(|order| self.orders.find(order)).collect()
     }
 
-    pub(super) fn decide_failure(&self, _origin: Origin, _head: &EndPayment, _out: &mut Vec<u8>) -> Refusable<EventKind> {
-        Err(Rejection::new(RejectCode::UnknownKind))
+    /// An order's money.
+    pub(super) fn money(&self, slot: OrderSlot) -> Money {
+        self.orders.detail(slot).map_or_else(Money::default, |detail| detail.money)
     }
 
-    pub(super) fn decide_refund(&self, _origin: Origin, _head: &RequestRefund, _out: &mut Vec<u8>) -> Refusable<EventKind> {
-        Err(Rejection::new(RejectCode::UnknownKind))
+    /// What can still be captured for an order.
+    fn lack(&self, slot: OrderSlot) -> i64 {
+        (self.orders.cost_minor(slot) - self.money(slot).captured).max(0)
     }
 
-    pub(super) fn decide_settle_refund(&self, _origin: Origin, _head: &SettleRefund, _out: &mut Vec<u8>) -> Refusable<EventKind> {
-        Err(Rejection::new(RejectCode::UnknownKind))
+    /// Answers with a group's version and its payment's state, as they stand now.
+    fn group_effect(&self, slot: GroupSlot, detail: u64) -> Effect {
+        let group = self.groups.get(slot);
+        Effect::entity(detail, group.version, group.payment.state() as u8)
     }
 
-    pub(super) fn decide_payout(&self, _origin: Origin, _head: &RecordPayout, _out: &mut Vec<u8>) -> Refusable<EventKind> {
-        Err(Rejection::new(RejectCode::UnknownKind))
+    pub(super) fn decide_authorization(
+        &self,
+        origin: Origin,
+        now_us: i64,
+        head: &RecordAuthorization,
+        out: &mut Vec<u8>,
+    ) -> Refusable<EventKind> {
+        check_duration(head.seconds.get(), 36)?;
+        check_zeros(&head.reserved, 42)?;
+        let amount = check_amount(head.amount)?;
+        let group = self.group_for(head.group)?;
+        check_group(&group, head.expected_version.get(), Action::Authorize)?;
+        if head.currency != group.currency() {
+            return Err(refuse(&group, RejectCode::CurrencyMismatch).with(group.currency.into()));
+        }
+        let slots = self.orders_of(&group);
+        let total = self.total_to_authorize(&slots);
+        if amount > total {
+            return Err(refuse(&group, RejectCode::AmountTooLarge).with(total as u64));
+        }
+        let Some(number) = group.payment.number.checked_add(1) else {
+            return Err(refuse(&group, RejectCode::TooManyParts).with(group.payment.number.into()));
+        };
+        let mut holds = Vec::new();
+        for slot in slots {
+            if self.orders.head(slot).state() == OrderState::Expired {
+                let count = self.orders.detail(slot).map_or(0, |detail| detail.holds.len());
+                let number = self.next_part(slot, count).map_err(|rejection| named(&group, rejection))?;
+                let order = self.orders.head(slot).id;
+                holds.push(LateHold { order, number: number.into(), reserved: [0; 6] });
+            }
+        }
+        let event = PaymentAuthorized {
+            origin,
+            authorization: *head,
+            expires_at_us: end_of(now_us, head.seconds.get()).into(),
+            number: number.into(),
+            hold_count: (holds.len() as u16).into(),
+            reserved: [0; 4],
+        };
+        Ok(write(Event::PaymentAuthorized(&event, &holds), out))
     }
 
-    pub(super) fn apply_authorized(&mut self, _head: &PaymentAuthorized, _holds: &[LateHold]) -> Effect {
-        panic!("event {} is of a kind that is not decided yet", self.sequence)
+    /// What may be authorised for orders: what they cost. When all of them have expired they cost nothing, and the money
+    /// that comes late was for what was ordered.
+    fn total_to_authorize(&self, slots: &[OrderSlot]) -> i64 {
+        let is_expired = |&slot: &OrderSlot| self.orders.head(slot).state() == OrderState::Expired;
+        let ordered = |&slot: &OrderSlot| -> i64 {
+            self.orders.lines(slot).iter().map(super::checkout::line_value).sum()
+        };
+        if slots.iter().all(is_expired) {
+            slots.iter().map(ordered).sum()
+        } else {
+            slots.iter().map(|&slot| self.orders.cost_minor(slot)).sum()
+        }
     }
 
-    pub(super) fn apply_captured(&mut self, _head: &PaymentCaptured, _shares: &[CapturedShare]) -> Effect {
-        panic!("event {} is of a kind that is not decided yet", self.sequence)
+    pub(super) fn decide_capture(
+        &self,
+        origin: Origin,
+        head: &RecordCapture,
+        out: &mut Vec<u8>,
+    ) -> Refusable<EventKind> {
+        check_zeros(&head.reserved, 52)?;
+        let amount = check_amount(head.amount)?;
+        let group = self.group_for(head.group)?;
+        let slots = self.orders_to_capture(&group, head.order)?;
+        check_group(&group, head.expected_version.get(), Action::Capture)?;
+        let lacks: Vec<i64> = slots.iter().map(|&slot| self.lack(slot)).collect();
+        let lack = lacks.iter().sum();
+        // Holds come before amounts: a capture that asks for too much would get what is lacking.
+        let amounts = if head.order.get() == 0 { divide(amount.min(lack), &lacks) } else { vec![amount] };
+        let mut shares = Vec::new();
+        for (&slot, &amount) in slots.iter().zip(&amounts).filter(|&(_, &amount)| amount > 0) {
+            self.check_holds(slot, blocks::CAPTURE).map_err(|rejection| named(&group, rejection))?;
+            shares.push(self.share(slot, amount));
+        }
+        let too_large = |left: i64| Err(refuse(&group, RejectCode::AmountTooLarge).with(left as u64));
+        let open = group.payment.authorized - group.payment.captured;
+        if amount > open {
+            return too_large(open);
+        }
+        if amount > lack {
+            return too_large(lack);
+        }
+        for (&slot, &amount) in slots.iter().zip(&amounts) {
+            let left = i64::MAX - self.ledger_of(slot).sales;
+            if amount > left {
+                return too_large(left);
+            }
+        }
+        let state = if amount == open { PaymentState::Captured } else { PaymentState::PartiallyCaptured };
+        let event = PaymentCaptured {
+            origin,
+            capture: *head,
+            share_count: (shares.len() as u16).into(),
+            state: state as u8,
+            reserved: [0; 5],
+        };
+        Ok(write(Event::PaymentCaptured(&event, &shares), out))
     }
 
-    pub(super) fn apply_voided(&mut self, _head: &PaymentVoided) -> Effect {
-        panic!("event {} is of a kind that is not decided yet", self.sequence)
+    /// The orders of a group that a capture is for: the one that it names, or all.
+    fn orders_to_capture(&self, group: &Group, order: OrderId) -> Refusable<Vec<OrderSlot>> {
+        if order.get() == 0 {
+            return Ok(self.orders_of(group));
+        }
+        let Some(slot) = self.orders.find(order) else {
+            return Err(Rejection::new(RejectCode::UnknownOrder));
+        };
+        if group.orders().any(|of| of == order) {
+            Ok(vec![slot])
+        } else {
+            Err(refuse(group, RejectCode::NotInGroup))
+        }
     }
 
-    pub(super) fn apply_failed(&mut self, _head: &PaymentFailed) -> Effect {
-        panic!("event {} is of a kind that is not decided yet", self.sequence)
+    /// The ledger that an order's money goes to.
+    fn ledger_of(&self, slot: OrderSlot) -> Ledger {
+        let head = self.orders.head(slot);
+        self.ledgers.get(head.seller, head.currency)
     }
 
-    pub(super) fn apply_refund_requested(&mut self, _head: &RefundRequested) -> Effect {
-        panic!("event {} is of a kind that is not decided yet", self.sequence)
+    /// What an order's share of a capture comes to.
+    fn share(&self, slot: OrderSlot, amount: i64) -> CapturedShare {
+        let mut money = Money { commission_bp: self.commission_bp(slot), ..self.money(slot) };
+        // An amount that is too large is refused behind this, so the sum only has to be one.
+        money.captured = money.captured.saturating_add(amount);
+        CapturedShare {
+            order: self.orders.head(slot).id,
+            amount: Amount::new(amount),
+            commission: Amount::new(money.commission_due() - money.commission),
+        }
     }
 
-    pub(super) fn apply_refund_settled(&mut self, _at_us: i64, _head: &RefundSettled) -> Effect {
-        panic!("event {} is of a kind that is not decided yet", self.sequence)
+    /// The rate of an order's commission: its seller's at its first capture.
+    fn commission_bp(&self, slot: OrderSlot) -> u16 {
+        match self.money(slot) {
+            Money { captured: 0, .. } => {
+                let seller = self.catalogue.seller(self.orders.head(slot).seller);
+                seller.map_or(0, |seller| seller.definition.commission_bp.get())
+            }
+            money => money.commission_bp,
+        }
     }
 
-    pub(super) fn apply_payout(&mut self, _head: &PayoutRecorded) -> Effect {
-        panic!("event {} is of a kind that is not decided yet", self.sequence)
+    pub(super) fn decide_void(
+        &self,
+        origin: Origin,
+        head: &EndPayment,
+        out: &mut Vec<u8>,
+    ) -> Refusable<EventKind> {
+        check_zeros(&head.reserved, 30)?;
+        let group = self.group_for(head.group)?;
+        check_group(&group, head.expected_version.get(), Action::Void)?;
+        let payment = &group.payment;
+        let event = PaymentVoided {
+            origin,
+            end: *head,
+            amount: Amount::new(payment.authorized - payment.captured),
+            state: lapsed(payment, Action::Void) as u8,
+            reserved: [0; 7],
+        };
+        Ok(write(Event::PaymentVoided(&event), out))
+    }
+
+    pub(super) fn decide_failure(
+        &self,
+        origin: Origin,
+        head: &EndPayment,
+        out: &mut Vec<u8>,
+    ) -> Refusable<EventKind> {
+        check_zeros(&head.reserved, 30)?;
+        let group = self.group_for(head.group)?;
+        check_group(&group, head.expected_version.get(), Action::Fail)?;
+        Ok(write(Event::PaymentFailed(&PaymentFailed { origin, end: *head }), out))
+    }
+
+    pub(super) fn decide_refund(
+        &self,
+        origin: Origin,
+        head: &RequestRefund,
+        out: &mut Vec<u8>,
+    ) -> Refusable<EventKind> {
+        check_zeros(&head.reserved, 30)?;
+        let amount = check_amount(head.amount)?;
+        let expected_version = head.expected_version.get();
+        let slot = self.order_for(head.order, expected_version, Action::Refund, blocks::REFUND)?;
+        let count = self.orders.detail(slot).map_or(0, |detail| detail.refunds.len());
+        let number = self.next_part(slot, count)?;
+        let refundable = self.money(slot).refundable();
+        if amount > refundable {
+            return Err(self.refuse(slot, RejectCode::AmountTooLarge).with(refundable as u64));
+        }
+        let event = RefundRequested { origin, request: *head, number: number.into(), reserved: [0; 6] };
+        Ok(write(Event::RefundRequested(&event), out))
+    }
+
+    pub(super) fn decide_settle_refund(
+        &self,
+        origin: Origin,
+        head: &SettleRefund,
+        out: &mut Vec<u8>,
+    ) -> Refusable<EventKind> {
+        let Some(outcome) = RefundOutcome::from_number(head.outcome) else {
+            return Err(Rejection::new(RejectCode::InvalidField).about(30));
+        };
+        check_zeros(std::slice::from_ref(&head.reserved), 31)?;
+        let slot = self.order_for(head.order, head.expected_version.get(), Action::Refund, 0)?;
+        let number = head.refund.get();
+        let refunds = self.orders.detail(slot).map_or(&[][..], |detail| &detail.refunds);
+        let Some(refund) = number.checked_sub(1).and_then(|place| refunds.get(usize::from(place))) else {
+            return Err(self.refuse(slot, RejectCode::UnknownRefund).about(number.into()));
+        };
+        let action = match outcome {
+            RefundOutcome::Succeeded => Action::Succeed,
+            RefundOutcome::Failed => Action::Fail,
+        };
+        self.check_part(slot, Entity::Refund, refund.state() as u8, action)?;
+        let amount = if outcome == RefundOutcome::Succeeded { refund.amount } else { 0 };
+        let before = self.money(slot);
+        let after = Money { refunded: before.refunded + amount, ..before };
+        let event = RefundSettled {
+            origin,
+            settlement: *head,
+            amount: Amount::new(amount),
+            commission_reversal: Amount::new(before.commission - after.commission_due()),
+        };
+        Ok(write(Event::RefundSettled(&event), out))
+    }
+
+    pub(super) fn decide_payout(
+        &self,
+        origin: Origin,
+        head: &RecordPayout,
+        out: &mut Vec<u8>,
+    ) -> Refusable<EventKind> {
+        check_zeros(&head.reserved, 6)?;
+        let amount = check_amount(head.amount)?;
+        if self.catalogue.seller(head.seller).is_none() {
+            return Err(Rejection::new(RejectCode::UnknownSeller).about(head.seller.get()));
+        }
+        let payable = self.ledgers.get(head.seller, head.currency).payable.max(0);
+        if amount > payable {
+            return Err(Rejection::new(RejectCode::AmountTooLarge).with(payable as u64));
+        }
+        Ok(write(Event::PayoutRecorded(&PayoutRecorded { origin, payout: *head }), out))
+    }
+
+    pub(super) fn apply_authorized(&mut self, head: &PaymentAuthorized, holds: &[LateHold]) -> Effect {
+        let authorization = &head.authorization;
+        let slot = self.group_of(authorization.group);
+        let key = TimerKey { kind: ExpiryKind::Payment, id: authorization.group.get(), number: 0 };
+        let timer = self.timers.set(head.expires_at_us.get(), key);
+        let group = self.groups.get_mut(slot);
+        group.version += 1;
+        let payment = &mut group.payment;
+        *payment = Payment::default();
+        payment.number = head.number.get();
+        payment.authorized = authorization.amount.minor();
+        payment.expires_at_us = head.expires_at_us.get();
+        payment.reference = authorization.reference.get();
+        payment.timer = PaymentTimer(timer);
+        payment.set_state(PaymentState::Authorized);
+        for late in holds {
+            let order = self.order_of(late.order);
+            let number = self.put_hold(order, Hold::new(HoldKind::Payment as u8, blocks::ALL, 0, 0));
+            assert_eq!(
+                number,
+                late.number.get(),
+                "event {}: holds are numbered by their places",
+                self.sequence
+            );
+        }
+        self.group_effect(slot, head.number.get().into())
+    }
+
+    pub(super) fn apply_captured(&mut self, head: &PaymentCaptured, shares: &[CapturedShare]) -> Effect {
+        let slot = self.group_of(head.capture.group);
+        for share in shares {
+            let order = self.order_of(share.order);
+            let (amount, commission) = (share.amount.minor(), share.commission.minor());
+            let commission_bp = self.commission_bp(order);
+            let money = &mut self.orders.detail_mut(order).money;
+            money.commission_bp = commission_bp;
+            money.captured += amount;
+            money.commission += commission;
+            self.book(order, [(Entry::Sale, amount), (Entry::Commission, commission)]);
+            self.count_change(order);
+        }
+        let group = self.groups.get_mut(slot);
+        group.version += 1;
+        let payment = &mut group.payment;
+        payment.captured += head.capture.amount.minor();
+        payment.set_state(payment_state_in(head.state));
+        let captured = payment.captured;
+        if payment.state() == PaymentState::Captured {
+            self.stop_payment_timer(slot);
+        }
+        self.group_effect(slot, captured as u64)
+    }
+
+    /// Makes entries about an order's money in its seller's ledger.
+    fn book(&mut self, slot: OrderSlot, entries: [(Entry, i64); 2]) {
+        let head = self.orders.head(slot);
+        let is_open = head.state().is_open();
+        let ledger = self.ledgers.get_mut(head.seller, head.currency);
+        for (entry, amount) in entries {
+            ledger.book(entry, amount, is_open);
+        }
+    }
+
+    /// An order has finished: what its seller has of it is payable from here on.
+    pub(super) fn order_money_payable(&mut self, slot: OrderSlot) {
+        let net = self.money(slot).of_seller();
+        if net != 0 {
+            let head = self.orders.head(slot);
+            self.ledgers.get_mut(head.seller, head.currency).finish(net);
+        }
+    }
+
+    /// Nothing of a payment can lapse any more.
+    fn stop_payment_timer(&mut self, slot: GroupSlot) {
+        let payment = &mut self.groups.get_mut(slot).payment;
+        payment.expires_at_us = 0;
+        let timer = std::mem::take(&mut payment.timer.0);
+        self.timers.cancel(timer);
+    }
+
+    pub(super) fn apply_voided(&mut self, head: &PaymentVoided) -> Effect {
+        let slot = self.group_of(head.end.group);
+        self.lapse_payment(slot, Action::Void);
+        self.group_effect(slot, head.amount.minor() as u64)
+    }
+
+    /// What a group's payment promised and has not taken lapses, by a void or by expiry: what it took stays. Counts as a
+    /// change of the group.
+    pub(super) fn lapse_payment(&mut self, slot: GroupSlot, action: Action) {
+        let group = self.groups.get_mut(slot);
+        group.version += 1;
+        let payment = &mut group.payment;
+        payment.set_state(lapsed(payment, action));
+        payment.authorized = payment.captured;
+        self.stop_payment_timer(slot);
+    }
+
+    pub(super) fn apply_failed(&mut self, head: &PaymentFailed) -> Effect {
+        let slot = self.group_of(head.end.group);
+        let group = self.groups.get_mut(slot);
+        group.version += 1;
+        let payment = &mut group.payment;
+        // A failure is an attempt: the next one is another payment.
+        payment.number = payment.number.max(1);
+        payment.reference = head.end.reference.get();
+        payment.set_state(PaymentState::Failed);
+        self.group_effect(slot, 0)
+    }
+
+    pub(super) fn apply_refund_requested(&mut self, head: &RefundRequested) -> Effect {
+        let slot = self.order_of(head.request.order);
+        let amount = head.request.amount.minor();
+        let detail = self.orders.detail_mut(slot);
+        detail.refunds.push(Refund::new(amount, head.request.reason.get()));
+        let is_placed = detail.refunds.len() == usize::from(head.number.get());
+        assert!(is_placed, "event {}: refunds are numbered by their places", self.sequence);
+        detail.money.refunds_pending += amount;
+        let state = self.orders.head(slot).state();
+        // A refund never finishes an order, so the time does not matter.
+        self.move_state(0, slot, Action::Refund, state);
+        self.order_effect(slot, head.number.get().into())
+    }
+
+    pub(super) fn apply_refund_settled(&mut self, at_us: i64, head: &RefundSettled) -> Effect {
+        let settlement = &head.settlement;
+        let slot = self.order_of(settlement.order);
+        let (amount, reversal) = (head.amount.minor(), head.commission_reversal.minor());
+        let detail = self.orders.detail_mut(slot);
+        let place = usize::from(settlement.refund.get()).wrapping_sub(1);
+        let Some(refund) = detail.refunds.get_mut(place) else {
+            panic!("event {} settles refund {}, which is not there", self.sequence, settlement.refund);
+        };
+        assert_eq!(refund.state(), RefundState::Pending, "event {} settles a refund twice", self.sequence);
+        let is_made = settlement.outcome == RefundOutcome::Succeeded as u8;
+        refund.set_state(if is_made { RefundState::Succeeded } else { RefundState::Failed });
+        detail.money.refunds_pending -= refund.amount;
+        detail.money.refunded += amount;
+        detail.money.commission -= reversal;
+        let refunded = detail.money.refunded;
+        if is_made {
+            self.book(slot, [(Entry::Refund, amount), (Entry::Reversal, reversal)]);
+        }
+        let state = self.orders.head(slot).state();
+        self.move_state(at_us, slot, Action::Refund, state);
+        self.something_ended(at_us, slot);
+        self.order_effect(slot, refunded as u64)
+    }
+
+    pub(super) fn apply_payout(&mut self, head: &PayoutRecorded) -> Effect {
+        let payout = &head.payout;
+        let ledger = self.ledgers.get_mut(payout.seller, payout.currency);
+        ledger.pay(payout.amount.minor());
+        Effect::of(ledger.payable as u64)
+    }
+}
+
+/// Where a payment goes when what it promised and has not taken lapses.
+fn lapsed(payment: &Payment, action: Action) -> PaymentState {
+    match transitions::targets(Entity::Payment, payment.state() as u8, action) {
+        &[to] => payment_state_in(to),
+        to => panic!("{action:?} takes a payment that is {:?} to one state, not to {to:?}", payment.state()),
+    }
+}
+
+/// The payment state with this number.
+fn payment_state_in(number: u8) -> PaymentState {
+    match PaymentState::from_number(number) {
+        Some(state) => state,
+        None => panic!("an event names payment state {number}, which there is not"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::divide;
+
+    /// Every amount over every three orders that lack up to seven.
+    #[test]
+    fn shares_add_up_and_nobody_gets_more_than_it_lacks() {
+        for lacks in (0..512).map(|number| [number / 64, number / 8 % 8, number % 8]) {
+            let of_all: i64 = lacks.iter().sum();
+            for amount in 1..=of_all {
+                let shares = divide(amount, &lacks);
+                assert_eq!(shares.iter().sum::<i64>(), amount, "{amount} over {lacks:?}: {shares:?}");
+                for (share, lack) in shares.iter().zip(&lacks) {
+                    let (least, most) = (amount * lack / of_all, (amount * lack / of_all + 1).min(*lack));
+                    assert!((least..=most).contains(share), "{amount} over {lacks:?}: {shares:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_left_over_goes_to_the_first_that_still_lack_one() {
+        assert_eq!(divide(10, &[10, 10, 10]), [4, 3, 3]);
+        assert_eq!(divide(11, &[10, 10, 10]), [4, 4, 3]);
+        assert_eq!(divide(2, &[0, 1, 0, 9]), [0, 1, 0, 1]);
+        assert_eq!(divide(1, &[1, 1]), [1, 0]);
+        let most = 9_000_000_000_000_000;
+        assert_eq!(divide(most, &[most; 500])[499], most / 500);
+        assert_eq!(divide(0, &[0, 0]), [0, 0]);
     }
 }
