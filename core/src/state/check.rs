@@ -51,6 +51,25 @@ pub enum Violation {
         /// The line's index.
         line: usize,
     },
+    /// What is packed, left, arrived or came back of a line is not what its packages and returns say.
+    Moved {
+        /// The order.
+        order: OrderId,
+        /// The line's index.
+        line: usize,
+    },
+    /// A location's fulfilment order does not fit what the location has of the order, or sent.
+    Work {
+        /// The order.
+        order: OrderId,
+        /// The location.
+        location: LocationHandle,
+    },
+    /// An order's returns do not fit its packages, or what came of them.
+    Parts {
+        /// The order.
+        order: OrderId,
+    },
 }
 
 impl fmt::Display for Violation {
@@ -72,6 +91,15 @@ impl fmt::Display for Violation {
             }
             Self::Allocations { order, line } => {
                 write!(f, "the allocations of line {line} of order {order} are not its open units")
+            }
+            Self::Moved { order, line } => {
+                write!(f, "packages and returns of order {order} do not fit the counters of line {line}")
+            }
+            Self::Work { order, location } => {
+                write!(f, "the work of location {location} for order {order} does not fit its units there")
+            }
+            Self::Parts { order } => {
+                write!(f, "the returns of order {order} do not fit its packages, or what came of them")
             }
         }
     }
@@ -161,6 +189,7 @@ impl State {
     }
 
     fn check_order(&self, slot: OrderSlot, promised: &mut Promised, violations: &mut Vec<Violation>) {
+        self.check_fulfilment(slot, violations);
         let head = self.orders.head(slot);
         let (order, state) = (head.id, head.state());
         let lines = self.orders.lines(slot);

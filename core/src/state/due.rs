@@ -74,4 +74,7 @@ impl State {
     pub(super) fn apply_retired(&mut self, _head: &FinishedRetired, _retired: &[Retired]) -> Effect {
         panic!("event {} is of a kind that is not decided yet", self.sequence)
     }
+
+    /// Something of an order ended that kept it in memory: a hold, a refund, a return.
+    pub(super) fn something_ended(&mut self, _at_us: i64, _slot: OrderSlot) {}
 }

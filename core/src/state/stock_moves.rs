@@ -112,4 +112,9 @@ impl State {
     pub(super) fn apply_shortage_named(&mut self, _head: &ShortageNamed) -> Effect {
         panic!("event {} is of a kind that is not decided yet", self.sequence)
     }
+
+    /// Units of a line wait for stock from here on.
+    pub(super) fn wait_for(&mut self, slot: OrderSlot, line: usize, units: u32) {
+        let _ = (slot, line, units);
+    }
 }
