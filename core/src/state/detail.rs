@@ -306,7 +306,7 @@ impl Detail {
     }
 
     /// A location gets units of a confirmed order: if its fulfilment order was over, it has an open one again.
-    pub(crate) fn reopen_work(&mut self, location: LocationHandle) {
+    pub(crate) fn reopen(&mut self, location: LocationHandle) {
         if self.work(location).is_some_and(Work::is_over) {
             self.work_mut(location).set_state(WorkState::Open);
         }

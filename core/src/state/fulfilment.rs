@@ -211,7 +211,7 @@ impl State {
     pub(super) fn work_given(&mut self, slot: OrderSlot, location: LocationHandle) {
         let is_over = |work: &Work| work.is_over();
         if self.orders.detail(slot).and_then(|detail| detail.work(location)).is_some_and(is_over) {
-            self.orders.detail_mut(slot).reopen_work(location);
+            self.orders.detail_mut(slot).reopen(location);
         }
     }
 }

@@ -113,8 +113,8 @@ impl State {
         panic!("event {} is of a kind that is not decided yet", self.sequence)
     }
 
-    /// Units of a line wait for stock from here on.
-    pub(super) fn wait_for(&mut self, slot: OrderSlot, line: usize, units: u32) {
+    /// More units of a line wait; its counter is the caller's to change.
+    pub(super) fn wait_for_more(&mut self, slot: OrderSlot, line: usize, units: u32) {
         let _ = (slot, line, units);
     }
 }

@@ -215,9 +215,7 @@ impl State {
             let counters = &mut self.orders.part(slot).counters[line];
             counters.allocated -= part.quantity;
             counters.backordered += part.quantity;
-            self.wait_for(slot, line, part.quantity.get());
-            // A location at its capacity was no candidate, and does serve those that wait.
-            self.stock.refills_due.insert(self.sku_of(slot, part));
+            self.wait_for_more(slot, line, part.quantity.get());
         }
         self.move_state(at_us, slot, Action::Reject, OrderState::Confirmed);
         let line_count = self.orders.lines(slot).len();
