@@ -96,6 +96,25 @@ pub enum Violation {
         /// The currency.
         currency: CurrencyCode,
     },
+    /// What is packed, left, arrived or came back of a line is not what its packages and returns say.
+    Moved {
+        /// The order.
+        order: OrderId,
+        /// The line's index.
+        line: usize,
+    },
+    /// A location's fulfilment order does not fit what the location has of the order, or sent.
+    Work {
+        /// The order.
+        order: OrderId,
+        /// The location.
+        location: LocationHandle,
+    },
+    /// An order's returns do not fit its packages, or what came of them.
+    Parts {
+        /// The order.
+        order: OrderId,
+    },
 }
 
 impl fmt::Display for Violation {
@@ -138,6 +157,15 @@ impl fmt::Display for Violation {
             }
             Self::Ledger { seller, currency } => {
                 write!(f, "the ledger of seller {seller} in {currency:?} does not balance")
+            }
+            Self::Moved { order, line } => {
+                write!(f, "packages and returns of order {order} do not fit the counters of line {line}")
+            }
+            Self::Work { order, location } => {
+                write!(f, "the work of location {location} for order {order} does not fit its units there")
+            }
+            Self::Parts { order } => {
+                write!(f, "the returns of order {order} do not fit its packages, or what came of them")
             }
         }
     }
@@ -229,6 +257,7 @@ impl State {
     }
 
     fn check_order(&self, slot: OrderSlot, promised: &mut Promised, violations: &mut Vec<Violation>) {
+        self.check_fulfilment(slot, violations);
         let head = self.orders.head(slot);
         let (order, state) = (head.id, head.state());
         self.check_order_money(slot, violations);

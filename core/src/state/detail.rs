@@ -103,15 +103,27 @@ pub(crate) struct Work {
     pub(crate) held_from: u8,
     /// Something of the order has shipped from here.
     pub(crate) has_shipped: bool,
+    /// The location has refused this order's work once; it may have got units of it by hand since.
+    pub(crate) has_rejected: bool,
 }
 
 impl Work {
     pub(crate) fn new(location: LocationHandle, state: WorkState) -> Self {
-        Self { location: location.get(), state: state as u8, held_from: 0, has_shipped: false }
+        let location = location.get();
+        Self { location, state: state as u8, held_from: 0, has_shipped: false, has_rejected: false }
+    }
+
+    pub(crate) fn location(&self) -> LocationHandle {
+        LocationHandle::new(self.location)
     }
 
     pub(crate) fn state(&self) -> WorkState {
         state_of(WorkState::from_number(self.state), self.state)
+    }
+
+    /// Whether it has ended: its location has nothing of the order any more.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.state(), WorkState::Closed | WorkState::Rejected | WorkState::Cancelled)
     }
 
     pub(crate) fn set_state(&mut self, state: WorkState) {
@@ -142,6 +154,11 @@ impl Shipment {
     pub(crate) fn set_state(&mut self, state: ShipmentState) {
         self.state = state as u8;
     }
+
+    /// Whether its units have left their locations.
+    pub(crate) fn has_left(&self) -> bool {
+        !matches!(self.state(), ShipmentState::Created | ShipmentState::Cancelled)
+    }
 }
 
 /// A return.
@@ -151,13 +168,22 @@ pub(crate) struct Return {
     /// A package that came back undelivered.
     pub(crate) is_undelivered: bool,
     pub(crate) reason: u16,
+    /// What is to come, by line.
     #[serde(with = "plain")]
     pub(crate) lines: Vec<LineQuantity>,
+    /// What came, by line; empty before it was received.
+    #[serde(with = "plain")]
+    pub(crate) received: Vec<LineQuantity>,
 }
 
 impl Return {
-    pub(crate) fn new(state: ReturnState, is_undelivered: bool, reason: u16, lines: Vec<LineQuantity>) -> Self {
-        Self { state: state as u8, is_undelivered, reason, lines }
+    pub(crate) fn new(
+        state: ReturnState,
+        is_undelivered: bool,
+        reason: u16,
+        lines: Vec<LineQuantity>,
+    ) -> Self {
+        Self { state: state as u8, is_undelivered, reason, lines, received: Vec::new() }
     }
 
     pub(crate) fn state(&self) -> ReturnState {
@@ -244,6 +270,11 @@ fn state_of<T>(state: Option<T>, number: u8) -> T {
     }
 }
 
+/// What lists of units at locations are sorted by: line and location, NONE behind all.
+pub(crate) fn place_of(part: &Allocation) -> (u16, u16) {
+    (part.line.get(), part.location.get())
+}
+
 impl Detail {
     /// The group of the order with this id.
     pub(crate) fn group_of(&self, order: OrderId) -> GroupId {
@@ -266,7 +297,19 @@ impl Detail {
 
     /// Whether a location has refused this order's work.
     pub(crate) fn has_rejected(&self, location: LocationHandle) -> bool {
-        self.work(location).is_some_and(|work| work.state() == WorkState::Rejected)
+        self.work(location).is_some_and(|work| work.has_rejected)
+    }
+
+    /// Locations that have refused this order's work.
+    pub(crate) fn rejected_locations(&self) -> impl Iterator<Item = LocationHandle> {
+        self.works.iter().filter(|work| work.has_rejected).map(Work::location)
+    }
+
+    /// A location gets units of a confirmed order: if its fulfilment order was over, it has an open one again.
+    pub(crate) fn reopen(&mut self, location: LocationHandle) {
+        if self.work(location).is_some_and(Work::is_over) {
+            self.work_mut(location).set_state(WorkState::Open);
+        }
     }
 
     /// The units of a line at a location that are packed and have not left.
@@ -277,12 +320,26 @@ impl Detail {
         of_line.map(|part| part.quantity.get()).sum()
     }
 
+    /// All units that are packed and have not left: sorted by line and location, each pair once.
+    pub(crate) fn packed_units(&self) -> Vec<Allocation> {
+        let created = self.shipments.iter().filter(|shipment| shipment.state() == ShipmentState::Created);
+        let mut parts: Vec<Allocation> = created.flat_map(|shipment| &shipment.parts).copied().collect();
+        parts.sort_unstable_by_key(place_of);
+        parts.dedup_by(|part, before| {
+            let is_same = place_of(part) == place_of(before);
+            if is_same {
+                before.quantity += part.quantity;
+            }
+            is_same
+        });
+        parts
+    }
+
     /// Adds units of a line at a location.
     pub(crate) fn allocate(&mut self, part: &Allocation) {
-        let key = |of: &Allocation| (of.line.get(), of.location.get());
-        let place = self.allocations.partition_point(|of| key(of) < key(part));
+        let place = self.allocations.partition_point(|of| place_of(of) < place_of(part));
         match self.allocations.get_mut(place) {
-            Some(of) if key(of) == key(part) => of.quantity += part.quantity,
+            Some(of) if place_of(of) == place_of(part) => of.quantity += part.quantity,
             _ => self.allocations.insert(place, *part),
         }
     }
@@ -292,8 +349,7 @@ impl Detail {
     /// # Panics
     /// If they are not there.
     pub(crate) fn take(&mut self, part: &Allocation) {
-        let is_same = |of: &Allocation| of.line == part.line && of.location == part.location;
-        let Some(place) = self.allocations.iter().position(is_same) else {
+        let Ok(place) = self.allocations.binary_search_by_key(&place_of(part), place_of) else {
             panic!("units move that were not allocated: line {} at {}", part.line, part.location);
         };
         // Subtraction is checked: overflow checks stay on in release.
@@ -301,6 +357,21 @@ impl Detail {
         if self.allocations[place].quantity.get() == 0 {
             self.allocations.remove(place);
         }
+    }
+
+    /// Takes units of lines off locations, sorted by line and location.
+    ///
+    /// # Panics
+    /// If they are not there.
+    pub(crate) fn take_all(&mut self, parts: &[Allocation]) {
+        let mut parts = parts.iter().peekable();
+        self.allocations.retain_mut(|of| {
+            if let Some(part) = parts.next_if(|part| place_of(part) == place_of(of)) {
+                of.quantity -= part.quantity;
+            }
+            of.quantity.get() > 0
+        });
+        assert!(parts.next().is_none(), "units move that were not allocated");
     }
 
     /// Whether something of it still stands that a finished order must not be forgotten with.

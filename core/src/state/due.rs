@@ -411,7 +411,4 @@ pub(super) mod tests {
         state.orders.detail_mut(slot).group = 3;
         assert_eq!(state.check(), vec![Violation::Group { group: GroupId::new(3) }]);
     }
-
-    /// Something of an order ended that kept it in memory: a hold, a refund, a return.
-    pub(super) fn something_ended(&mut self, _at_us: i64, _slot: OrderSlot) {}
 }

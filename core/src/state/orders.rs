@@ -409,6 +409,29 @@ impl Orders {
         self.lines(slot).iter().enumerate().map(part).collect()
     }
 
+    /// Whether a location has units of the order, reserved or allocated.
+    pub(crate) fn has_units_at(&self, slot: OrderSlot, location: LocationHandle) -> bool {
+        let head = self.head(slot);
+        match head.stage() {
+            Stage::Parted => self
+                .detail(slot)
+                .is_some_and(|detail| detail.allocations.iter().any(|part| part.location == location)),
+            Stage::Reserved | Stage::Allocated => head.location == location,
+            Stage::Shipped | Stage::Delivered | Stage::Cancelled => false,
+        }
+    }
+
+    /// Whether units of the order are backordered, or reserved or allocated at locations.
+    pub(crate) fn has_open(&self, slot: OrderSlot) -> bool {
+        match self.head(slot).stage() {
+            Stage::Parted => self.detail(slot).is_some_and(|detail| {
+                !detail.allocations.is_empty()
+                    || detail.counters.iter().any(|counters| counters.backordered.get() > 0)
+            }),
+            stage => matches!(stage, Stage::Reserved | Stage::Allocated),
+        }
+    }
+
     /// What holds the order's open units: reservations while it is pending, commitments once it is confirmed.
     pub(crate) fn promise(state: OrderState) -> Promise {
         if state == OrderState::Pending { Promise::Reserved } else { Promise::Committed }

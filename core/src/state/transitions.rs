@@ -51,6 +51,7 @@ pub const TRANSITIONS: &[Transition] = table! {
         Confirmed Edit -> Confirmed;
         Confirmed Refill -> Confirmed;
         Confirmed Ship -> Confirmed;
+        Confirmed Send -> Confirmed;
         Confirmed Deliver -> Confirmed | Completed;
         Confirmed Lose -> Confirmed | Completed;
         Confirmed ReturnToSender -> Confirmed | Completed;
@@ -98,8 +99,11 @@ pub const TRANSITIONS: &[Transition] = table! {
         Accepted Cancel -> Accepted | Cancelled | Closed;
         InProgress Pause -> OnHold;
         InProgress Ship -> InProgress | Closed;
+        InProgress Send -> InProgress | Closed;
         InProgress Cancel -> InProgress | Cancelled | Closed;
         OnHold Resume -> Open | Accepted | InProgress;
+        // A package that was packed before the work was stopped may still leave.
+        OnHold Send -> OnHold | Closed;
         OnHold Cancel -> OnHold | Cancelled | Closed;
     }
     Shipment ShipmentState {
@@ -202,9 +206,11 @@ pub fn as_mermaid(entity: Entity) -> String {
             let _ = writeln!(text, "    {} --> {}: {}", id(row.from), id(to), row.action.name());
         }
     }
-    let is_final = |state: u8| !TRANSITIONS.iter().any(|row| {
-        row.entity == entity && row.from == state && row.to.iter().any(|&to| to != state)
-    });
+    let is_final = |state: u8| {
+        !TRANSITIONS
+            .iter()
+            .any(|row| row.entity == entity && row.from == state && row.to.iter().any(|&to| to != state))
+    };
     for (number, _) in states(entity).into_iter().filter(|&(number, _)| is_final(number)) {
         let _ = writeln!(text, "    {} --> [*]", id(number));
     }
