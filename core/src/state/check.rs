@@ -51,6 +51,22 @@ pub enum Violation {
         /// The line's index.
         line: usize,
     },
+    /// The units that are queued for a SKU are not those that orders have backordered.
+    Waiting {
+        /// The SKU.
+        sku: SkuHandle,
+        /// Units queued.
+        queued: u64,
+        /// Units that the orders' lines have backordered.
+        orders: u64,
+    },
+    /// A level is to be named as short and is not below zero.
+    NoShortage {
+        /// The SKU.
+        sku: SkuHandle,
+        /// The location.
+        location: LocationHandle,
+    },
 }
 
 impl fmt::Display for Violation {
@@ -72,6 +88,12 @@ impl fmt::Display for Violation {
             }
             Self::Allocations { order, line } => {
                 write!(f, "the allocations of line {line} of order {order} are not its open units")
+            }
+            Self::Waiting { sku, queued, orders } => {
+                write!(f, "{queued} units of SKU {sku} are queued for, and orders wait otherwise for {orders}")
+            }
+            Self::NoShortage { sku, location } => {
+                write!(f, "SKU {sku} at location {location} is to be named as short and has enough")
             }
         }
     }
@@ -144,6 +166,8 @@ impl State {
                 violations.push(Violation::Conservation { sku, location, level: (0, 0), orders });
             }
         }
+        self.check_waiting(&mut violations);
+        self.check_shortages(&mut violations);
         violations
     }
 

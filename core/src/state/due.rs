@@ -34,8 +34,8 @@ pub(crate) struct Finished {
 impl State {
     /// Looks for what must happen before any other command is decided: stock that came free for backorders. On
     /// [`Due::Event`] the event's bytes have been appended to `out`.
-    pub fn decide_refill(&mut self, _scratch: &mut Scratch, _out: &mut Vec<u8>) -> Due {
-        Due::Nothing
+    pub fn decide_refill(&mut self, scratch: &mut Scratch, out: &mut Vec<u8>) -> Due {
+        self.next_refill(scratch, out)
     }
 
     /// Whether stock came free that somebody may wait for.
@@ -46,8 +46,8 @@ impl State {
 
     /// Looks for what is due at a recorded time (microseconds since 1970): expiries, retirements, shortages to be named. On
     /// [`Due::Event`] the event's bytes have been appended to `out`.
-    pub fn decide_due(&mut self, _now_us: i64, _scratch: &mut Scratch, _out: &mut Vec<u8>) -> Due {
-        Due::Nothing
+    pub fn decide_due(&mut self, _now_us: i64, _scratch: &mut Scratch, out: &mut Vec<u8>) -> Due {
+        self.next_shortage(out)
     }
 
     /// When the next look is worth it, in microseconds since 1970; `None`: not before another event.
@@ -56,10 +56,14 @@ impl State {
     }
 
     /// Makes again what follows from the rest, after a snapshot was read: the queues of backorders, the timers.
-    pub(super) fn rebuild_derived(&mut self) {}
+    pub(super) fn rebuild_derived(&mut self) {
+        self.rebuild_backorders();
+    }
 
     /// An order was placed: its lines wait for what is backordered of them, and its time runs.
-    pub(super) fn order_placed(&mut self, _slot: OrderSlot) {}
+    pub(super) fn order_placed(&mut self, slot: OrderSlot) {
+        self.wait_for(slot);
+    }
 
     /// An order was completed, cancelled, or has expired.
     pub(super) fn order_finished(&mut self, _at_us: i64, _slot: OrderSlot) {}
