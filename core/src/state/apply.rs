@@ -109,7 +109,7 @@ impl State {
                 self.sessions.open(head.handle, Session::new(head.session, self.sequence));
                 (nobody(), Effect::of(head.handle.get().into()))
             }
-            Event::BackordersRefilled(head, refills) => (nobody(), self.apply_refilled(head, refills)),
+            Event::BackordersRefilled(head, refills) => (nobody(), self.apply_refilled(at_us, head, refills)),
             Event::ShortageNamed(head, _) => (nobody(), self.apply_shortage_named(head)),
             Event::TimePassed(_, expiries) => (nobody(), self.apply_time_passed(at_us, expiries)),
             Event::FinishedRetired(head, retired) => (nobody(), self.apply_retired(head, retired)),

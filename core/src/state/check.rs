@@ -115,6 +115,22 @@ pub enum Violation {
         /// The order.
         order: OrderId,
     },
+    /// The units that are queued for a SKU are not those that orders have backordered.
+    Waiting {
+        /// The SKU.
+        sku: SkuHandle,
+        /// Units queued.
+        queued: u64,
+        /// Units that the orders' lines have backordered.
+        orders: u64,
+    },
+    /// A level is to be named as short and is not below zero.
+    NoShortage {
+        /// The SKU.
+        sku: SkuHandle,
+        /// The location.
+        location: LocationHandle,
+    },
 }
 
 impl fmt::Display for Violation {
@@ -166,6 +182,12 @@ impl fmt::Display for Violation {
             }
             Self::Parts { order } => {
                 write!(f, "the returns of order {order} do not fit its packages, or what came of them")
+            }
+            Self::Waiting { sku, queued, orders } => {
+                write!(f, "{queued} units of SKU {sku} are queued for, and orders wait otherwise for {orders}")
+            }
+            Self::NoShortage { sku, location } => {
+                write!(f, "SKU {sku} at location {location} is to be named as short and has enough")
             }
         }
     }
@@ -240,6 +262,8 @@ impl State {
             }
         }
         self.check_due(&mut violations);
+        self.check_waiting(&mut violations);
+        self.check_shortages(&mut violations);
         violations
     }
 

@@ -34,8 +34,8 @@ const PLACEMENT_ENTRIES_MAX: usize = 2;
 impl State {
     /// Looks for what must happen before any other command is decided: stock that came free for backorders. On
     /// [`Due::Event`] the event's bytes have been appended to `out`.
-    pub fn decide_refill(&mut self, _scratch: &mut Scratch, _out: &mut Vec<u8>) -> Due {
-        Due::Nothing
+    pub fn decide_refill(&mut self, scratch: &mut Scratch, out: &mut Vec<u8>) -> Due {
+        self.next_refill(scratch, out)
     }
 
     /// Whether stock came free that somebody may wait for.
@@ -58,7 +58,7 @@ impl State {
         if let Some(kind) = self.decide_retired(now_us, out) {
             return Due::Event(kind);
         }
-        Due::Nothing
+        self.next_shortage(out)
     }
 
     /// When the next look is worth it, in microseconds since 1970; `None`: not before another event.
@@ -181,6 +181,7 @@ impl State {
 
     /// Makes again what follows from the rest, after a snapshot was read: the queues of backorders, the timers.
     pub(super) fn rebuild_derived(&mut self) {
+        self.rebuild_backorders();
         self.rebuild_timers();
         self.rebuild_pending();
         self.rebuild_finished();
@@ -262,6 +263,7 @@ impl State {
     /// An order was placed: its lines wait for what is backordered of them, and its time runs.
     #[inline]
     pub(super) fn order_placed(&mut self, slot: OrderSlot) {
+        self.wait_for(slot);
         if self.timers.pending.is_on {
             self.pending_placed(slot);
         }

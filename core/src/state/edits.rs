@@ -210,7 +210,7 @@ impl State {
         let (line, units) = (usize::from(part.line.get()), part.quantity.get());
         if part.location.is_none() {
             self.orders.part(slot).counters[line].backordered += units;
-            self.wait_for(slot, line, units);
+            self.wait_for_more(slot, line, units);
             return;
         }
         let sku = self.orders.lines(slot)[line].sku;

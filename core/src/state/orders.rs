@@ -492,6 +492,32 @@ impl Orders {
         })
     }
 
+    /// Visits the orders in at most `count` blocks of memory, free ones counted, from a place on, which is 0 or where the
+    /// visit before ended. Returns where to go on; `None`: that was all.
+    pub(crate) fn visit_from(
+        &self,
+        place: usize,
+        count: usize,
+        mut visit: impl FnMut(OrderSlot),
+    ) -> Option<usize> {
+        let mut next = place;
+        for _ in 0..count {
+            if next >= self.blocks.len() {
+                return None;
+            }
+            let head: &OrderHead = head_of(&self.blocks.get(next).0);
+            if head.line_count == 0 {
+                next = (next / Arena::<Unit>::CHUNK_ITEMS + 1) * Arena::<Unit>::CHUNK_ITEMS;
+                continue;
+            }
+            if head.state != 0 {
+                visit(OrderSlot(next as u32));
+            }
+            next += block_units(head.line_count as usize);
+        }
+        (next < self.blocks.len()).then_some(next)
+    }
+
     /// Restores an order from a snapshot: its head and lines, and its detail where it had one.
     pub(crate) fn restore(&mut self, head: &OrderHead, lines: &[OrderLine], detail: Option<Detail>) {
         let slot = self.write_block(

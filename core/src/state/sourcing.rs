@@ -1,11 +1,17 @@
-//! Sourcing: which location ships what, by the rules of `docs/domain.md`.
+//! Sourcing: which location ships what, by the rules of `docs/domain.md`. The cases that nearly every placement is (one
+//! location has everything) are answered here, without looking at anything twice; the rest goes on in `rounds`.
 
-use orderline_protocol::command::{CartLine, OrderLine};
-use orderline_protocol::event::{Allocation, DecidingRule};
+use std::cmp::Ordering;
+
+use orderline_protocol::command::{CartLine, OrderLine, SourcingRule};
+use orderline_protocol::event::{Allocation, DecidingRule, Refill};
 use orderline_protocol::limits::LINE_QUANTITY_MAX;
 use orderline_protocol::{LocationHandle, RejectCode, SellerHandle, SkuHandle};
 
+use super::catalogue::Location;
 use super::decide::Refusable;
+use super::rounds::Rounds;
+use super::settings::Rules;
 use super::timers::SECOND_US;
 use super::{Rejection, State};
 
@@ -81,14 +87,20 @@ pub struct SourcingScratch {
     demands: Vec<Demand>,
     /// Lines by SKU, for orders too long to compare line with line.
     by_sku: Vec<(u32, u32)>,
-    /// Candidates among a SKU's levels: rank, location, available.
-    candidates: Vec<((u32, u16), LocationHandle, u64)>,
-    /// By location: how many SKUs of the order it has enough of. All zeros between decisions.
+    /// By line: which demand it is of.
+    demand_of_line: Vec<u32>,
+    /// By location: how many SKUs of the order it covers. All zeros between decisions.
     location_counts: Vec<u32>,
     /// Which of the counts are not zero.
     locations_touched: Vec<LocationHandle>,
+    /// Where several locations are needed.
+    rounds: Rounds,
     /// Units of lines by location, sorted by line and location, when no location has everything.
     pub(super) allocations: Vec<Allocation>,
+    /// Where a SKU's units are for lines that wait for it: priority, location, units.
+    pub(super) free: Vec<(u32, LocationHandle, u64)>,
+    /// Who gets them.
+    pub(super) refills: Vec<Refill>,
 }
 
 impl SourcingScratch {
@@ -105,18 +117,94 @@ pub(super) fn day_of(at_us: i64) -> u32 {
 
 /// Units of one SKU that are wanted, over all lines.
 #[derive(Debug, Clone, Copy)]
-struct Demand {
-    sku: SkuHandle,
-    units: u64,
+pub(super) struct Demand {
+    pub(super) sku: SkuHandle,
+    pub(super) units: u64,
     /// The first line that wants it: the one that a rejection names.
-    first_line: u32,
+    pub(super) first_line: u32,
+}
+
+/// By what one request compares locations.
+#[derive(Clone, Copy)]
+pub(super) struct Preference<'a> {
+    locations: &'a [Location],
+    rules: &'a Rules,
+    region: u16,
+    day: u32,
+}
+
+impl Preference<'_> {
+    /// The rules, in their order.
+    pub(super) fn rules(&self) -> impl Iterator<Item = SourcingRule> {
+        self.rules.iter().map_while(|&number| SourcingRule::from_number(number))
+    }
+
+    /// Whether a location gets units now.
+    pub(super) fn is_candidate(&self, location: LocationHandle) -> bool {
+        self.locations[location.index()].takes_orders(self.day)
+    }
+
+    /// Which of two locations one rule prefers (`Less`: the first one). Each comes with how many SKUs it covers.
+    pub(super) fn by_rule(
+        &self,
+        rule: SourcingRule,
+        one: (LocationHandle, u32),
+        other: (LocationHandle, u32),
+    ) -> Ordering {
+        let [a, b] = [one, other].map(|(location, _)| &self.locations[location.index()]);
+        match rule {
+            SourcingRule::FewestPackages => other.1.cmp(&one.1),
+            SourcingRule::SameRegion => {
+                let is_same = |of: &Location| self.region != 0 && of.definition.region.get() == self.region;
+                is_same(b).cmp(&is_same(a))
+            }
+            SourcingRule::Priority => a.definition.priority.get().cmp(&b.definition.priority.get()),
+            SourcingRule::Capacity => {
+                let left = |of: &Location| of.orders_left(self.day).map_or(u64::MAX, u64::from);
+                left(b).cmp(&left(a))
+            }
+        }
+    }
+
+    /// Which of two different locations is better (`Less`: the first one), and what decided that. Each comes with how many
+    /// SKUs it covers; where that says nothing, both with the same number.
+    pub(super) fn compare(
+        &self,
+        one: (LocationHandle, u32),
+        other: (LocationHandle, u32),
+    ) -> (Ordering, DecidingRule) {
+        for rule in self.rules() {
+            let order = self.by_rule(rule, one, other);
+            if order != Ordering::Equal {
+                return (order, deciding(rule));
+            }
+        }
+        match self.by_rule(SourcingRule::Priority, one, other) {
+            Ordering::Equal => (one.0.cmp(&other.0), DecidingRule::Handle),
+            order => (order, DecidingRule::Priority),
+        }
+    }
+}
+
+const fn deciding(rule: SourcingRule) -> DecidingRule {
+    match rule {
+        SourcingRule::FewestPackages => DecidingRule::FewestPackages,
+        SourcingRule::SameRegion => DecidingRule::SameRegion,
+        SourcingRule::Priority => DecidingRule::Priority,
+        SourcingRule::Capacity => DecidingRule::Capacity,
+    }
 }
 
 /// Up to here each line is compared with the SKUs before it; beyond, lines are sorted by SKU.
 const COMPARED_LINES_MAX: usize = 16;
 
+/// Units of lines at locations that one event can list.
+pub(super) const ALLOCATIONS_MAX: usize = u16::MAX as usize;
+
 impl State {
     /// Finds where checked lines ship from.
+    ///
+    /// Without own units and locations left out, nothing is allocated on the heap once the scratch has grown.
     #[inline]
     pub(super) fn source<W: Wanted>(
         &self,
@@ -125,11 +213,13 @@ impl State {
         scratch: &mut SourcingScratch,
     ) -> Refusable<Sourced> {
         sum_per_sku(lines, scratch)?;
-        if request.own.is_empty()
-            && request.excluded.is_empty()
-            && let Some(location) = self.one_location_at_once(&scratch.demands, day_of(request.now_us))
-        {
-            return Ok(Sourced { location, rule: DecidingRule::OnlyChoice });
+        if request.own.is_empty() && request.excluded.is_empty() {
+            if let Some(location) = self.one_location_at_once(&scratch.demands, day_of(request.now_us)) {
+                return Ok(Sourced { location, rule: DecidingRule::OnlyChoice });
+            }
+            if let Some(sourced) = self.one_location_of_several(request, scratch) {
+                return Ok(sourced);
+            }
         }
         self.source_slowly(request, lines, scratch)
     }
@@ -147,6 +237,91 @@ impl State {
             location = row.location();
         }
         self.catalogue.location(location).filter(|location| location.takes_orders(day)).map(|_| location)
+    }
+
+    fn preference(&self, request: &Request<'_>) -> Preference<'_> {
+        Preference {
+            locations: self.catalogue.locations(),
+            rules: self.settings.rules_for(request.seller),
+            region: request.region,
+            day: day_of(request.now_us),
+        }
+    }
+
+    /// The next frequent case: SKUs are at several locations, and the best of the first round covers all of them. It is the
+    /// first round as `rounds` plays it, with nothing kept for a second one.
+    fn one_location_of_several(
+        &self,
+        request: &Request<'_>,
+        scratch: &mut SourcingScratch,
+    ) -> Option<Sourced> {
+        let SourcingScratch { demands, location_counts: counts, locations_touched: touched, .. } = scratch;
+        if counts.len() < self.catalogue.locations().len() {
+            counts.resize(self.catalogue.locations().len(), 0);
+        }
+        let mut is_covered = true;
+        for demand in &*demands {
+            let mut covering_count = 0;
+            for row in self.catalogue.sku(demand.sku).map_or(&[][..], |sku| self.stock.rows(sku)) {
+                if row.available() >= demand.units as i64 {
+                    let count = &mut counts[row.location().index()];
+                    if *count == 0 {
+                        touched.push(row.location());
+                    }
+                    *count += 1;
+                    covering_count += 1;
+                }
+            }
+            if covering_count == 0 {
+                is_covered = false;
+                break;
+            }
+        }
+        let sourced =
+            if is_covered { self.best_of_all(request, demands.len(), counts, touched) } else { None };
+        for location in touched.drain(..) {
+            counts[location.index()] = 0;
+        }
+        if let Some(sourced) = &sourced {
+            // Its levels change next, unless the journal cannot be written.
+            demands.iter().for_each(|demand| self.prefetch_level(demand.sku, sourced.location));
+        }
+        sourced
+    }
+
+    /// The best of the first round's locations, if it covers everything.
+    fn best_of_all(
+        &self,
+        request: &Request<'_>,
+        demand_count: usize,
+        counts: &[u32],
+        touched: &[LocationHandle],
+    ) -> Option<Sourced> {
+        let preference = self.preference(request);
+        let (mut best, mut second) = (None, None);
+        for &location in touched {
+            if !preference.is_candidate(location) {
+                continue;
+            }
+            let this = (location, counts[location.index()]);
+            let is_better =
+                |than: Option<_>| than.is_none_or(|than| preference.compare(this, than).0 == Ordering::Less);
+            if is_better(best) {
+                (best, second) = (Some(this), best);
+            } else if is_better(second) {
+                second = Some(this);
+            }
+        }
+        let best = best.filter(|&(_, count)| count as usize == demand_count)?;
+        let rule = second.map_or(DecidingRule::OnlyChoice, |second| preference.compare(best, second).1);
+        Some(Sourced { location: best.0, rule })
+    }
+
+    #[inline]
+    fn prefetch_level(&self, sku: SkuHandle, location: LocationHandle) {
+        if let Some(sku) = self.catalogue.sku(sku) {
+            self.stock.prefetch_level(sku, location);
+        }
     }
 
     /// Holds what a placement or a reservation was given, and counts it at each location once.
@@ -183,105 +358,37 @@ impl State {
         }
     }
 
+    /// Everything else: several locations, units of one's own, locations left out, backorders.
     #[cold]
     fn source_slowly<W: Wanted>(
         &self,
-        _request: &Request<'_>,
+        request: &Request<'_>,
         lines: &[W],
         scratch: &mut SourcingScratch,
     ) -> Refusable<Sourced> {
-        if let Some(location) = self.one_location_for_all(scratch) {
-            return Ok(Sourced { location, rule: DecidingRule::Priority });
+        let preference = self.preference(request);
+        let rule = self.source_in_rounds(request, &preference, &scratch.demands, &mut scratch.rounds)?;
+        if let Some(location) = scratch.rounds.only_location() {
+            return Ok(Sourced { location, rule });
         }
+        find_demands_of_lines(lines, scratch);
         scratch.allocations.clear();
-        let demands = std::mem::take(&mut scratch.demands);
-        let allocated = demands.iter().try_for_each(|demand| self.allocate(demand, lines, scratch));
-        scratch.demands = demands;
-        allocated?;
-        scratch.allocations.sort_unstable_by_key(|part| (part.line.get(), part.location.get()));
-        Ok(Sourced { location: LocationHandle::NONE, rule: DecidingRule::Priority })
-    }
-
-    fn one_location_for_all(&self, scratch: &mut SourcingScratch) -> Option<LocationHandle> {
-        scratch.location_counts.resize(self.catalogue.locations().len(), 0);
-        for demand in &scratch.demands {
-            for row in self.catalogue.sku(demand.sku).map_or(&[][..], |sku| self.stock.rows(sku)) {
-                let location = row.location();
-                if row.available() >= demand.units as i64 && self.catalogue.locations()[location.index()].is_active() {
-                    let count = &mut scratch.location_counts[location.index()];
-                    if *count == 0 {
-                        scratch.locations_touched.push(location);
-                    }
-                    *count += 1;
-                }
+        for (index, line) in lines.iter().enumerate() {
+            let first = scratch.allocations.len();
+            let demand = scratch.demand_of_line[index] as usize;
+            scratch.rounds.draw(demand, line.units(), |location, units| {
+                scratch.allocations.push(Allocation {
+                    line: (index as u16).into(),
+                    location,
+                    quantity: units.into(),
+                });
+            });
+            if scratch.allocations.len() > ALLOCATIONS_MAX {
+                return Err(Rejection::new(RejectCode::TooManyLines).with(scratch.allocations.len() as u64));
             }
+            scratch.allocations[first..].sort_unstable_by_key(|part| part.location);
         }
-        let everything = scratch.demands.len() as u32;
-        let best = scratch
-            .locations_touched
-            .iter()
-            .copied()
-            .filter(|location| scratch.location_counts[location.index()] == everything)
-            .min_by_key(|&location| self.rank(location));
-        for location in scratch.locations_touched.drain(..) {
-            scratch.location_counts[location.index()] = 0;
-        }
-        best
-    }
-
-    fn rank(&self, location: LocationHandle) -> (u32, u16) {
-        (self.catalogue.locations()[location.index()].definition.priority.get(), location.get())
-    }
-
-    /// Takes a SKU's units from its best location, or from several.
-    fn allocate<W: Wanted>(
-        &self,
-        demand: &Demand,
-        lines: &[W],
-        scratch: &mut SourcingScratch,
-    ) -> Refusable<()> {
-        scratch.candidates.clear();
-        for row in self.catalogue.sku(demand.sku).map_or(&[][..], |sku| self.stock.rows(sku)) {
-            let location = row.location();
-            if row.available() > 0 && self.catalogue.locations()[location.index()].is_active() {
-                scratch.candidates.push((self.rank(location), location, row.available() as u64));
-            }
-        }
-        // 2^16 locations of at most 2^62 units each: the sum needs more than 64 bits.
-        let available: u128 = scratch.candidates.iter().map(|&(_, _, available)| u128::from(available)).sum();
-        if available < u128::from(demand.units) {
-            return Err(Rejection::new(RejectCode::InsufficientStock)
-                .about(demand.first_line)
-                .with(available as u64));
-        }
-        scratch.candidates.sort_unstable();
-        let enough = scratch.candidates.iter().find(|&&(_, _, available)| available >= demand.units).copied();
-        if let Some(best) = enough {
-            scratch.candidates.clear();
-            scratch.candidates.push(best);
-        }
-        // The SKU's lines draw on its locations one after the other.
-        let mut sources = scratch.candidates.iter().map(|&(_, location, available)| (location, available));
-        let mut source = sources.next();
-        for (index, line) in lines.iter().enumerate().filter(|(_, line)| line.sku() == demand.sku) {
-            let mut wanted = u64::from(line.units());
-            while wanted > 0 {
-                let Some((location, left)) = source else {
-                    panic!("the candidates hold what was summed over them");
-                };
-                let units = wanted.min(left);
-                if units > 0 {
-                    scratch.allocations.push(Allocation {
-                        line: (index as u16).into(),
-                        location,
-                        quantity: (units as u32).into(),
-                    });
-                }
-                wanted -= units;
-                source = if left > units { Some((location, left - units)) } else { sources.next() };
-            }
-        }
-        Ok(())
+        Ok(Sourced { location: LocationHandle::NONE, rule })
     }
 }
 
@@ -311,18 +418,24 @@ fn sum_sorted<W: Wanted>(lines: &[W], scratch: &mut SourcingScratch) -> Result<(
     let keyed = lines.iter().enumerate().map(|(index, line)| (line.sku().get(), index as u32));
     scratch.by_sku.extend(keyed);
     scratch.by_sku.sort_unstable();
+    // The line that a rejection names is the first one over the limit, as the lines stand.
+    let mut refused: Option<Rejection> = None;
     for &(sku, index) in &scratch.by_sku {
         let units = u64::from(lines[index as usize].units());
         match scratch.demands.last_mut() {
             Some(demand) if demand.sku.get() == sku => {
                 demand.units += units;
-                check_sum(demand.units, index)?;
+                if let Err(rejection) = check_sum(demand.units, index)
+                    && refused.is_none_or(|refused| rejection.subject < refused.subject)
+                {
+                    refused = Some(rejection);
+                }
             }
             _ => scratch.demands.push(Demand { sku: SkuHandle::new(sku), units, first_line: index }),
         }
     }
     scratch.demands.sort_unstable_by_key(|demand| demand.first_line);
-    Ok(())
+    refused.map_or(Ok(()), Err)
 }
 
 fn check_sum(units: u64, line: u32) -> Result<(), Rejection> {
@@ -330,4 +443,29 @@ fn check_sum(units: u64, line: u32) -> Result<(), Rejection> {
         return Err(Rejection::new(RejectCode::QuantityTooLarge).about(line));
     }
     Ok(())
+}
+
+/// Finds which demand each line is of, as [`sum_per_sku`] has just summed them.
+fn find_demands_of_lines<W: Wanted>(lines: &[W], scratch: &mut SourcingScratch) {
+    let SourcingScratch { demands, by_sku, demand_of_line, .. } = scratch;
+    demand_of_line.clear();
+    demand_of_line.resize(lines.len(), 0);
+    for (index, demand) in demands.iter().enumerate() {
+        demand_of_line[demand.first_line as usize] = index as u32;
+    }
+    if lines.len() > COMPARED_LINES_MAX {
+        // Lines of a SKU stand side by side, the first one first.
+        let mut last = (0, 0);
+        for (place, &(sku, line)) in by_sku.iter().enumerate() {
+            let first = if place > 0 && last.0 == sku { last.1 } else { line };
+            demand_of_line[line as usize] = demand_of_line[first as usize];
+            last = (sku, first);
+        }
+        return;
+    }
+    for (index, line) in lines.iter().enumerate() {
+        if let Some(demand) = demands.iter().position(|demand| demand.sku == line.sku()) {
+            demand_of_line[index] = demand as u32;
+        }
+    }
 }

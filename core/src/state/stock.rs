@@ -14,6 +14,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::catalogue::{Catalogue, Sku};
 use super::movements::Movements;
+use super::shortages::Search;
 use crate::arena::Arena;
 
 /// A level's row: what is available (signed, 48 bits) above its location (16 bits).
@@ -95,6 +96,9 @@ impl Level {
     }
 }
 
+/// Rows that lie in one cache line.
+const ROWS_OF_CACHE_LINE: usize = 64 / size_of::<Row>();
+
 /// Where units stand for an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Promise {
@@ -121,6 +125,8 @@ pub(crate) struct Stock {
     pub(crate) unnamed_shortages: BTreeSet<(SkuHandle, LocationHandle)>,
     /// SKUs with backorders of which something came free. What it comes to is an event; this is only where to look.
     pub(crate) refills_due: BTreeSet<SkuHandle>,
+    /// The search for orders that a shortage hits, while one is under way.
+    pub(crate) search: Option<Box<Search>>,
 }
 
 impl Stock {
@@ -142,13 +148,24 @@ impl Stock {
         }
     }
 
-    /// Has the first row of a SKU's levels fetched, and, where it has one level alone, that level.
+    /// Has the first rows of a SKU's levels fetched, and, where it has one level alone, that level.
     #[inline]
     pub(crate) fn prefetch(&self, sku: &Sku) {
         if sku.level_count > 1 {
             self.rows.prefetch(sku.rows as usize);
         }
+        if usize::from(sku.level_count) > ROWS_OF_CACHE_LINE {
+            self.rows.prefetch(sku.rows as usize + ROWS_OF_CACHE_LINE);
+        }
         self.levels.prefetch(sku.levels as usize);
+    }
+
+    /// Has a SKU's level at a location fetched.
+    #[inline]
+    pub(crate) fn prefetch_level(&self, sku: &Sku, location: LocationHandle) {
+        if let Some(place) = self.place(sku, location) {
+            self.levels.prefetch(sku.levels as usize + usize::from(place.0));
+        }
     }
 
     /// A SKU's level at a location, if there is one.
@@ -211,7 +228,8 @@ impl Stock {
             Some(first) => first as usize,
             None => self.levels.extend(room),
         };
-        let old: Vec<Level> = if count > 0 { self.levels.slice(sku.levels as usize, count).to_vec() } else { Vec::new() };
+        let old: Vec<Level> =
+            if count > 0 { self.levels.slice(sku.levels as usize, count).to_vec() } else { Vec::new() };
         let new = self.levels.slice_mut(levels, room);
         new.fill(zerocopy::FromZeros::new_zeroed());
         new[..count].copy_from_slice(&old);
@@ -262,6 +280,9 @@ impl Stock {
             self.unnamed_shortages.insert((handle, location));
         } else if before < 0 && after >= 0 {
             self.unnamed_shortages.remove(&(handle, location));
+            if let Some(search) = &mut self.search {
+                search.forget(handle, location);
+            }
         }
         after
     }

@@ -2,18 +2,16 @@
 
 use orderline_protocol::command::{AdjustStock, Bucket, CountStock, MoveStock, ReceiveStock, SetLevel};
 use orderline_protocol::event::{
-    Event, EventKind, LevelSet, Origin, Refill, BackordersRefilled, ShortageNamed, StockAdjusted, StockCounted,
-    StockMoved, StockReceived,
+    Event, EventKind, LevelSet, Origin, StockAdjusted, StockCounted, StockMoved, StockReceived,
 };
 use orderline_protocol::limits::BUCKET_QUANTITY_MAX;
 use orderline_protocol::{LocationHandle, RejectCode, SkuHandle};
+use zerocopy::FromZeros;
 
-use super::decide::{check_flag, check_zeros, write};
-use super::orders::OrderSlot;
 use super::apply::Effect;
-use super::decide::Refusable;
+use super::decide::{Refusable, check_flag, check_zeros, write};
+use super::stock::Level;
 use super::{Rejection, State};
-
 
 impl State {
     pub(super) fn decide_receive(
@@ -64,57 +62,217 @@ impl State {
         Effect::of(held as u64)
     }
 
-    /// Units of a line wait for stock no more.
-    pub(super) fn wait_no_more(&mut self, slot: OrderSlot, line: usize, units: u32) {
-        let _ = (slot, line, units);
+    pub(super) fn decide_adjust(
+        &self,
+        origin: Origin,
+        head: &AdjustStock,
+        out: &mut Vec<u8>,
+    ) -> Refusable<EventKind> {
+        let bucket = check_bucket(head.bucket, 6)?;
+        check_zeros(std::slice::from_ref(&head.reserved), 7)?;
+        check_zeros(&head.cause.reserved, 30)?;
+        let delta = head.delta.get();
+        if delta == 0 {
+            return Err(Rejection::new(RejectCode::ZeroQuantity));
+        }
+        self.check_level(head.sku, head.location)?;
+        let level = self.level_of(head.sku, head.location);
+        let holds = level.bucket(bucket);
+        let sum = i128::from(holds) + i128::from(delta);
+        if bucket != Bucket::Available && sum < 0 {
+            return Err(negative(holds));
+        }
+        if is_on_hand(bucket) && i128::from(level.on_hand()) + i128::from(delta) < 0 && delta < 0 {
+            return Err(negative(holds));
+        }
+        if sum > i128::from(BUCKET_QUANTITY_MAX) {
+            return Err(overflow(holds));
+        }
+        Ok(write(Event::StockAdjusted(&StockAdjusted { origin, adjustment: *head }), out))
+    }
+
+    pub(super) fn decide_count(
+        &self,
+        origin: Origin,
+        head: &CountStock,
+        out: &mut Vec<u8>,
+    ) -> Refusable<EventKind> {
+        check_zeros(&head.reserved, 6)?;
+        check_zeros(&head.cause.reserved, 30)?;
+        self.check_level(head.sku, head.location)?;
+        let level = self.level_of(head.sku, head.location);
+        let delta = level.delta_to(head.on_hand.get().into())?;
+        Ok(write(Event::StockCounted(&StockCounted { origin, count: *head, delta: delta.into() }), out))
+    }
+
+    pub(super) fn decide_move_stock(
+        &self,
+        origin: Origin,
+        head: &MoveStock,
+        out: &mut Vec<u8>,
+    ) -> Refusable<EventKind> {
+        let from_bucket = check_bucket(head.from_bucket, 16)?;
+        let to_bucket = check_bucket(head.to_bucket, 17)?;
+        check_zeros(&head.reserved, 18)?;
+        check_zeros(&head.cause.reserved, 38)?;
+        let units = head.quantity.get();
+        if units == 0 {
+            return Err(Rejection::new(RejectCode::ZeroQuantity));
+        }
+        if head.from == head.to && from_bucket == to_bucket {
+            return Err(Rejection::new(RejectCode::SameLocation));
+        }
+        self.check_level(head.sku, head.from)?;
+        self.check_level(head.sku, head.to)?;
+        let (from, to) = (self.level_of(head.sku, head.from), self.level_of(head.sku, head.to));
+        let holds = from.bucket(from_bucket);
+        if i128::from(holds) < i128::from(units) {
+            return Err(negative(holds));
+        }
+        // With a shortage beside it, what another bucket holds is not all there.
+        let leaves = is_on_hand(from_bucket) && (head.from != head.to || !is_on_hand(to_bucket));
+        if leaves && i128::from(from.on_hand()) < i128::from(units) {
+            return Err(negative(holds));
+        }
+        let held = to.bucket(to_bucket);
+        if i128::from(held) + i128::from(units) > i128::from(BUCKET_QUANTITY_MAX) {
+            return Err(overflow(held));
+        }
+        Ok(write(Event::StockMoved(&StockMoved { origin, movement: *head }), out))
+    }
+
+    pub(super) fn decide_set_level(
+        &self,
+        origin: Origin,
+        head: &SetLevel,
+        out: &mut Vec<u8>,
+    ) -> Refusable<EventKind> {
+        check_zeros(&head.reserved, 6)?;
+        check_zeros(&head.cause.reserved, 38)?;
+        self.check_level(head.sku, head.location)?;
+        let level = self.level_of(head.sku, head.location);
+        let as_of = head.as_of.get();
+        if as_of > self.sequence {
+            return Err(Rejection::new(RejectCode::AsOfAhead).with(self.sequence));
+        }
+        if as_of < level.rest.set_as_of {
+            return Err(Rejection::new(RejectCode::AsOfStale).with(level.rest.set_as_of));
+        }
+        let since = match self.stock.movements.since(as_of, level.rest.newest_movement) {
+            Ok(since) => since,
+            Err(oldest) => return Err(Rejection::new(RejectCode::AsOfTooOld).with(oldest)),
+        };
+        let delta = level.delta_to(i128::from(head.on_hand.get()) + i128::from(since))?;
+        Ok(write(Event::LevelSet(&LevelSet { origin, set: *head, delta: delta.into() }), out))
+    }
+
+    /// A level as it is; all zeros if it has not come to be.
+    fn level_of(&self, sku: SkuHandle, location: LocationHandle) -> Held {
+        let found = self.catalogue.sku(sku).and_then(|sku| self.stock.find(sku, location));
+        let none = || Held { available: 0, rest: FromZeros::new_zeroed() };
+        found.map_or_else(none, |(available, rest)| Held { available, rest: *rest })
+    }
+
+    pub(super) fn apply_adjusted(&mut self, head: &StockAdjusted) -> Effect {
+        let of = &head.adjustment;
+        let bucket = bucket_in(of.bucket);
+        let delta = of.delta.get();
+        let holds = self.stock.adjust(&mut self.catalogue, of.sku, of.location, bucket, delta);
+        if is_on_hand(bucket) {
+            self.stock.moved(&mut self.catalogue, of.sku, of.location, self.sequence, delta);
+        }
+        Effect::of(holds as u64)
+    }
+
+    pub(super) fn apply_counted(&mut self, head: &StockCounted) -> Effect {
+        let (sku, location, delta) = (head.count.sku, head.count.location, head.delta.get());
+        let available = self.stock.adjust(&mut self.catalogue, sku, location, Bucket::Available, delta);
+        self.stock.moved(&mut self.catalogue, sku, location, self.sequence, delta);
+        Effect::of(available as u64)
+    }
+
+    pub(super) fn apply_stock_moved(&mut self, head: &StockMoved) -> Effect {
+        let of = &head.movement;
+        let (from_bucket, to_bucket) = (bucket_in(of.from_bucket), bucket_in(of.to_bucket));
+        // A bucket held that many, so they are far below the sign bit.
+        let units = of.quantity.get() as i64;
+        self.stock.adjust(&mut self.catalogue, of.sku, of.from, from_bucket, -units);
+        let holds = self.stock.adjust(&mut self.catalogue, of.sku, of.to, to_bucket, units);
+        // Between buckets that are on hand at one location, nothing moves.
+        if of.from != of.to || is_on_hand(from_bucket) != is_on_hand(to_bucket) {
+            if is_on_hand(from_bucket) {
+                self.stock.moved(&mut self.catalogue, of.sku, of.from, self.sequence, -units);
+            }
+            if is_on_hand(to_bucket) {
+                self.stock.moved(&mut self.catalogue, of.sku, of.to, self.sequence, units);
+            }
+        }
+        Effect::of(holds as u64)
+    }
+
+    pub(super) fn apply_level_set(&mut self, head: &LevelSet) -> Effect {
+        let (set, delta) = (&head.set, head.delta.get());
+        let as_of = set.as_of.get();
+        let available = self.stock.set(&mut self.catalogue, set.sku, set.location, delta, as_of);
+        Effect::of(available as u64)
     }
 }
 
-/// Rooms that are being built.
-#[allow(clippy::unused_self, clippy::too_many_arguments)]
-impl State {
-    pub(super) fn decide_adjust(&self, _origin: Origin, _head: &AdjustStock, _out: &mut Vec<u8>) -> Refusable<EventKind> {
-        Err(Rejection::new(RejectCode::UnknownKind))
+/// What a level holds.
+struct Held {
+    available: i64,
+    rest: Level,
+}
+
+impl Held {
+    fn bucket(&self, bucket: Bucket) -> i64 {
+        self.rest.bucket(bucket).map_or(self.available, |held| held as i64)
     }
 
-    pub(super) fn decide_count(&self, _origin: Origin, _head: &CountStock, _out: &mut Vec<u8>) -> Refusable<EventKind> {
-        Err(Rejection::new(RejectCode::UnknownKind))
+    fn on_hand(&self) -> i64 {
+        self.rest.on_hand(self.available)
     }
 
-    pub(super) fn decide_move_stock(&self, _origin: Origin, _head: &MoveStock, _out: &mut Vec<u8>) -> Refusable<EventKind> {
-        Err(Rejection::new(RejectCode::UnknownKind))
+    /// What available must change by so that this much is on hand. What is not promised must fit into it.
+    fn delta_to(&self, on_hand: i128) -> Refusable<i64> {
+        let not_available = self.rest.on_hand(0);
+        let promised = self.rest.reserved + self.rest.committed;
+        let available = on_hand - i128::from(not_available);
+        if available < -i128::from(promised) {
+            return Err(negative(not_available));
+        }
+        if available > i128::from(BUCKET_QUANTITY_MAX) {
+            return Err(overflow(self.available));
+        }
+        // Both are within a bucket's limits.
+        Ok((available - i128::from(self.available)) as i64)
     }
+}
 
-    pub(super) fn decide_set_level(&self, _origin: Origin, _head: &SetLevel, _out: &mut Vec<u8>) -> Refusable<EventKind> {
-        Err(Rejection::new(RejectCode::UnknownKind))
+/// Whether units in a bucket are on hand.
+fn is_on_hand(bucket: Bucket) -> bool {
+    bucket != Bucket::Incoming
+}
+
+fn negative(holds: i64) -> Rejection {
+    Rejection::new(RejectCode::StockNegative).with(holds as u64)
+}
+
+fn overflow(holds: i64) -> Rejection {
+    Rejection::new(RejectCode::StockOverflow).with(holds as u64)
+}
+
+fn check_bucket(number: u8, offset: u32) -> Refusable<Bucket> {
+    match Bucket::from_number(number) {
+        Some(bucket) => Ok(bucket),
+        None => Err(Rejection::new(RejectCode::InvalidField).about(offset)),
     }
+}
 
-    pub(super) fn apply_adjusted(&mut self, _head: &StockAdjusted) -> Effect {
-        panic!("event {} is of a kind that is not decided yet", self.sequence)
-    }
-
-    pub(super) fn apply_counted(&mut self, _head: &StockCounted) -> Effect {
-        panic!("event {} is of a kind that is not decided yet", self.sequence)
-    }
-
-    pub(super) fn apply_stock_moved(&mut self, _head: &StockMoved) -> Effect {
-        panic!("event {} is of a kind that is not decided yet", self.sequence)
-    }
-
-    pub(super) fn apply_level_set(&mut self, _head: &LevelSet) -> Effect {
-        panic!("event {} is of a kind that is not decided yet", self.sequence)
-    }
-
-    pub(super) fn apply_refilled(&mut self, _head: &BackordersRefilled, _refills: &[Refill]) -> Effect {
-        panic!("event {} is of a kind that is not decided yet", self.sequence)
-    }
-
-    pub(super) fn apply_shortage_named(&mut self, _head: &ShortageNamed) -> Effect {
-        panic!("event {} is of a kind that is not decided yet", self.sequence)
-    }
-
-    /// Units of a line wait for stock from here on.
-    pub(super) fn wait_for(&mut self, slot: OrderSlot, line: usize, units: u32) {
-        let _ = (slot, line, units);
+/// The bucket that an event names.
+fn bucket_in(number: u8) -> Bucket {
+    match Bucket::from_number(number) {
+        Some(bucket) => bucket,
+        None => panic!("an event names bucket {number}, which there is not"),
     }
 }

@@ -215,7 +215,7 @@ impl State {
             let counters = &mut self.orders.part(slot).counters[line];
             counters.allocated -= part.quantity;
             counters.backordered += part.quantity;
-            self.wait_for(slot, line, part.quantity.get());
+            self.wait_for_more(slot, line, part.quantity.get());
         }
         self.move_state(at_us, slot, Action::Reject, OrderState::Confirmed);
         let line_count = self.orders.lines(slot).len();
