@@ -1,0 +1,106 @@
+//! Time: what expires, and what leaves memory.
+
+use orderline_protocol::lifecycle::*;
+
+use crate::model::Model;
+use crate::orders::Order;
+
+impl Order {
+    /// Something of it is not finished, though the order is.
+    fn still_stands(&self) -> bool {
+        self.holds.iter().any(|hold| hold.state == HoldState::Active)
+            || self.refunds.iter().any(|refund| refund.state == RefundState::Pending)
+            || self.returns.iter().any(|one| one.is_open() || one.state == ReturnState::Received)
+    }
+}
+
+impl Model {
+    /// The recorded time has reached this: what is due expires, and what comes free by it is given to those who wait.
+    /// Says how much expired.
+    pub fn tick(&mut self, now_us: i64) -> usize {
+        self.now_us = now_us;
+        self.shortages.clear();
+        let is_due = |at: Option<i64>| at.is_some_and(|at| at <= now_us);
+        let reservations: Vec<u128> = self
+            .reservations
+            .iter()
+            .filter(|(_, one)| one.state == ReservationState::Held && one.expires_at_us <= now_us)
+            .map(|(&id, _)| id)
+            .collect();
+        let orders: Vec<u128> =
+            self.orders.values().filter(|order| is_due(order.expires_at_us)).map(|order| order.id).collect();
+        let payments: Vec<u128> = self
+            .groups
+            .iter()
+            .filter(|(_, group)| is_due(group.payment.expires_at_us))
+            .map(|(&id, _)| id)
+            .collect();
+        let mut holds: Vec<(u128, usize)> = Vec::new();
+        for order in self.orders.values() {
+            for (index, hold) in order.holds.iter().enumerate() {
+                if hold.state == HoldState::Active && is_due(hold.expires_at_us) {
+                    holds.push((order.id, index));
+                }
+            }
+        }
+        let expired = reservations.len() + orders.len() + payments.len() + holds.len();
+        for id in reservations {
+            self.finish_reservation(id, ReservationState::Expired, true);
+        }
+        for id in orders {
+            self.expire_order(id);
+        }
+        for id in payments {
+            self.expire_payment(id);
+        }
+        for (id, hold) in holds {
+            let mut order = self.orders[&id].clone();
+            order.holds[hold].state = HoldState::Expired;
+            self.keep(order);
+        }
+        if expired > 0 {
+            self.sequence += 1;
+            self.refill();
+        }
+        expired
+    }
+
+    /// What is finished and has been kept long enough leaves memory, and no new id may be as old as what left. Says how
+    /// much left.
+    pub fn retire(&mut self, now_us: i64) -> usize {
+        self.now_us = now_us;
+        let is_due = |at: Option<i64>| at.is_some_and(|at| at <= now_us);
+        let orders: Vec<u128> = self
+            .orders
+            .values()
+            .filter(|order| is_due(order.leaves_at_us) && !order.still_stands())
+            .map(|order| order.id)
+            .collect();
+        let reservations: Vec<u128> = self
+            .reservations
+            .iter()
+            .filter(|(_, reservation)| is_due(reservation.leaves_at_us))
+            .map(|(&id, _)| id)
+            .collect();
+        for id in &orders {
+            self.orders_horizon_ms = self.orders_horizon_ms.max((id >> 80) as u64);
+            if let Some(order) = self.orders.remove(id)
+                && let Some(group) = self.groups.get_mut(&order.group)
+            {
+                group.orders.retain(|other| other != id);
+                if group.orders.is_empty() {
+                    self.groups.remove(&order.group);
+                }
+            }
+        }
+        for id in &reservations {
+            self.reservations_horizon_ms = self.reservations_horizon_ms.max((id >> 80) as u64);
+            self.reservations.remove(id);
+        }
+        let left = orders.len() + reservations.len();
+        if left > 0 {
+            self.sequence += 1;
+        }
+        left
+    }
+}
