@@ -38,7 +38,7 @@ pub struct Sku {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// Counts the changes: 0 until the first.
+    /// 1 until the first change: the policies stand from the beginning.
     pub version: u32,
     pub pending_order_s: u32,
     pub retention_s: u32,
@@ -47,7 +47,7 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { version: 0, pending_order_s: 0, retention_s: 30 * 86_400, reservation_s_max: 86_400 }
+        Self { version: 1, pending_order_s: 0, retention_s: 30 * 86_400, reservation_s_max: 86_400 }
     }
 }
 

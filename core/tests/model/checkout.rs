@@ -9,7 +9,7 @@ use orderline_protocol::limits::{GROUP_ORDERS_MAX, ID_AHEAD_MS_MAX};
 use orderline_protocol::{BuyerId, CurrencyCode, RejectCode, ReservationId, SellerHandle};
 
 use crate::fields;
-use crate::model::{Answer, Model, Refused, Told, content, refuse, seen};
+use crate::model::{Answer, Model, Refused, SECOND_US, Told, content, refuse, seen};
 use crate::money::{Group, Payment};
 use crate::orders::{Line, Order};
 use crate::sourcing::{Backorder, Plan, Request, Want};
@@ -27,7 +27,8 @@ pub struct Reservation {
     pub made_us: i64,
     pub made_sequence: u64,
     pub expires_at_us: i64,
-    pub leaves_at_us: Option<i64>,
+    /// The whole second in which it was finished.
+    pub finished_us: Option<i64>,
     /// What it was made by, and what was answered then.
     pub content: Vec<u8>,
     pub answer: Told,
@@ -141,7 +142,6 @@ impl Model {
 
     /// A held reservation is finished; its units go back unless they were handed on.
     pub fn finish_reservation(&mut self, id: u128, state: ReservationState, give_back: bool) {
-        let leaves_at_us = self.after_or_never(self.policy.retention_s);
         let mut reservation = self.reservations[&id].clone();
         if give_back {
             for ((sku, location), units) in self.held(Some(&reservation)) {
@@ -151,7 +151,7 @@ impl Model {
         reservation.at = vec![BTreeMap::new(); reservation.lines.len()];
         reservation.state = state;
         reservation.version += 1;
-        reservation.leaves_at_us = leaves_at_us;
+        reservation.finished_us = Some(self.this_second());
         self.reservations.insert(id, reservation);
     }
 
@@ -210,7 +210,7 @@ impl Model {
             made_us: self.now_us,
             made_sequence: self.next_sequence(),
             expires_at_us,
-            leaves_at_us: None,
+            finished_us: None,
             content,
             answer,
         };
@@ -223,9 +223,9 @@ impl Model {
         seen(head.expected_version.get(), reservation.version)?;
         reservation.allow(Action::Extend)?;
         let expires_at_us = self.after(head.seconds.get());
-        let bound_us = reservation.made_us + i64::from(self.policy.reservation_s_max) * 1_000_000;
-        if expires_at_us > bound_us {
-            let left = (bound_us - self.now_us).max(0) / 1_000_000;
+        let left_us = reservation.made_us + i64::from(self.policy.reservation_s_max) * SECOND_US - self.now_us;
+        if i64::from(head.seconds.get()) * SECOND_US > left_us {
+            let left = left_us.max(0) / SECOND_US;
             return Err(Refused::new(RejectCode::NotHeldLongEnough).detail(left as u64));
         }
         reservation.expires_at_us = expires_at_us;
@@ -433,7 +433,6 @@ impl Model {
 
     /// Remembers a group and its orders.
     fn add_group(&mut self, id: u128, mut group: Group, region: u16, placements: Vec<Placement>, plan: &Plan) {
-        let expires_at_us = self.after_or_never(self.policy.pending_order_s);
         for placement in placements {
             let lines = placement.lines.iter().enumerate().map(|(index, &(sku, ordered, price))| {
                 let index = placement.start + index;
@@ -476,10 +475,8 @@ impl Model {
                 refunded: 0,
                 rate: None,
                 rejected_by: BTreeSet::new(),
-                expires_at_us,
                 cost_before_expiry: 0,
-                finished_us: None,
-                leaves_at_us: None,
+                waits_since_us: None,
             };
             group.orders.push(placement.id);
             self.orders.insert(placement.id, order);

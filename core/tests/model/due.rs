@@ -2,16 +2,21 @@
 
 use orderline_protocol::lifecycle::*;
 
-use crate::model::Model;
+use crate::model::{Model, SECOND_US};
 use crate::orders::Order;
 
 impl Order {
     /// Something of it is not finished, though the order is.
-    fn still_stands(&self) -> bool {
+    pub fn still_stands(&self) -> bool {
         self.holds.iter().any(|hold| hold.state == HoldState::Active)
             || self.refunds.iter().any(|refund| refund.state == RefundState::Pending)
             || self.returns.iter().any(|one| one.is_open() || one.state == ReturnState::Received)
     }
+}
+
+/// The whole second in which a time lies.
+fn whole_second(at_us: i64) -> i64 {
+    at_us.div_euclid(SECOND_US) * SECOND_US
 }
 
 impl Model {
@@ -27,8 +32,13 @@ impl Model {
             .filter(|(_, one)| one.state == ReservationState::Held && one.expires_at_us <= now_us)
             .map(|(&id, _)| id)
             .collect();
-        let orders: Vec<u128> =
-            self.orders.values().filter(|order| is_due(order.expires_at_us)).map(|order| order.id).collect();
+        let orders: Vec<u128> = self
+            .orders
+            .values()
+            .filter(|order| order.state == OrderState::Pending)
+            .filter(|order| self.is_over(whole_second(order.placed_us), self.policy.pending_order_s))
+            .map(|order| order.id)
+            .collect();
         let payments: Vec<u128> = self
             .groups
             .iter()
@@ -69,19 +79,24 @@ impl Model {
     /// much left.
     pub fn retire(&mut self, now_us: i64) -> usize {
         self.now_us = now_us;
-        let is_due = |at: Option<i64>| at.is_some_and(|at| at <= now_us);
-        let orders: Vec<u128> = self
-            .orders
-            .values()
-            .filter(|order| is_due(order.leaves_at_us) && !order.still_stands())
-            .map(|order| order.id)
-            .collect();
+        let is_over =
+            |since: Option<i64>| since.is_some_and(|since| self.is_over(since, self.policy.retention_s));
+        let due: Vec<u128> =
+            self.orders.values().filter(|order| is_over(order.waits_since_us)).map(|order| order.id).collect();
         let reservations: Vec<u128> = self
             .reservations
             .iter()
-            .filter(|(_, reservation)| is_due(reservation.leaves_at_us))
+            .filter(|(_, reservation)| is_over(reservation.finished_us))
             .map(|(&id, _)| id)
             .collect();
+        let (standing, orders): (Vec<u128>, Vec<u128>) =
+            due.into_iter().partition(|id| self.orders[id].still_stands());
+        for id in standing {
+            // It waits anew from when what stands has ended.
+            if let Some(order) = self.orders.get_mut(&id) {
+                order.waits_since_us = None;
+            }
+        }
         for id in &orders {
             self.orders_horizon_ms = self.orders_horizon_ms.max((id >> 80) as u64);
             if let Some(order) = self.orders.remove(id)

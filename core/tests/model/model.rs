@@ -87,6 +87,8 @@ pub fn seen(expected: u32, now: u32) -> Result<(), Refused> {
     Err(Refused { version: Some(now), ..Refused::new(RejectCode::VersionMismatch) })
 }
 
+pub const SECOND_US: i64 = 1_000_000;
+
 /// All that the core remembers.
 #[derive(Clone)]
 pub struct Model {
@@ -230,9 +232,20 @@ impl Model {
         (self.now_us / 1_000) as u64
     }
 
-    /// When a duration that begins now is over.
+    /// When something that lasts this long from now on expires: rounded up to whole seconds.
     pub fn after(&self, seconds: u32) -> i64 {
-        self.now_us + i64::from(seconds) * 1_000_000
+        let end_us = self.now_us + i64::from(seconds) * SECOND_US;
+        end_us.div_euclid(SECOND_US) * SECOND_US + if end_us.rem_euclid(SECOND_US) == 0 { 0 } else { SECOND_US }
+    }
+
+    /// The whole second that it is.
+    pub fn this_second(&self) -> i64 {
+        self.now_us.div_euclid(SECOND_US) * SECOND_US
+    }
+
+    /// Whether a time that a policy gives, counted from a whole second, is over; 0 stands for ever.
+    pub fn is_over(&self, since_us: i64, seconds: u32) -> bool {
+        seconds != 0 && since_us + i64::from(seconds) * SECOND_US <= self.now_us
     }
 
     /// The same where 0 stands for ever.

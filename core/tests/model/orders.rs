@@ -63,13 +63,11 @@ pub struct Order {
     pub rate: Option<u16>,
     /// Every location that ever refused this order's work.
     pub rejected_by: BTreeSet<u16>,
-    /// While it is pending: when its time is over.
-    pub expires_at_us: Option<i64>,
     /// What it cost when it expired.
     pub cost_before_expiry: i64,
-    pub finished_us: Option<i64>,
-    /// Once it is finished: when it may leave memory.
-    pub leaves_at_us: Option<i64>,
+    /// Once it is finished: the whole second since which it waits to leave memory. Nothing while it does not wait, for
+    /// something of it still stood when its time came.
+    pub waits_since_us: Option<i64>,
 }
 
 /// States of an order, for what may be done to it.
@@ -220,7 +218,7 @@ impl Order {
     }
 
     /// Something of it is packed, in work or has shipped.
-    fn has_begun(&self) -> bool {
+    pub fn has_begun(&self) -> bool {
         let packed = self.shipments.iter().any(|shipment| shipment.state == ShipmentState::Created);
         let shipped = self.lines.iter().any(|line| line.shipped > 0);
         let in_work = self.works.values().any(|work| {
@@ -242,6 +240,9 @@ impl Model {
     /// Puts an order back that a command, or time, has changed.
     pub fn keep(&mut self, mut order: Order) {
         order.version += 1;
+        if order.is_finished() && !order.still_stands() && order.waits_since_us.is_none() {
+            order.waits_since_us = Some(self.this_second());
+        }
         self.orders.insert(order.id, order);
     }
 
@@ -255,9 +256,7 @@ impl Model {
     /// An order's state from here on is a final one.
     pub fn finish(&mut self, order: &mut Order, state: OrderState) {
         order.state = state;
-        order.expires_at_us = None;
-        order.finished_us = Some(self.now_us);
-        order.leaves_at_us = self.after_or_never(self.policy.retention_s);
+        order.waits_since_us = Some(self.this_second());
         self.make_payable(order);
     }
 
@@ -301,7 +300,6 @@ impl Model {
         order.allow(Action::Confirm, &[OrderState::Pending])?;
         order.not_held(blocks::CONFIRM)?;
         order.state = OrderState::Confirmed;
-        order.expires_at_us = None;
         for index in 0..order.lines.len() {
             for (&location, &units) in &order.lines[index].at.clone() {
                 let level = self.level_mut((order.lines[index].sku, location));

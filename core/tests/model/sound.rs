@@ -134,7 +134,9 @@ impl Order {
         let places = self.lines.iter().flat_map(|line| line.at.keys());
         let unworked = places.filter(|location| !self.works.contains_key(location)).count();
         must!(wrong, !has_works || unworked == 0, "order {id}: a location does not know of its work");
-        must!(wrong, self.is_finished() == self.finished_us.is_some(), "order {id}: when did it finish?");
+        let waits = self.waits_since_us.is_some() || self.still_stands();
+        must!(wrong, self.is_finished() || self.waits_since_us.is_none(), "order {id} leaves while it is open");
+        must!(wrong, !self.is_finished() || waits, "order {id} never leaves");
         must!(wrong, self.refunded + self.refund_pending() <= self.captured, "order {id}: refunds");
         must!(wrong, (0..=self.captured).contains(&self.commission()), "order {id}: commission");
         must!(wrong, self.cost() >= 0 && self.refund_owed() >= 0, "order {id}: cost");

@@ -20,9 +20,7 @@ impl Generator {
     }
 
     pub(super) fn edit_line(&mut self, model: &Model) -> Vec<u8> {
-        let order = self.pick_order(model, |order| {
-            !order.is_finished() && order.lines.iter().all(|line| line.shipped == 0)
-        });
+        let order = self.pick_order(model, |order| !order.is_finished() && !order.has_begun());
         let lines = model.orders.get(&order).map_or(&[][..], |order| &order.lines);
         let beyond = usize::from(self.chance(1, 30));
         let line = self.rng.random_range(0..lines.len().max(1) + beyond);
@@ -48,7 +46,7 @@ impl Generator {
     }
 
     pub(super) fn edit_address(&mut self, model: &Model) -> Vec<u8> {
-        let order = self.pick_order(model, |order| !order.is_finished());
+        let order = self.pick_order(model, |order| !order.is_finished() && !order.has_begun());
         let head = EditAddress {
             order: OrderId::new(order),
             address: self.rng.random_range(0..99).into(),
@@ -77,12 +75,17 @@ impl Generator {
         bytes(&Command::CancelLines(&head, &lines))
     }
 
+    /// How long a hold stands, or a promise of money; 0: for ever.
+    pub(super) fn hold_seconds(&mut self) -> u32 {
+        if self.chance(1, 40) { 315_360_001 } else { self.one_of(&[0, 0, 1, 30, 300, 4_000]) }
+    }
+
     pub(super) fn place_hold(&mut self, model: &Model) -> Vec<u8> {
         let order = self.pick_order(model, |order| !order.is_finished());
         let head = PlaceHold {
             order: OrderId::new(order),
             expected_version: self.expected_of(model, order).into(),
-            seconds: self.one_of(&[0, 0, 1, 30, 300, 4_000, 315_360_001]).into(),
+            seconds: self.hold_seconds().into(),
             kind: self.one_of(HoldKind::ALL) as u8,
             blocks: match self.rng.random_range(0..10) {
                 0 => blocks::ALL,

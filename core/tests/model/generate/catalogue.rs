@@ -81,29 +81,33 @@ impl Generator {
     }
 
     /// One of the codes there are, rarely another, or one that is none.
-    fn code(&mut self, stem: &str, known: usize) -> String {
+    fn code(&mut self, stem: &str, known: usize, out_of_use: Option<&String>) -> String {
         match self.rng.random_range(0..60) {
             0 => String::new(),
             1 => format!(" {stem}"),
             2 => format!("{stem}\u{7}"),
             3 => stem.repeat(20),
             4 => format!("{stem}-{}", known.min(6)),
-            _ => format!("{stem}-{}", self.rng.random_range(0..known.max(1))),
+            _ => match out_of_use {
+                // What is out of use comes back soon: most of the world should be in use.
+                Some(code) if self.chance(2, 3) => code.clone(),
+                _ => format!("{stem}-{}", self.rng.random_range(0..known.max(1))),
+            },
         }
     }
 
     fn standing(&mut self, is_active: Option<bool>) -> u8 {
         match is_active {
-            // What is out of use comes back soon: most of the world should be in use.
             Some(false) if self.chance(2, 3) => ACTIVE,
             Some(false) => INACTIVE,
-            _ if self.chance(1, 5) => INACTIVE,
+            _ if self.chance(1, 12) => INACTIVE,
             _ => ACTIVE,
         }
     }
 
     pub(super) fn define_seller(&mut self, model: &Model) -> Vec<u8> {
-        let code = self.code("seller", model.sellers.len());
+        let out_of_use = model.sellers.iter().find(|seller| !seller.is_active);
+        let code = self.code("seller", model.sellers.len(), out_of_use.map(|seller| &seller.code));
         let now = model.sellers.iter().find(|seller| seller.code == code);
         let expected = self.expected(now.map(|seller| seller.version));
         if let Some(seller) = now
@@ -118,7 +122,8 @@ impl Generator {
     }
 
     pub(super) fn define_location(&mut self, model: &Model) -> Vec<u8> {
-        let code = self.code("place", model.locations.len());
+        let out_of_use = model.locations.iter().find(|location| !location.is_active);
+        let code = self.code("place", model.locations.len(), out_of_use.map(|location| &location.code));
         let now = model.locations.iter().find(|location| location.code == code);
         let expected = self.expected(now.map(|location| location.version));
         let mut head = DefineLocation {
@@ -143,7 +148,8 @@ impl Generator {
     }
 
     pub(super) fn define_sku(&mut self, model: &Model) -> Vec<u8> {
-        let code = self.code("sku", model.skus.len());
+        let out_of_use = model.skus.iter().find(|sku| !sku.is_active);
+        let code = self.code("sku", model.skus.len(), out_of_use.map(|sku| &sku.code));
         let now = model.skus.iter().find(|sku| sku.code == code);
         let expected = self.expected(now.map(|sku| sku.version));
         let seller = match now {
@@ -186,12 +192,19 @@ impl Generator {
     }
 
     fn policy_bytes(&mut self, expected_version: u32) -> Vec<u8> {
-        let head = SetPolicy {
-            pending_order_s: self.one_of(&[0, 0, 60, 900, 7_200, 315_360_001]).into(),
+        let mut head = SetPolicy {
+            pending_order_s: self.one_of(&[0, 0, 60, 900, 900, 7_200, 7_200]).into(),
             retention_s: self.one_of(&[0, 20, 300, 3_600, 86_400]).into(),
-            reservation_s_max: self.one_of(&[30, 600, 3_600, 86_400, 0]).into(),
+            reservation_s_max: self.one_of(&[30, 600, 3_600, 86_400]).into(),
             expected_version: expected_version.into(),
         };
+        match self.rng.random_range(0..16) {
+            0 => head.pending_order_s = 315_360_001.into(),
+            1 => head.retention_s = u32::MAX.into(),
+            2 => head.reservation_s_max = 0.into(),
+            3 => head.reservation_s_max = 315_360_001.into(),
+            _ => {}
+        }
         bytes(&Command::SetPolicy(&head))
     }
 

@@ -2,12 +2,13 @@
 
 use orderline_protocol::command::*;
 use orderline_protocol::lifecycle::ReservationState;
+use orderline_protocol::limits::UNIT_PRICE_MINOR_MAX;
 use orderline_protocol::{
     Amount, BuyerId, CurrencyCode, GroupId, OrderId, ReservationId, SellerHandle, SkuHandle,
 };
 use rand::RngExt;
 
-use super::{Generator, SKUS, bytes};
+use super::{Generator, SELLERS, SKUS, bytes};
 use crate::model::Model;
 
 impl Generator {
@@ -17,21 +18,21 @@ impl Generator {
 
     /// Units of a line: few, rarely none or too many.
     fn units(&mut self) -> u32 {
-        match self.rng.random_range(0..250) {
+        match self.rng.random_range(0..500) {
             0 => 0,
             1 => 1_000_000_001,
             2 => 1_000_000_000,
-            3..30 => self.rng.random_range(5..25),
+            3..50 => self.rng.random_range(5..25),
             _ => self.rng.random_range(1..5),
         }
     }
 
     fn price(&mut self) -> i64 {
-        match self.rng.random_range(0..300) {
+        match self.rng.random_range(0..600) {
             0 => 0,
             1 => -1,
-            2 => 10_000_000_000_001,
-            3 => 10_000_000_000_000,
+            2 => UNIT_PRICE_MINOR_MAX + 1,
+            3 => UNIT_PRICE_MINOR_MAX,
             _ => self.rng.random_range(1..1_000),
         }
     }
@@ -46,6 +47,11 @@ impl Generator {
     }
 
     fn line(&mut self, sku: SkuHandle) -> OrderLine {
+        if self.chance(1, 600) {
+            // One line alone whose total is over an order's limit.
+            let unit_price = Amount::new(UNIT_PRICE_MINOR_MAX);
+            return OrderLine { sku, quantity: 901.into(), unit_price };
+        }
         OrderLine { sku, quantity: self.units().into(), unit_price: Amount::new(self.price()) }
     }
 
@@ -97,12 +103,14 @@ impl Generator {
             // Sorted by seller, so that a checkout can take the lines one for one.
             lines.sort_by_key(|line| model.skus.get(line.sku.index()).map(|sku| sku.seller));
         }
-        let replaces = if self.chance(1, 5) { self.pick_reservation(model, Some(buyer)) } else { 0 };
+        let mut held = model.reservations.values().filter(|one| one.state == ReservationState::Held);
+        let is_held = held.any(|one| one.buyer == buyer);
+        let replaces = if if is_held { self.chance(1, 3) } else { self.chance(1, 40) } { self.pick_reservation(model, Some(buyer)) } else { 0 };
         let seconds = match self.rng.random_range(0..40) {
             0 => 0,
             1 => model.policy.reservation_s_max + 1,
             2 => model.policy.reservation_s_max,
-            _ => self.rng.random_range(1..=model.policy.reservation_s_max.min(900)),
+            _ => self.rng.random_range(1..=model.policy.reservation_s_max.min(3_600)),
         };
         let head = ReserveCart {
             reservation: ReservationId::new(self.new_id()),
@@ -165,7 +173,8 @@ impl Generator {
         let mut reservation = 0;
         let mut buyer = self.buyer();
         let mut carts: Vec<(SellerHandle, Vec<OrderLine>)> = Vec::new();
-        if self.chance(1, 2) {
+        let is_held = model.reservations.values().any(|one| one.state == ReservationState::Held);
+        if if is_held { self.chance(3, 4) } else { self.chance(1, 30) } {
             reservation = self.pick_reservation(model, None);
         }
         if let Some(reserved) = model.reservations.get(&reservation) {
@@ -196,10 +205,9 @@ impl Generator {
                 }
             }
         } else {
-            let count = self.rng.random_range(1..4);
-            let first = self.seller(model).get();
-            for index in 0..count {
-                let seller = SellerHandle::new(if first < count { (first + index) % count } else { first });
+            let first = self.rng.random_range(0..SELLERS);
+            for index in 0..self.rng.random_range(1..=SELLERS) {
+                let seller = SellerHandle::new((first + index) % SELLERS);
                 let lines = self.line_count();
                 carts.push((seller, self.lines_of(model, seller, lines)));
             }

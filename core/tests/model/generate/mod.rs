@@ -76,18 +76,18 @@ const WEIGHTS: &[(CommandKind, u32)] = &[
     (CommandKind::AdjustStock, 28),
     (CommandKind::CountStock, 12),
     (CommandKind::MoveStock, 16),
-    (CommandKind::SetLevel, 12),
-    (CommandKind::ReserveCart, 36),
-    (CommandKind::ExtendReservation, 10),
+    (CommandKind::SetLevel, 18),
+    (CommandKind::ReserveCart, 50),
+    (CommandKind::ExtendReservation, 14),
     (CommandKind::ReleaseReservation, 8),
-    (CommandKind::PlaceOrder, 100),
+    (CommandKind::PlaceOrder, 120),
     (CommandKind::CheckOut, 55),
-    (CommandKind::ConfirmOrder, 110),
+    (CommandKind::ConfirmOrder, 90),
     (CommandKind::EditLine, 36),
     (CommandKind::EditAddress, 10),
     (CommandKind::CancelLines, 30),
-    (CommandKind::PlaceHold, 16),
-    (CommandKind::ReleaseHold, 20),
+    (CommandKind::PlaceHold, 24),
+    (CommandKind::ReleaseHold, 24),
     (CommandKind::RecordAuthorization, 60),
     (CommandKind::RecordCapture, 60),
     (CommandKind::RecordVoid, 10),
@@ -315,12 +315,12 @@ impl Generator {
 
     /// An amount about what is left.
     fn amount(&mut self, left: i64) -> i64 {
-        match self.rng.random_range(0..40) {
+        match self.rng.random_range(0..60) {
             0 => 0,
             1 => -1,
-            2 => left + 1,
-            3 => left.saturating_mul(2),
-            4..20 => left,
+            2 | 3 => left + 1,
+            4 => left.saturating_mul(2).max(1),
+            5..30 => left.max(1),
             _ => self.rng.random_range(1..=left.max(1)),
         }
     }

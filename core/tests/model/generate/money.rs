@@ -39,7 +39,7 @@ impl Generator {
             amount: Amount::new(self.amount(total)),
             reference: self.rng.random_range(0..1_000).into(),
             expected_version: self.expected_of_group(model, group).into(),
-            seconds: self.one_of(&[0, 0, 20, 600, 7_200, 315_360_001]).into(),
+            seconds: self.hold_seconds().into(),
             currency: CurrencyCode::new(currency),
             reserved: [0; 6],
         };

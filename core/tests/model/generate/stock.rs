@@ -40,7 +40,7 @@ impl Generator {
     pub(super) fn receive_stock(&mut self, model: &Model) -> Vec<u8> {
         let (sku, location) = (self.sku(model), self.location(model));
         let level = model.level((sku.get(), location.get()));
-        let from_incoming = self.chance(1, 8);
+        let from_incoming = if level.incoming > 0 { self.chance(2, 3) } else { self.chance(1, 60) };
         let units = match self.rng.random_range(0..60) {
             0 => 0,
             1 => BUCKET_QUANTITY_MAX + 1,
@@ -109,13 +109,19 @@ impl Generator {
     }
 
     pub(super) fn move_stock(&mut self, model: &Model) -> Vec<u8> {
-        let (sku, from) = (self.sku(model), self.location(model));
-        let to = if self.chance(1, 3) { from } else { self.location(model) };
-        let mut level = model.level((sku.get(), from.get()));
+        let (mut sku, mut from) = (self.sku(model), self.location(model));
         let mut from_bucket = self.one_of(Bucket::ALL);
-        if *level.bucket(from_bucket) <= 0 && self.chance(3, 4) {
-            from_bucket = Bucket::Available;
+        let mut level = model.level((sku.get(), from.get()));
+        // A bucket that holds something, if one is soon found.
+        for _ in 0..8 {
+            if *level.bucket(from_bucket) > 0 {
+                break;
+            }
+            (sku, from) = (self.sku(model), self.location(model));
+            from_bucket = if self.chance(1, 2) { Bucket::Available } else { self.one_of(Bucket::ALL) };
+            level = model.level((sku.get(), from.get()));
         }
+        let to = if self.chance(1, 3) { from } else { self.location(model) };
         let to_bucket = if self.chance(1, 2) { Bucket::Available } else { self.one_of(Bucket::ALL) };
         let holds = *level.bucket(from_bucket);
         let units = match self.rng.random_range(0..40) {
