@@ -9,7 +9,7 @@ use orderline_protocol::limits::{GROUP_ORDERS_MAX, ID_AHEAD_MS_MAX};
 use orderline_protocol::{BuyerId, CurrencyCode, RejectCode, ReservationId, SellerHandle};
 
 use crate::fields;
-use crate::model::{Answer, Model, Refused, SECOND_US, Told, content, refuse, seen};
+use crate::model::{Answer, Model, Rare, Refused, SECOND_US, Told, content, refuse, seen};
 use crate::money::{Group, Payment};
 use crate::orders::{Line, Order};
 use crate::sourcing::{Backorder, Plan, Request, Want};
@@ -187,6 +187,7 @@ impl Model {
         };
         let plan = self.source(&wants, &request)?;
         self.rule = Some(plan.rule);
+        self.met(Rare::CartReplaced, replaced.is_some());
         if replaced.is_some() {
             self.finish_reservation(head.replaces.get(), ReservationState::Released, true);
         }
@@ -309,6 +310,8 @@ impl Model {
         };
         let plan = self.source(&wants(&[&placement]), &request)?;
         self.rule = Some(plan.rule);
+        self.met(Rare::AllBackordered, plan.taken.is_empty());
+        self.met(Rare::SplitOverPlaces, plan.taken.iter().any(|part| part.0 == 0 && part.1 != plan.taken[0].1));
         self.hand_out(std::slice::from_ref(&placement), &plan, true);
         let answer = Told { version: 1, state: OrderState::Pending as u8, ..Told::detail(total as u64) };
         let group = Group::new(head.buyer.get(), head.currency.get(), self.next_sequence(), content, answer);
@@ -407,6 +410,8 @@ impl Model {
             }
         };
         self.rule = Some(plan.rule);
+        self.met(Rare::ConsumedAsReserved, as_reserved);
+        self.met(Rare::ConsumedAndSourcedAnew, reservation.is_some() && !as_reserved);
         if reservation.is_some() {
             self.finish_reservation(head.reservation.get(), ReservationState::Consumed, !as_reserved);
         }

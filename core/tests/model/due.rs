@@ -2,7 +2,7 @@
 
 use orderline_protocol::lifecycle::*;
 
-use crate::model::{Model, SECOND_US};
+use crate::model::{Model, Rare, SECOND_US};
 use crate::orders::Order;
 
 impl Order {
@@ -103,9 +103,11 @@ impl Model {
                 && let Some(group) = self.groups.get_mut(&order.group)
             {
                 group.orders.retain(|other| other != id);
-                if group.orders.is_empty() {
+                let is_gone = group.orders.is_empty();
+                if is_gone {
                     self.groups.remove(&order.group);
                 }
+                self.met(Rare::GroupPartlyGone, !is_gone);
             }
         }
         for id in &reservations {

@@ -7,7 +7,7 @@ use orderline_protocol::lifecycle::*;
 use orderline_protocol::{LocationHandle, RejectCode};
 
 use crate::fields;
-use crate::model::{Answer, Model, Refused, refuse, seen};
+use crate::model::{Answer, Model, Rare, Refused, refuse, seen};
 use crate::orders::{CONFIRMED, Order};
 use crate::returns::Return;
 use crate::sourcing::{Backorder, Request, Want};
@@ -19,6 +19,12 @@ pub struct Work {
     pub state: WorkState,
     /// On hold: what it goes back to.
     pub held_from: Option<WorkState>,
+}
+
+impl Work {
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, WorkState::Closed | WorkState::Rejected | WorkState::Cancelled)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -60,7 +66,7 @@ impl Order {
             return;
         }
         let work = self.works.entry(location).or_insert(OPEN);
-        if matches!(work.state, WorkState::Closed | WorkState::Rejected | WorkState::Cancelled) {
+        if work.is_over() {
             *work = OPEN;
         }
     }
@@ -151,12 +157,15 @@ impl Model {
         };
         let plan = self.source(&wants, &request)?;
         self.rule = Some(plan.rule);
+        self.met(Rare::RejectedOverPlaces, plan.taken.iter().any(|part| part.1 != plan.taken[0].1));
         for (line, to, units) in plan.taken {
             self.take((order.lines[line].sku, to), Promise::Committed, units);
             self.note_served(to, order.id);
             *order.lines[line].at.entry(to).or_default() += units;
             order.open_work(to);
         }
+        self.met(Rare::MissingGoods, head.is_missing == 1);
+        self.met(Rare::RejectedIntoBackorder, !plan.backordered.is_empty());
         for (line, units) in plan.backordered {
             order.lines[line].backordered += units;
         }
@@ -201,6 +210,7 @@ impl Model {
             *order.lines[index].at.entry(to).or_default() += units;
         }
         order.empty_work(from);
+        self.met(Rare::WorkOpenedAgain, order.works.get(&to).is_some_and(|work| work.is_over()));
         order.open_work(to);
         self.note_served(to, order.id);
         self.keep_and_tell(order, moved)
@@ -242,7 +252,9 @@ impl Model {
                 }
             }
         }
-        for &(_, location) in parts.keys() {
+        let places: BTreeSet<u16> = parts.keys().map(|part| part.1).collect();
+        self.met(Rare::PackageFromSeveralPlaces, places.len() > 1);
+        for location in places {
             order.works.insert(location, Work { state: WorkState::InProgress, held_from: None });
         }
         order.shipments.push(Shipment {
@@ -265,6 +277,7 @@ impl Model {
             let at = (order.lines[line].sku, location);
             self.level_mut(at).committed -= i64::from(units);
             self.note_movement(at, -i64::from(units));
+            self.met(Rare::ShippedMoreThanOnHand, self.level(at).on_hand() < 0);
             order.lines[line].leave(location, units);
             order.lines[line].shipped += units;
             if !order.has_units_at(location) {

@@ -120,6 +120,76 @@ pub struct Model {
     pub shortages: Vec<Shortage>,
     /// What decided where the units of the newest command went, if it sourced any.
     pub rule: Option<DecidingRule>,
+    /// How often it came to what is rare: a run that never does proves little.
+    pub rare: BTreeMap<Rare, u64>,
+}
+
+/// What is rare, and must be met all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rare {
+    AllBackordered,
+    AuthorizedAfterAllExpired,
+    AuthorizedAfterSomeExpired,
+    CancelledWhatWasLeft,
+    CartReplaced,
+    CaptureWithRemainder,
+    CompletedByCancelling,
+    ConsumedAsReserved,
+    ConsumedAndSourcedAnew,
+    EditIntoBackorder,
+    EditedDownOverPlaces,
+    GroupPartlyGone,
+    LapsedWithCaptures,
+    MissingGoods,
+    OrderCapturedWhenFinished,
+    PackageFromSeveralPlaces,
+    PayableBelowZero,
+    RefilledConfirmed,
+    RefilledPastCapacity,
+    RefilledPending,
+    RejectedIntoBackorder,
+    RejectedOverPlaces,
+    SetLevelWithMovements,
+    ShippedMoreThanOnHand,
+    SplitOverPlaces,
+    UndeliveredCameBack,
+    VoidedWithCaptures,
+    WaitedAnew,
+    WorkOpenedAgain,
+}
+
+impl Rare {
+    pub const ALL: &'static [Self] = &[
+        Self::AllBackordered,
+        Self::AuthorizedAfterAllExpired,
+        Self::AuthorizedAfterSomeExpired,
+        Self::CancelledWhatWasLeft,
+        Self::CartReplaced,
+        Self::CaptureWithRemainder,
+        Self::CompletedByCancelling,
+        Self::ConsumedAsReserved,
+        Self::ConsumedAndSourcedAnew,
+        Self::EditIntoBackorder,
+        Self::EditedDownOverPlaces,
+        Self::GroupPartlyGone,
+        Self::LapsedWithCaptures,
+        Self::MissingGoods,
+        Self::OrderCapturedWhenFinished,
+        Self::PackageFromSeveralPlaces,
+        Self::PayableBelowZero,
+        Self::RefilledConfirmed,
+        Self::RefilledPastCapacity,
+        Self::RefilledPending,
+        Self::RejectedIntoBackorder,
+        Self::RejectedOverPlaces,
+        Self::SetLevelWithMovements,
+        Self::ShippedMoreThanOnHand,
+        Self::SplitOverPlaces,
+        Self::UndeliveredCameBack,
+        Self::VoidedWithCaptures,
+        Self::WaitedAnew,
+        Self::WorkOpenedAgain,
+    ];
 }
 
 impl Default for Model {
@@ -149,6 +219,7 @@ impl Default for Model {
             reservations_horizon_ms: 0,
             shortages: Vec::new(),
             rule: None,
+            rare: BTreeMap::new(),
         }
     }
 }
@@ -219,6 +290,13 @@ impl Model {
             | Command::QueryLedger(..)
             | Command::QueryCatalogue(..)
             | Command::QuerySettings(..) => panic!("the model is compared by its maps, it answers no queries"),
+        }
+    }
+
+    /// Notes that something rare happened, if it did.
+    pub fn met(&mut self, rare: Rare, happened: bool) {
+        if happened {
+            *self.rare.entry(rare).or_default() += 1;
         }
     }
 

@@ -5,7 +5,7 @@ use orderline_protocol::lifecycle::*;
 use orderline_protocol::{GroupId, RejectCode};
 
 use crate::fields;
-use crate::model::{Answer, Model, Refused, Told, refuse, seen};
+use crate::model::{Answer, Model, Rare, Refused, Told, refuse, seen};
 use crate::orders::{ANY, Hold, Order};
 
 /// A group's newest payment. Number 0 and pending: nothing is known yet.
@@ -179,6 +179,11 @@ impl Model {
             return Err(too_large(total));
         }
         let expired: Vec<u128> = group.orders.iter().copied().filter(is_expired).collect();
+        self.met(Rare::AuthorizedAfterAllExpired, expired.len() == group.orders.len());
+        self.met(
+            Rare::AuthorizedAfterSomeExpired,
+            !expired.is_empty() && expired.len() < group.orders.len(),
+        );
         for id in &expired {
             Order::room(self.orders[id].holds.len())?;
         }
@@ -240,6 +245,10 @@ impl Model {
                 self.orders[id].not_held(blocks::CAPTURE)?;
             }
         }
+        let in_proportion = |&(_, lack, _): &(u128, i64, i64)| {
+            (i128::from(amount) * i128::from(lack) / i128::from(lacks)) as i64
+        };
+        self.met(Rare::CaptureWithRemainder, shares.iter().map(in_proportion).sum::<i64>() < amount);
         for (id, _, share) in shares {
             if share > 0 {
                 self.capture_share(id, share);
@@ -281,6 +290,7 @@ impl Model {
 
     fn capture_share(&mut self, id: u128, share: i64) {
         let mut order = self.orders[&id].clone();
+        self.met(Rare::OrderCapturedWhenFinished, order.is_finished());
         let commission = self.sellers[order.seller as usize].commission_bp;
         order.rate.get_or_insert(commission);
         let kept = order.commission();
@@ -299,6 +309,7 @@ impl Model {
         seen(head.expected_version.get(), group.version)?;
         group.allow(Action::Void, &[PaymentState::Authorized, PaymentState::PartiallyCaptured])?;
         let given_back = group.end_promise(PaymentState::Voided);
+        self.met(Rare::VoidedWithCaptures, group.payment.captured > 0);
         self.keep_group(head.group, group, given_back as u64)
     }
 
@@ -316,6 +327,7 @@ impl Model {
     pub fn expire_payment(&mut self, id: u128) {
         let mut group = self.groups[&id].clone();
         group.end_promise(PaymentState::Expired);
+        self.met(Rare::LapsedWithCaptures, group.payment.captured > 0);
         group.version += 1;
         self.groups.insert(id, group);
     }
@@ -362,6 +374,8 @@ impl Model {
             ledger.refunds += amount;
             ledger.reversals += reversal;
             self.owe(&order, reversal - amount);
+            let payable = self.ledger_of(&order).payable;
+            self.met(Rare::PayableBelowZero, payable < 0);
             if let Some(group) = self.groups.get_mut(&order.group) {
                 group.refunded += amount;
             }

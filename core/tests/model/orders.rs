@@ -9,7 +9,7 @@ use orderline_protocol::{OrderId, RejectCode};
 
 use crate::fields;
 use crate::fulfilment::{Shipment, Work};
-use crate::model::{Answer, Model, Refused, Told, refuse, seen};
+use crate::model::{Answer, Model, Rare, Refused, Told, refuse, seen};
 use crate::money::Refund;
 use crate::returns::Return;
 use crate::sourcing::{Backorder, Request, Want};
@@ -242,6 +242,7 @@ impl Model {
         order.version += 1;
         if order.is_finished() && !order.still_stands() && order.waits_since_us.is_none() {
             order.waits_since_us = Some(self.this_second());
+            self.met(Rare::WaitedAnew, true);
         }
         self.orders.insert(order.id, order);
     }
@@ -355,6 +356,7 @@ impl Model {
                 *order.lines[index].at.entry(location).or_default() += units;
                 order.open_work(location);
             }
+            self.met(Rare::EditIntoBackorder, !plan.backordered.is_empty());
             for (_, units) in plan.backordered {
                 order.lines[index].backordered += units;
             }
@@ -363,6 +365,8 @@ impl Model {
             let mut places = order.open(index);
             places.reverse();
             order.lines[index].ordered = quantity;
+            let first = fewer.saturating_sub(order.lines[index].backordered);
+            self.met(Rare::EditedDownOverPlaces, places.first().is_some_and(|place| place.1 < first));
             self.give_up(&mut order, index, fewer, &places);
         }
         let total = order.cost();
@@ -401,6 +405,8 @@ impl Model {
             value += i64::from(units) * order.lines[index].price;
         }
         self.settle(&mut order);
+        self.met(Rare::CancelledWhatWasLeft, order.state == OrderState::Cancelled);
+        self.met(Rare::CompletedByCancelling, order.state == OrderState::Completed);
         self.keep_and_tell(order, value as u64)
     }
 

@@ -10,13 +10,13 @@ use orderline_protocol::event::{DecidingRule, EVENT_VERSION, Event};
 
 use crate::compare;
 use crate::generate::{Step, What};
-use crate::model::{Answer, Model, Refused};
+use crate::model::{Answer, Model, Rare, Refused};
 use crate::support::Driver;
 
 /// How often each kind was accepted, and each code was the answer.
 #[derive(Debug, Default)]
 pub struct Counts {
-    pub steps: u64,
+    pub commands: u64,
     pub accepted: BTreeMap<u8, u64>,
     pub before: u64,
     pub refused: BTreeMap<RejectCode, u64>,
@@ -25,15 +25,18 @@ pub struct Counts {
     pub shortages: u64,
     pub expired: u64,
     pub left: u64,
+    /// How often the model came to what is rare.
+    pub rare: BTreeMap<Rare, u64>,
 }
 
 impl Counts {
     pub fn add(&mut self, other: &Self) {
-        self.steps += other.steps;
+        self.commands += other.commands;
         self.before += other.before;
         self.shortages += other.shortages;
         self.expired += other.expired;
         self.left += other.left;
+        self.add_rare(&other.rare);
         for (&kind, count) in &other.accepted {
             *self.accepted.entry(kind).or_default() += count;
         }
@@ -45,8 +48,16 @@ impl Counts {
         }
     }
 
-    /// Counts what the model did with a step.
+    /// Counts what a model came to.
+    pub fn add_rare(&mut self, rare: &BTreeMap<Rare, u64>) {
+        for (&rare, count) in rare {
+            *self.rare.entry(rare).or_default() += count;
+        }
+    }
+
+    /// Counts what the model did with a command.
     pub fn note(&mut self, model: &Model, kind: CommandKind, answer: &Answer) {
+        self.commands += 1;
         match answer {
             Ok(told) if told.before => self.before += 1,
             Ok(_) => {
@@ -87,7 +98,6 @@ impl Pair {
     /// # Errors
     /// What they do not agree on.
     pub fn step(&mut self, step: &Step) -> Result<(), String> {
-        self.counts.steps += 1;
         match &step.what {
             What::Tick => {
                 let known: Vec<u128> = self.model.orders.keys().copied().collect();

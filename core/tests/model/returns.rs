@@ -7,7 +7,7 @@ use orderline_protocol::command::*;
 use orderline_protocol::lifecycle::*;
 
 use crate::fields;
-use crate::model::{Answer, Model, Refused, refuse, seen};
+use crate::model::{Answer, Model, Rare, Refused, refuse, seen};
 use crate::orders::{Order, SOLD};
 
 #[derive(Debug, Clone)]
@@ -135,6 +135,7 @@ impl Model {
             }
         }
         order.returns[index].state = ReturnState::Received;
+        self.met(Rare::UndeliveredCameBack, order.returns[index].is_undelivered);
         self.keep_and_tell(order, value as u64)
     }
 }

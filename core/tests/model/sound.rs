@@ -125,8 +125,7 @@ impl Order {
             must!(wrong, !is_finished, "order {id} is finished with something open: {line:?}");
         }
         for (&location, work) in &self.works {
-            let is_over = matches!(work.state, WorkState::Closed | WorkState::Rejected | WorkState::Cancelled);
-            must!(wrong, is_over != self.has_units_at(location), "order {id}: work at {location}: {work:?}");
+            must!(wrong, work.is_over() != self.has_units_at(location), "order {id}: work at {location}: {work:?}");
             let is_held = work.state == WorkState::OnHold;
             must!(wrong, is_held == work.held_from.is_some(), "order {id}: {work:?}");
         }

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use orderline_protocol::RejectCode;
 use orderline_protocol::command::SourcingRule;
 use orderline_protocol::event::DecidingRule;
+use orderline_protocol::lifecycle::OrderState;
 
-use crate::model::{Model, Refused};
+use crate::model::{Model, Rare, Refused};
 
 /// Units wanted for one line.
 #[derive(Debug, Clone, Copy)]
@@ -263,6 +264,9 @@ impl Model {
         for (_, id, index) in waiting {
             while let Some((location, units)) = self.next_refill(id, index) {
                 let mut order = self.orders[&id].clone();
+                self.met(Rare::RefilledPending, order.state == OrderState::Pending);
+                self.met(Rare::RefilledConfirmed, order.state == OrderState::Confirmed);
+                self.met(Rare::RefilledPastCapacity, self.orders_left(location) == Some(0));
                 self.take((order.lines[index].sku, location), order.promise(), units);
                 order.lines[index].backordered -= units;
                 *order.lines[index].at.entry(location).or_default() += units;

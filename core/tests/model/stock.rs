@@ -4,7 +4,7 @@ use orderline_protocol::RejectCode;
 use orderline_protocol::command::*;
 use orderline_protocol::limits::{BUCKET_QUANTITY_MAX, MOVEMENTS_MAX};
 
-use crate::model::{Answer, Model, Refused, Told, refuse};
+use crate::model::{Answer, Model, Rare, Refused, Told, refuse};
 
 /// One SKU at one location.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -257,6 +257,7 @@ impl Model {
             .map(|movement| movement.units)
             .sum();
         let new = self.available_with(&level, i128::from(head.on_hand.get()) + i128::from(since))?;
+        self.met(Rare::SetLevelWithMovements, since != 0);
         let changed = self.level_mut(at);
         changed.available = new;
         changed.as_of = as_of;
