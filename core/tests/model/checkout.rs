@@ -76,7 +76,9 @@ impl Model {
                 }
             }
             Command::CheckOut(head, ..) => match self.groups.get(&head.group.get()) {
-                Some(group) => (&group.content, group.placed_sequence, group.answer, RejectCode::GroupIdReused),
+                Some(group) => {
+                    (&group.content, group.placed_sequence, group.answer, RejectCode::GroupIdReused)
+                }
                 None => return Ok(None),
             },
             Command::ReserveCart(head, _) => match self.reservations.get(&head.reservation.get()) {
@@ -197,11 +199,8 @@ impl Model {
             *at[line].entry(location).or_default() += units;
         }
         let expires_at_us = self.after(head.seconds.get());
-        let answer = Told {
-            version: 1,
-            state: ReservationState::Held as u8,
-            ..Told::detail(expires_at_us as u64)
-        };
+        let answer =
+            Told { version: 1, state: ReservationState::Held as u8, ..Told::detail(expires_at_us as u64) };
         let made = Reservation {
             buyer: head.buyer.get(),
             lines: wants.iter().map(|want| (want.sku, want.units)).collect(),
@@ -224,7 +223,8 @@ impl Model {
         seen(head.expected_version.get(), reservation.version)?;
         reservation.allow(Action::Extend)?;
         let expires_at_us = self.after(head.seconds.get());
-        let left_us = reservation.made_us + i64::from(self.policy.reservation_s_max) * SECOND_US - self.now_us;
+        let left_us =
+            reservation.made_us + i64::from(self.policy.reservation_s_max) * SECOND_US - self.now_us;
         if i64::from(head.seconds.get()) * SECOND_US > left_us {
             let left = left_us.max(0) / SECOND_US;
             return Err(Refused::new(RejectCode::NotHeldLongEnough).detail(left as u64));
@@ -311,7 +311,10 @@ impl Model {
         let plan = self.source(&wants(&[&placement]), &request)?;
         self.rule = Some(plan.rule);
         self.met(Rare::AllBackordered, plan.taken.is_empty());
-        self.met(Rare::SplitOverPlaces, plan.taken.iter().any(|part| part.0 == 0 && part.1 != plan.taken[0].1));
+        self.met(
+            Rare::SplitOverPlaces,
+            plan.taken.iter().any(|part| part.0 == 0 && part.1 != plan.taken[0].1),
+        );
         self.hand_out(std::slice::from_ref(&placement), &plan, true);
         let answer = Told { version: 1, state: OrderState::Pending as u8, ..Told::detail(total as u64) };
         let group = Group::new(head.buyer.get(), head.currency.get(), self.next_sequence(), content, answer);
@@ -392,7 +395,8 @@ impl Model {
         let plan = match &reservation {
             Some(reservation) if as_reserved => {
                 let at = reservation.at.iter().enumerate();
-                let taken = at.flat_map(|(line, at)| at.iter().map(move |(&where_, &units)| (line, where_, units)));
+                let taken =
+                    at.flat_map(|(line, at)| at.iter().map(move |(&where_, &units)| (line, where_, units)));
                 Plan { taken: taken.collect(), backordered: Vec::new(), rule: DecidingRule::Reservation }
             }
             reservation => {
@@ -437,7 +441,14 @@ impl Model {
     }
 
     /// Remembers a group and its orders.
-    fn add_group(&mut self, id: u128, mut group: Group, region: u16, placements: Vec<Placement>, plan: &Plan) {
+    fn add_group(
+        &mut self,
+        id: u128,
+        mut group: Group,
+        region: u16,
+        placements: Vec<Placement>,
+        plan: &Plan,
+    ) {
         for placement in placements {
             let lines = placement.lines.iter().enumerate().map(|(index, &(sku, ordered, price))| {
                 let index = placement.start + index;

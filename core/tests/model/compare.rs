@@ -134,7 +134,9 @@ pub fn is_gone(driver: &Driver, model: &Model, id: u128) -> Result<(), String> {
             }
             Err(format!("order {id}: the horizon is {}, not {}", model.orders_horizon_ms, rejection.detail))
         }
-        other => Err(format!("order {id} left memory, and the engine says {:?}", other.map(|view| view.len()))),
+        other => {
+            Err(format!("order {id} left memory, and the engine says {:?}", other.map(|view| view.len())))
+        }
     }
 }
 
@@ -379,7 +381,10 @@ fn reservation(driver: &Driver, model: &Model, id: u128) -> Result<(), String> {
         parts.map(|part| (part.line.get().into(), part.location.get(), part.quantity.get())),
     );
     let parts = held.at.iter().enumerate();
-    facts.say_units("allocation", parts.flat_map(|(line, at)| at.iter().map(move |(&at, &units)| (line, at, units))));
+    facts.say_units(
+        "allocation",
+        parts.flat_map(|(line, at)| at.iter().map(move |(&at, &units)| (line, at, units))),
+    );
     engine.alike(&facts, &of)
 }
 
@@ -455,7 +460,8 @@ fn ledger(driver: &Driver, model: &Model, seller: u32, currency: u16) -> Result<
 fn catalogue(driver: &Driver, model: &Model) -> Result<(), String> {
     for entity in [EntityKind::Seller, EntityKind::Location, EntityKind::Sku] {
         let of = format!("catalogue of {}s", entity.name());
-        let query = QueryCatalogue { from: 0.into(), count: 0.into(), entity: entity as u8, reserved: [0; 7] };
+        let query =
+            QueryCatalogue { from: 0.into(), count: 0.into(), entity: entity as u8, reserved: [0; 7] };
         let view = ask(driver, &of, &Command::QueryCatalogue(&query))?;
         let mut engine = Facts::default();
         for (index, entry) in read(&of, CatalogueEntry::read_all(&view))?.iter().enumerate() {
@@ -466,7 +472,9 @@ fn catalogue(driver: &Driver, model: &Model) -> Result<(), String> {
         let mut facts = Facts::default();
         let entries: Vec<(u32, &str)> = match entity {
             EntityKind::Seller => model.sellers.iter().map(|one| (one.version, one.code.as_str())).collect(),
-            EntityKind::Location => model.locations.iter().map(|one| (one.version, one.code.as_str())).collect(),
+            EntityKind::Location => {
+                model.locations.iter().map(|one| (one.version, one.code.as_str())).collect()
+            }
             EntityKind::Sku => model.skus.iter().map(|one| (one.version, one.code.as_str())).collect(),
         };
         for (index, (version, code)) in entries.into_iter().enumerate() {

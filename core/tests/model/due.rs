@@ -81,8 +81,12 @@ impl Model {
         self.now_us = now_us;
         let is_over =
             |since: Option<i64>| since.is_some_and(|since| self.is_over(since, self.policy.retention_s));
-        let due: Vec<u128> =
-            self.orders.values().filter(|order| is_over(order.waits_since_us)).map(|order| order.id).collect();
+        let due: Vec<u128> = self
+            .orders
+            .values()
+            .filter(|order| is_over(order.waits_since_us))
+            .map(|order| order.id)
+            .collect();
         let reservations: Vec<u128> = self
             .reservations
             .iter()

@@ -34,7 +34,7 @@ fn duration(seconds: u32, offset: usize) -> Field {
 }
 
 fn duration_not_zero(seconds: u32, offset: usize) -> Field {
-    (seconds >= 1 && seconds <= DURATION_S_MAX, offset)
+    ((1..=DURATION_S_MAX).contains(&seconds), offset)
 }
 
 fn standing(number: u8, offset: usize) -> Field {
@@ -77,7 +77,9 @@ pub fn check(command: &Command<'_>) -> Result<(), Refused> {
         Command::DefineLocation(head, _) => {
             first_wrong(&[standing(head.standing, offset_of!(DefineLocation, standing))])
         }
-        Command::DefineSku(head, _) => first_wrong(&[standing(head.standing, offset_of!(DefineSku, standing))]),
+        Command::DefineSku(head, _) => {
+            first_wrong(&[standing(head.standing, offset_of!(DefineSku, standing))])
+        }
         Command::DefineSourcing(head) => {
             first_wrong(&[rules(head), zeros(&head.reserved, offset_of!(DefineSourcing, reserved))])
         }
@@ -126,10 +128,16 @@ pub fn check(command: &Command<'_>) -> Result<(), Refused> {
             }
             Ok(())
         }
-        Command::ConfirmOrder(head) => first_wrong(&[zeros(&head.reserved, offset_of!(ConfirmOrder, reserved))]),
+        Command::ConfirmOrder(head) => {
+            first_wrong(&[zeros(&head.reserved, offset_of!(ConfirmOrder, reserved))])
+        }
         Command::EditLine(head) => first_wrong(&[zeros(&head.reserved, offset_of!(EditLine, reserved))]),
-        Command::EditAddress(head) => first_wrong(&[zeros(&head.reserved, offset_of!(EditAddress, reserved))]),
-        Command::CancelLines(_, lines) | Command::RequestReturn(_, lines) => lines_of_moves::<MoveLines>(lines),
+        Command::EditAddress(head) => {
+            first_wrong(&[zeros(&head.reserved, offset_of!(EditAddress, reserved))])
+        }
+        Command::CancelLines(_, lines) | Command::RequestReturn(_, lines) => {
+            lines_of_moves::<MoveLines>(lines)
+        }
         Command::PlaceHold(head) => first_wrong(&[
             duration(head.seconds.get(), offset_of!(PlaceHold, seconds)),
             (HoldKind::from_number(head.kind).is_some(), offset_of!(PlaceHold, kind)),
@@ -140,16 +148,22 @@ pub fn check(command: &Command<'_>) -> Result<(), Refused> {
             duration(head.seconds.get(), offset_of!(RecordAuthorization, seconds)),
             zeros(&head.reserved, offset_of!(RecordAuthorization, reserved)),
         ]),
-        Command::RecordCapture(head) => first_wrong(&[zeros(&head.reserved, offset_of!(RecordCapture, reserved))]),
+        Command::RecordCapture(head) => {
+            first_wrong(&[zeros(&head.reserved, offset_of!(RecordCapture, reserved))])
+        }
         Command::RecordVoid(head) | Command::RecordFailure(head) => {
             first_wrong(&[zeros(&head.reserved, offset_of!(EndPayment, reserved))])
         }
-        Command::RequestRefund(head) => first_wrong(&[zeros(&head.reserved, offset_of!(RequestRefund, reserved))]),
+        Command::RequestRefund(head) => {
+            first_wrong(&[zeros(&head.reserved, offset_of!(RequestRefund, reserved))])
+        }
         Command::SettleRefund(head) => first_wrong(&[
             (RefundOutcome::from_number(head.outcome).is_some(), offset_of!(SettleRefund, outcome)),
             zeros(&[head.reserved], offset_of!(SettleRefund, reserved)),
         ]),
-        Command::RecordPayout(head) => first_wrong(&[zeros(&head.reserved, offset_of!(RecordPayout, reserved))]),
+        Command::RecordPayout(head) => {
+            first_wrong(&[zeros(&head.reserved, offset_of!(RecordPayout, reserved))])
+        }
         Command::UpdateWork(head) => first_wrong(&[
             (WorkStep::from_number(head.step).is_some(), offset_of!(UpdateWork, step)),
             zeros(&[head.reserved], offset_of!(UpdateWork, reserved)),

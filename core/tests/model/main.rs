@@ -70,7 +70,7 @@ fn commands() -> u64 {
 ///
 /// # Errors
 /// The step at which they do not agree, and on what.
-fn replay(steps: &[Step]) -> Result<(), (usize, String)> {
+fn replay(steps: &[Step]) -> Result<Pair, (usize, String)> {
     let every = if steps.len() < 300 { 1 } else { COMPARE_EVERY };
     let mut pair = Pair::new(1);
     for (index, step) in steps.iter().enumerate() {
@@ -79,7 +79,8 @@ fn replay(steps: &[Step]) -> Result<(), (usize, String)> {
             pair.compare().map_err(|why| (index, why))?;
         }
     }
-    comes_back(&pair, 1).map_err(|why| (steps.len(), why))
+    comes_back(&pair, 1).map_err(|why| (steps.len(), why))?;
+    Ok(pair)
 }
 
 /// The kept events give the same state, and so does an image, whatever the seeds of their tables.
@@ -159,7 +160,8 @@ fn report(seed: u64, steps: Vec<Step>, why: &str) -> String {
         return text;
     }
     let again = caught(|| replay(&short).map_err(|(step, why)| format!("step {step}: {why}")));
-    let _ = writeln!(text, "\n{} steps are left: {}\n", short.len(), again.unwrap_err());
+    let why = again.err().unwrap_or_default();
+    let _ = writeln!(text, "\n{} steps are left: {why}\n", short.len());
     for (index, step) in short.iter().enumerate() {
         match &step.what {
             What::Tick => {

@@ -289,7 +289,9 @@ impl Model {
             | Command::QueryReservation(..)
             | Command::QueryLedger(..)
             | Command::QueryCatalogue(..)
-            | Command::QuerySettings(..) => panic!("the model is compared by its maps, it answers no queries"),
+            | Command::QuerySettings(..) => {
+                panic!("the model is compared by its maps, it answers no queries")
+            }
         }
     }
 
@@ -313,7 +315,8 @@ impl Model {
     /// When something that lasts this long from now on expires: rounded up to whole seconds.
     pub fn after(&self, seconds: u32) -> i64 {
         let end_us = self.now_us + i64::from(seconds) * SECOND_US;
-        end_us.div_euclid(SECOND_US) * SECOND_US + if end_us.rem_euclid(SECOND_US) == 0 { 0 } else { SECOND_US }
+        end_us.div_euclid(SECOND_US) * SECOND_US
+            + if end_us.rem_euclid(SECOND_US) == 0 { 0 } else { SECOND_US }
     }
 
     /// The whole second that it is.

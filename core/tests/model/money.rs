@@ -180,10 +180,7 @@ impl Model {
         }
         let expired: Vec<u128> = group.orders.iter().copied().filter(is_expired).collect();
         self.met(Rare::AuthorizedAfterAllExpired, expired.len() == group.orders.len());
-        self.met(
-            Rare::AuthorizedAfterSomeExpired,
-            !expired.is_empty() && expired.len() < group.orders.len(),
-        );
+        self.met(Rare::AuthorizedAfterSomeExpired, !expired.is_empty() && expired.len() < group.orders.len());
         for id in &expired {
             Order::room(self.orders[id].holds.len())?;
         }
@@ -352,7 +349,8 @@ impl Model {
     pub fn settle_refund(&mut self, head: &SettleRefund) -> Answer {
         let mut order = self.known_order(head.order)?;
         let number = head.refund.get();
-        let Some(index) = usize::from(number).checked_sub(1).filter(|&index| index < order.refunds.len()) else {
+        let Some(index) = usize::from(number).checked_sub(1).filter(|&index| index < order.refunds.len())
+        else {
             return Err(Refused::new(RejectCode::UnknownRefund).subject(number.into()));
         };
         seen(head.expected_version.get(), order.version)?;

@@ -222,7 +222,10 @@ impl Order {
         let packed = self.shipments.iter().any(|shipment| shipment.state == ShipmentState::Created);
         let shipped = self.lines.iter().any(|line| line.shipped > 0);
         let in_work = self.works.values().any(|work| {
-            matches!(work.state, WorkState::Accepted | WorkState::InProgress | WorkState::OnHold | WorkState::Closed)
+            matches!(
+                work.state,
+                WorkState::Accepted | WorkState::InProgress | WorkState::OnHold | WorkState::Closed
+            )
         });
         packed || shipped || in_work
     }
@@ -429,7 +432,8 @@ impl Model {
     pub fn release_hold(&mut self, head: &ReleaseHold) -> Answer {
         let mut order = self.known_order(head.order)?;
         let number = head.hold.get();
-        let Some(index) = usize::from(number).checked_sub(1).filter(|&index| index < order.holds.len()) else {
+        let Some(index) = usize::from(number).checked_sub(1).filter(|&index| index < order.holds.len())
+        else {
             return Err(Refused::new(RejectCode::UnknownHold).subject(number.into()));
         };
         seen(head.expected_version.get(), order.version)?;

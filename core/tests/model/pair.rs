@@ -142,7 +142,9 @@ impl Pair {
                 Event::GroupPlaced(event, ..) => rule = Some(event.rule),
                 Event::LineEdited(event, _) if event.rule != 0 => rule = Some(event.rule),
                 // Where nobody has any, the event says nothing instead of that all is backordered.
-                Event::WorkRejected(event, _) if event.rule == 0 => rule = Some(DecidingRule::Backorder as u8),
+                Event::WorkRejected(event, _) if event.rule == 0 => {
+                    rule = Some(DecidingRule::Backorder as u8)
+                }
                 Event::WorkRejected(event, _) => rule = Some(event.rule),
                 Event::ShortageNamed(event, orders) => {
                     let orders: Vec<(u128, u32)> =

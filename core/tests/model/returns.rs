@@ -44,7 +44,11 @@ impl Order {
 
     fn allow_return(&self, index: usize, action: Action, states: &[ReturnState]) -> Result<(), Refused> {
         let state = self.returns[index].state;
-        if states.contains(&state) { Ok(()) } else { Err(Refused::illegal(Entity::Return, state as u8, action)) }
+        if states.contains(&state) {
+            Ok(())
+        } else {
+            Err(Refused::illegal(Entity::Return, state as u8, action))
+        }
     }
 }
 

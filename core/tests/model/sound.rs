@@ -24,7 +24,11 @@ impl Model {
         self.levels_broken(&mut wrong);
         for order in self.orders.values() {
             order.broken(&mut wrong);
-            let due = order.lines.iter().enumerate().find(|&(index, _)| self.next_refill(order.id, index).is_some());
+            let due = order
+                .lines
+                .iter()
+                .enumerate()
+                .find(|&(index, _)| self.next_refill(order.id, index).is_some());
             must!(wrong, due.is_none(), "order {}: a refill was forgotten: {due:?}", order.id);
         }
         self.money_broken(&mut wrong);
@@ -60,11 +64,21 @@ impl Model {
         for at in levels.collect::<BTreeSet<_>>() {
             let level = self.level(at);
             let of = |is_reserved| promised.get(&(at, is_reserved)).copied().unwrap_or(0);
-            must!(wrong, level.reserved == of(true), "{at:?}: reserved {}, promised {}", level.reserved, of(true));
+            must!(
+                wrong,
+                level.reserved == of(true),
+                "{at:?}: reserved {}, promised {}",
+                level.reserved,
+                of(true)
+            );
             must!(wrong, level.committed == of(false), "{at:?}: committed {level:?}, promised {}", of(false));
             let buckets = [level.safety, level.damaged, level.quality_hold, level.incoming];
             must!(wrong, buckets.iter().all(|&units| units >= 0), "{at:?}: below zero: {level:?}");
-            must!(wrong, level.on_hand() == level.came_and_went, "{at:?}: units were made or lost: {level:?}");
+            must!(
+                wrong,
+                level.on_hand() == level.came_and_went,
+                "{at:?}: units were made or lost: {level:?}"
+            );
         }
     }
 
@@ -79,7 +93,11 @@ impl Model {
             must!(wrong, owed == earned, "ledger {at:?} does not add up: {ledger:?}");
             let open = accrued.get(at).copied().unwrap_or(0);
             must!(wrong, ledger.accrued == open, "ledger {at:?}: accrued {ledger:?}, of open orders {open}");
-            must!(wrong, ledger.refunds <= ledger.sales, "ledger {at:?}: more refunded than sold: {ledger:?}");
+            must!(
+                wrong,
+                ledger.refunds <= ledger.sales,
+                "ledger {at:?}: more refunded than sold: {ledger:?}"
+            );
         }
         for (id, group) in &self.groups {
             must!(wrong, !group.orders.is_empty(), "group {id} is empty");
@@ -87,9 +105,8 @@ impl Model {
             must!(wrong, payment.captured <= payment.authorized, "group {id}: {payment:?}");
             must!(wrong, group.captured == payment.captured, "group {id}: captured of an older payment");
             let orders = group.orders.iter().filter_map(|id| self.orders.get(id));
-            let (captured, refunded) = orders.fold((0, 0), |sums, order| {
-                (sums.0 + order.captured, sums.1 + order.refunded)
-            });
+            let (captured, refunded) =
+                orders.fold((0, 0), |sums, order| (sums.0 + order.captured, sums.1 + order.refunded));
             must!(wrong, captured <= group.captured, "group {id}: its orders captured {captured}");
             must!(wrong, refunded <= group.refunded, "group {id}: its orders refunded {refunded}");
             let is_whole = group.orders.len() == group.placed_orders;
@@ -113,7 +130,8 @@ impl Order {
             }
             let in_packages = |states: &[ShipmentState]| -> u32 {
                 let shipments = self.shipments.iter().filter(|shipment| states.contains(&shipment.state));
-                let parts = shipments.flat_map(|shipment| &shipment.parts).filter(|(part, _)| part.0 == index);
+                let parts =
+                    shipments.flat_map(|shipment| &shipment.parts).filter(|(part, _)| part.0 == index);
                 parts.map(|(_, units)| units).sum()
             };
             use ShipmentState::{Delivered, Lost, ReturnedToSender, Shipped};
@@ -125,7 +143,11 @@ impl Order {
             must!(wrong, !is_finished, "order {id} is finished with something open: {line:?}");
         }
         for (&location, work) in &self.works {
-            must!(wrong, work.is_over() != self.has_units_at(location), "order {id}: work at {location}: {work:?}");
+            must!(
+                wrong,
+                work.is_over() != self.has_units_at(location),
+                "order {id}: work at {location}: {work:?}"
+            );
             let is_held = work.state == WorkState::OnHold;
             must!(wrong, is_held == work.held_from.is_some(), "order {id}: {work:?}");
         }
@@ -134,7 +156,11 @@ impl Order {
         let unworked = places.filter(|location| !self.works.contains_key(location)).count();
         must!(wrong, !has_works || unworked == 0, "order {id}: a location does not know of its work");
         let waits = self.waits_since_us.is_some() || self.still_stands();
-        must!(wrong, self.is_finished() || self.waits_since_us.is_none(), "order {id} leaves while it is open");
+        must!(
+            wrong,
+            self.is_finished() || self.waits_since_us.is_none(),
+            "order {id} leaves while it is open"
+        );
         must!(wrong, !self.is_finished() || waits, "order {id} never leaves");
         must!(wrong, self.refunded + self.refund_pending() <= self.captured, "order {id}: refunds");
         must!(wrong, (0..=self.captured).contains(&self.commission()), "order {id}: commission");

@@ -99,8 +99,8 @@ impl Generator {
     }
 
     pub(super) fn release_hold(&mut self, model: &Model) -> Vec<u8> {
-        let order = self
-            .pick_order(model, |order| order.holds.iter().any(|hold| hold.state == HoldState::Active));
+        let order =
+            self.pick_order(model, |order| order.holds.iter().any(|hold| hold.state == HoldState::Active));
         let holds = model.orders.get(&order).map_or(&[][..], |order| &order.holds);
         let active = holds.iter().position(|hold| hold.state == HoldState::Active);
         let number = match active {

@@ -51,7 +51,11 @@ impl Generator {
             for location in 0..LOCATIONS {
                 if self.chance(1, 2) {
                     let units = self.rng.random_range(1..12);
-                    world.push_back(Self::receipt_bytes(SkuHandle::new(sku), LocationHandle::new(location), units));
+                    world.push_back(Self::receipt_bytes(
+                        SkuHandle::new(sku),
+                        LocationHandle::new(location),
+                        units,
+                    ));
                 }
             }
         }

@@ -57,8 +57,9 @@ impl Generator {
 
     /// Lines of a seller's SKUs; rarely one of another's.
     fn lines_of(&mut self, model: &Model, seller: SellerHandle, count: usize) -> Vec<OrderLine> {
-        let own: Vec<u32> =
-            (0..model.skus.len() as u32).filter(|&sku| model.skus[sku as usize].seller == seller.get()).collect();
+        let own: Vec<u32> = (0..model.skus.len() as u32)
+            .filter(|&sku| model.skus[sku as usize].seller == seller.get())
+            .collect();
         let mut lines = Vec::new();
         for _ in 0..count {
             let sku = if own.is_empty() || self.chance(1, 80) {
@@ -105,7 +106,11 @@ impl Generator {
         }
         let mut held = model.reservations.values().filter(|one| one.state == ReservationState::Held);
         let is_held = held.any(|one| one.buyer == buyer);
-        let replaces = if if is_held { self.chance(1, 3) } else { self.chance(1, 40) } { self.pick_reservation(model, Some(buyer)) } else { 0 };
+        let replaces = if if is_held { self.chance(1, 3) } else { self.chance(1, 40) } {
+            self.pick_reservation(model, Some(buyer))
+        } else {
+            0
+        };
         let seconds = match self.rng.random_range(0..40) {
             0 => 0,
             1 => model.policy.reservation_s_max + 1,

@@ -23,7 +23,8 @@ impl Generator {
 
     fn pick_working(&mut self, model: &Model, states: &[WorkState]) -> u128 {
         self.pick_order(model, |order| {
-            order.state == OrderState::Confirmed && order.works.values().any(|work| states.contains(&work.state))
+            order.state == OrderState::Confirmed
+                && order.works.values().any(|work| states.contains(&work.state))
         })
     }
 
@@ -199,10 +200,9 @@ impl Generator {
 
     pub(super) fn receive_return(&mut self, model: &Model) -> Vec<u8> {
         let (order, number) = self.pick_return(model, ReturnState::Approved);
-        let one = model
-            .orders
-            .get(&order)
-            .and_then(|order| order.returns.get(usize::from(number).wrapping_sub(1)).map(|one| one.lines.clone()));
+        let one = model.orders.get(&order).and_then(|order| {
+            order.returns.get(usize::from(number).wrapping_sub(1)).map(|one| one.lines.clone())
+        });
         let mut units = Vec::new();
         for (line, says) in one.unwrap_or_default() {
             let mut left = if self.chance(2, 3) { says } else { self.up_to(says) };

@@ -405,6 +405,7 @@ impl Generator {
         }
         let (offset, bytes) = self.one_of(&places);
         let at = COMMAND_HEADER_BYTES + offset + self.rng.random_range(0..bytes);
-        command[at] = if self.chance(1, 2) { self.rng.random_range(0..12) } else { self.rng.random_range(0..=255) };
+        command[at] =
+            if self.chance(1, 2) { self.rng.random_range(0..12) } else { self.rng.random_range(0..=255) };
     }
 }

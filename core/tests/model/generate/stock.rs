@@ -100,7 +100,8 @@ impl Generator {
             0 => u64::MAX,
             1 => 0,
             2..6 => (level.not_available() - self.rng.random_range(0..3)).max(0) as u64,
-            6..9 => (level.safety + level.damaged + level.quality_hold - self.rng.random_range(0..2)).max(0) as u64,
+            6..9 => (level.safety + level.damaged + level.quality_hold - self.rng.random_range(0..2)).max(0)
+                as u64,
             _ => (level.on_hand() + self.rng.random_range(-6..7)).max(0) as u64,
         };
         let head =
