@@ -458,6 +458,7 @@ fn ledger(driver: &Driver, model: &Model, seller: u32, currency: u16) -> Result<
 }
 
 fn catalogue(driver: &Driver, model: &Model) -> Result<(), String> {
+    let active = |is_active: bool| if is_active { Standing::Active as u8 } else { Standing::Inactive as u8 };
     for entity in [EntityKind::Seller, EntityKind::Location, EntityKind::Sku] {
         let of = format!("catalogue of {}s", entity.name());
         let query =
@@ -468,19 +469,66 @@ fn catalogue(driver: &Driver, model: &Model) -> Result<(), String> {
             engine.say_of("handle", index, entry.handle.get());
             engine.say_of("version", index, entry.version.get());
             engine.say_text("code", index, entry.code().unwrap_or("").as_bytes());
+            match entity {
+                EntityKind::Seller => {
+                    engine.say_of("commission_bp", index, entry.seller().commission_bp.get());
+                    engine.say_of("standing", index, entry.seller().standing);
+                }
+                EntityKind::Location => {
+                    engine.say_of("priority", index, entry.location().priority.get());
+                    engine.say_of("daily_capacity", index, entry.location().daily_capacity.get());
+                    engine.say_of("region", index, entry.location().region.get());
+                    engine.say_of("standing", index, entry.location().standing);
+                }
+                EntityKind::Sku => {
+                    engine.say_of("seller", index, entry.sku().seller.get());
+                    engine.say_of("backorder_cap", index, entry.sku().backorder_cap.get());
+                    engine.say_of("currency", index, entry.sku().currency.get());
+                    engine.say_of("standing", index, entry.sku().standing);
+                }
+            }
         }
         let mut facts = Facts::default();
-        let entries: Vec<(u32, &str)> = match entity {
-            EntityKind::Seller => model.sellers.iter().map(|one| (one.version, one.code.as_str())).collect(),
-            EntityKind::Location => {
-                model.locations.iter().map(|one| (one.version, one.code.as_str())).collect()
-            }
-            EntityKind::Sku => model.skus.iter().map(|one| (one.version, one.code.as_str())).collect(),
-        };
-        for (index, (version, code)) in entries.into_iter().enumerate() {
+        let mut say = |index: usize, version: u32, code: &str, fields: &[(&'static str, i128)]| {
             facts.say_of("handle", index, index as i128);
             facts.say_of("version", index, version);
             facts.say_text("code", index, code.as_bytes());
+            for &(name, value) in fields {
+                facts.say_of(name, index, value);
+            }
+        };
+        match entity {
+            EntityKind::Seller => {
+                for (index, one) in model.sellers.iter().enumerate() {
+                    let fields = [
+                        ("commission_bp", one.commission_bp.into()),
+                        ("standing", active(one.is_active).into()),
+                    ];
+                    say(index, one.version, &one.code, &fields);
+                }
+            }
+            EntityKind::Location => {
+                for (index, one) in model.locations.iter().enumerate() {
+                    let fields = [
+                        ("priority", one.priority.into()),
+                        ("daily_capacity", one.daily_capacity.into()),
+                        ("region", one.region.into()),
+                        ("standing", active(one.is_active).into()),
+                    ];
+                    say(index, one.version, &one.code, &fields);
+                }
+            }
+            EntityKind::Sku => {
+                for (index, one) in model.skus.iter().enumerate() {
+                    let fields = [
+                        ("seller", one.seller.into()),
+                        ("backorder_cap", one.backorder_cap.into()),
+                        ("currency", one.currency.into()),
+                        ("standing", active(one.is_active).into()),
+                    ];
+                    say(index, one.version, &one.code, &fields);
+                }
+            }
         }
         engine.alike(&facts, &of)?;
     }

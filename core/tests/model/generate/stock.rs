@@ -8,13 +8,6 @@ use rand::RngExt;
 use super::{Generator, bytes};
 use crate::model::Model;
 
-const CAUSE: Cause = Cause {
-    reference: zerocopy::little_endian::U64::ZERO,
-    actor: zerocopy::little_endian::U32::ZERO,
-    reason: zerocopy::little_endian::U16::ZERO,
-    reserved: [0; 2],
-};
-
 impl Generator {
     pub(super) fn receipt_bytes(sku: SkuHandle, location: LocationHandle, units: u64) -> Vec<u8> {
         let head = ReceiveStock {
@@ -23,7 +16,7 @@ impl Generator {
             from_incoming: 0,
             reserved: 0,
             quantity: units.into(),
-            cause: CAUSE,
+            cause: Cause::NONE,
         };
         bytes(&Command::ReceiveStock(&head))
     }
@@ -33,7 +26,7 @@ impl Generator {
             reference: self.rng.random_range(0..99).into(),
             actor: 1.into(),
             reason: self.reason().into(),
-            ..CAUSE
+            ..Cause::NONE
         }
     }
 
