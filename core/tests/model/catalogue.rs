@@ -144,10 +144,10 @@ impl Model {
     }
 
     pub fn define_sku(&mut self, head: &DefineSku, code: &str) -> Answer {
+        fields::code(code)?;
         if head.currency != CurrencyCode::NONE {
             fields::currency(head.currency)?;
         }
-        fields::code(code)?;
         let seller = self.known_seller(head.seller)?;
         let new = Sku {
             code: code.to_owned(),

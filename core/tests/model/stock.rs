@@ -131,11 +131,11 @@ impl Model {
         }
         let at = (self.known_sku(head.sku, 0)?, self.known_location(head.location)?);
         let level = self.level(at);
-        if head.from_incoming == 1 && i128::from(level.incoming) < i128::from(quantity) {
-            return Err(negative(level.incoming));
-        }
         if i128::from(level.available) + i128::from(quantity) > BUCKET_MAX {
             return Err(overflow(level.available));
+        }
+        if head.from_incoming == 1 && i128::from(level.incoming) < i128::from(quantity) {
+            return Err(negative(level.incoming));
         }
         let units = quantity as i64;
         let level = self.level_mut(at);
