@@ -4,7 +4,7 @@ use orderline_protocol::command::{CheckOut, GroupOrder, OrderLine, PlaceOrder};
 use orderline_protocol::event::{
     Allocation, DecidingRule, Event, EventKind, GroupPlaced, OrderPlaced, OrderState, Origin,
 };
-use orderline_protocol::lifecycle::{Action, ReservationState};
+use orderline_protocol::lifecycle::{Action, PaymentState, ReservationState};
 use orderline_protocol::limits::{
     CART_LINES_MAX, GROUP_ORDERS_MAX, ID_AHEAD_MS_MAX, LINE_QUANTITY_MAX, ORDER_LINES_MAX,
     ORDER_TOTAL_MINOR_MAX, UNIT_PRICE_MINOR_MAX,
@@ -207,7 +207,7 @@ impl State {
                 sequence: group.placed_sequence,
                 detail: group.placed_total as u64,
                 version: 1,
-                state: 0,
+                state: PaymentState::Pending as u8,
             });
         }
         match self.check_out(origin, now_us, head, orders, lines, scratch, out) {
@@ -425,7 +425,7 @@ impl State {
             order_count: orders.len() as u32,
             payment: Payment::default(),
         });
-        Effect::entity(total as u64, 1, 0)
+        Effect::entity(total as u64, 1, PaymentState::Pending as u8)
     }
 }
 

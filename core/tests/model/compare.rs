@@ -371,7 +371,9 @@ fn reservation(driver: &Driver, model: &Model, id: u128) -> Result<(), String> {
         engine.say_of("line: sku", index, line.sku.get());
         engine.say_of("line: quantity", index, line.quantity.get());
     }
-    for (index, line) in held.lines.iter().enumerate() {
+    // A finished reservation keeps nothing but that it was.
+    let lines = if held.state == ReservationState::Held { &held.lines[..] } else { &[] };
+    for (index, line) in lines.iter().enumerate() {
         facts.say_of("line: sku", index, line.0);
         facts.say_of("line: quantity", index, line.1);
     }
