@@ -8,6 +8,7 @@ use orderline_protocol::lifecycle::{Action, blocks};
 use orderline_protocol::{Amount, LocationHandle, RejectCode};
 
 use super::apply::{Effect, state_in};
+use super::fulfilment::check_named_lines;
 use super::decide::{Refusable, Scratch, check_zeros, write};
 use super::orders::{OrderSlot, Orders, Stage};
 use super::{Rejection, State};
@@ -33,8 +34,10 @@ impl State {
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Refusable<EventKind> {
-        check_line_quantities(lines, size_of::<MoveLines>())?;
-        let slot = self.order_for(head.order, head.expected_version.get(), Action::Cancel, blocks::CANCEL)?;
+        check_named_lines(lines, size_of::<MoveLines>())?;
+        let slot = self.known_order(head.order)?;
+        self.check_lines_known(slot, lines.iter().map(|line| line.line.get()))?;
+        self.order_for(head.order, head.expected_version.get(), Action::Cancel, blocks::CANCEL)?;
         let is_all = self.open_moves(slot, lines, LocationHandle::NONE, scratch)?;
         let moves: &[Allocation] = if is_all { &[] } else { &scratch.moves };
         let value = self.value_of(slot, &scratch.moves);
@@ -141,7 +144,7 @@ impl State {
     }
 
     /// Puts the units wanted of each line into the scratch; each line may be named once. What they say by
-    /// themselves is checked before the order is looked for: see [`check_line_quantities`].
+    /// themselves is checked before the order is looked for: see [`check_named_lines`].
     pub(super) fn sum_per_line(
         &self,
         slot: OrderSlot,
@@ -244,18 +247,6 @@ impl State {
             }
         }
         self.work_taken_away(slot, moved);
-    }
-}
-
-/// Rule 2 of judging, for a command's line quantities, which stand at this offset of its body: reserved bytes are zeros,
-/// and nobody moves nothing.
-pub(super) fn check_line_quantities(lines: &[LineQuantity], offset: usize) -> Refusable<()> {
-    for (place, line) in lines.iter().enumerate() {
-        check_zeros(&line.reserved, (offset + place * size_of::<LineQuantity>() + 2) as u32)?;
-    }
-    match lines.iter().find(|line| line.quantity.get() == 0) {
-        Some(line) => Err(Rejection::new(RejectCode::ZeroQuantity).about(line.line.get().into())),
-        None => Ok(()),
     }
 }
 

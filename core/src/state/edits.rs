@@ -32,10 +32,11 @@ impl State {
             1..=LINE_QUANTITY_MAX => {}
             _ => return Err(Rejection::new(RejectCode::QuantityTooLarge).about(line as u32)),
         }
-        let slot = self.order_for(head.order, head.expected_version.get(), Action::Edit, blocks::EDIT)?;
+        let slot = self.known_order(head.order)?;
         let Some(&of) = self.orders.lines(slot).get(line) else {
             return Err(self.refuse(slot, RejectCode::UnknownLine).about(line as u32));
         };
+        self.order_for(head.order, head.expected_version.get(), Action::Edit, blocks::EDIT)?;
         self.check_not_begun(slot)?;
         let cancelled = self.orders.counters(slot, line).cancelled.get();
         if quantity <= cancelled {

@@ -64,12 +64,13 @@ impl State {
         head: &ReleaseHold,
         out: &mut Vec<u8>,
     ) -> Refusable<EventKind> {
-        let slot = self.order_for(head.order, head.expected_version.get(), Action::Release, 0)?;
+        let slot = self.known_order(head.order)?;
         let number = head.hold.get();
         let holds = self.orders.detail(slot).map_or(&[][..], |detail| &detail.holds);
         let Some(hold) = number.checked_sub(1).and_then(|place| holds.get(usize::from(place))) else {
             return Err(self.refuse(slot, RejectCode::UnknownHold).about(number.into()));
         };
+        self.order_for(head.order, head.expected_version.get(), Action::Release, 0)?;
         self.check_part(slot, Entity::Hold, hold.state() as u8, Action::Release)?;
         Ok(write(Event::HoldReleased(&HoldReleased { origin, release: *head }), out))
     }

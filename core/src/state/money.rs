@@ -320,12 +320,13 @@ impl State {
             return Err(Rejection::new(RejectCode::InvalidField).about(30));
         };
         check_zeros(std::slice::from_ref(&head.reserved), 31)?;
-        let slot = self.order_for(head.order, head.expected_version.get(), Action::Refund, 0)?;
+        let slot = self.known_order(head.order)?;
         let number = head.refund.get();
         let refunds = self.orders.detail(slot).map_or(&[][..], |detail| &detail.refunds);
         let Some(refund) = number.checked_sub(1).and_then(|place| refunds.get(usize::from(place))) else {
             return Err(self.refuse(slot, RejectCode::UnknownRefund).about(number.into()));
         };
+        self.order_for(head.order, head.expected_version.get(), Action::Refund, 0)?;
         let action = match outcome {
             RefundOutcome::Succeeded => Action::Succeed,
             RefundOutcome::Failed => Action::Fail,

@@ -252,6 +252,9 @@ impl Model {
                 }
             }
         }
+        if head.is_sent == 1 {
+            self.is_there(&order, &parts)?;
+        }
         let places: BTreeSet<u16> = parts.keys().map(|part| part.1).collect();
         self.met(Rare::PackageFromSeveralPlaces, places.len() > 1);
         for location in places {
@@ -270,6 +273,21 @@ impl Model {
         self.keep_and_tell(order, index as u64 + 1)
     }
 
+    /// Units leave only where they are: of a level that is short, no more than is on hand.
+    fn is_there(&self, order: &Order, parts: &BTreeMap<(usize, u16), u32>) -> Result<(), Refused> {
+        let mut leaving = BTreeMap::<(u32, u16), i64>::new();
+        for (&(line, location), &units) in parts {
+            let at = (order.lines[line].sku, location);
+            let sum = leaving.entry(at).or_default();
+            *sum += i64::from(units);
+            if self.level(at).available < 0 && *sum > self.level(at).on_hand() {
+                let refused = Refused::new(RejectCode::InsufficientStock).subject(line as u32);
+                return Err(refused.detail(self.level(at).on_hand() as u64));
+            }
+        }
+        Ok(())
+    }
+
     /// A created package goes to the carrier: its units leave their locations.
     fn send(&mut self, order: &mut Order, shipment: usize) {
         order.shipments[shipment].state = ShipmentState::Shipped;
@@ -277,7 +295,6 @@ impl Model {
             let at = (order.lines[line].sku, location);
             self.level_mut(at).committed -= i64::from(units);
             self.note_movement(at, -i64::from(units));
-            self.met(Rare::ShippedMoreThanOnHand, self.level(at).on_hand() < 0);
             order.lines[line].leave(location, units);
             order.lines[line].shipped += units;
             if !order.has_units_at(location) {
@@ -312,6 +329,7 @@ impl Model {
         match step {
             ShipmentStep::Send => {
                 order.not_held(blocks::FULFIL)?;
+                self.is_there(&order, &order.shipments[index].parts)?;
                 self.send(&mut order, index);
             }
             ShipmentStep::Deliver => {

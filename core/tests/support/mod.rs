@@ -59,6 +59,18 @@ impl Driver {
         }
     }
 
+    /// Shortages are named at once, while nothing expires: at the beginning of time nothing is due.
+    fn name_shortages(&mut self) {
+        let mut event = Vec::new();
+        loop {
+            match self.state.decide_due(0, &mut self.scratch, &mut event) {
+                Due::Event(kind) => _ = self.keep(kind as u16, std::mem::take(&mut event)),
+                Due::Searching => {}
+                Due::Nothing => return,
+            }
+        }
+    }
+
     /// It is this time now, and what is due happens.
     pub fn pass_time(&mut self, now_us: i64) {
         self.now_us = self.now_us.max(now_us);
@@ -89,6 +101,7 @@ impl Driver {
             Decision::Event(kind) => {
                 let answer = self.keep(kind as u16, event);
                 self.refill();
+                self.name_shortages();
                 Ok(answer)
             }
             Decision::Before(answer) => Ok(answer),
