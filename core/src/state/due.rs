@@ -159,6 +159,8 @@ impl State {
         };
         of.payment.set_state(to);
         of.payment.authorized = of.payment.captured;
+        // Nothing can lapse any more.
+        of.payment.expires_at_us = 0;
         of.version += 1;
         let timer = std::mem::take(&mut of.payment.timer.0);
         self.timers.cancel(timer);
