@@ -11,7 +11,9 @@ use orderline_core::state::Due;
 use orderline_core::{Scratch, State};
 use orderline_protocol::command::*;
 use orderline_protocol::event::{EVENT_VERSION, Event, EventKind, ExpiryKind, RetiredKind};
-use orderline_protocol::lifecycle::{OrderState, ReservationState};
+use orderline_protocol::lifecycle::{
+    Disposition, HoldKind, OrderState, PaymentState, ReservationState, blocks,
+};
 use orderline_protocol::limits::DUE_ENTRIES_MAX;
 use orderline_protocol::*;
 use support::*;
@@ -399,5 +401,202 @@ fn a_longer_retention_counts_for_what_waits_and_zero_is_for_ever() {
     assert_nothing_due(&mut driver.state, at(9_000_001) - 1);
     driver.pass_time(at(9_000_001));
     assert_eq!(driver.state.counts().orders_total, 0);
+    driver.assert_sound_and_replayed();
+}
+
+/// A promise of money for a group, for so many seconds.
+fn authorization(group: u128, amount: i64, seconds: u32) -> RecordAuthorization {
+    RecordAuthorization {
+        group: GroupId::new(group),
+        amount: Amount::new(amount),
+        reference: 1.into(),
+        expected_version: 0.into(),
+        seconds: seconds.into(),
+        currency: CurrencyCode::new(826),
+        reserved: [0; 6],
+    }
+}
+
+/// Stops everything of an order for so many seconds, 0: until it is released; returns the hold's number.
+fn place_hold(driver: &mut Driver, order: u128, seconds: u32) -> u16 {
+    let head = PlaceHold {
+        order: OrderId::new(order),
+        expected_version: 0.into(),
+        seconds: seconds.into(),
+        kind: HoldKind::Manual as u8,
+        blocks: blocks::ALL,
+        reason: 0.into(),
+        reserved: [0; 4],
+    };
+    driver.run(&Command::PlaceHold(&head)).unwrap().detail as u16
+}
+
+fn release_hold(driver: &mut Driver, order: u128, hold: u16) {
+    let order = OrderId::new(order);
+    let head = ReleaseHold { order, expected_version: 0.into(), hold: hold.into(), reason: 0.into() };
+    driver.run(&Command::ReleaseHold(&head)).unwrap();
+}
+
+#[test]
+fn holds_and_promises_of_money_lapse() {
+    let Shop { mut driver, acme, bolt, shirts, lamps, near, .. } = shop();
+    driver.receive(shirts, near, 9);
+    driver.receive(lamps, near, 9);
+    driver.set_policy(&policy(100, 1_000, 86_400));
+    let (s, l) = ([line(shirts, 1, 1_000)], [line(lamps, 1, 70)]);
+    driver.check_out(id(9), 0, &[(id(1), acme, &s), (id(2), bolt, &l)]).unwrap();
+    driver.run(&Command::RecordAuthorization(&authorization(id(9), 1_070, 50))).unwrap();
+    assert_eq!(place_hold(&mut driver, id(1), 500), 1);
+    let group_of = |driver: &Driver| {
+        let view = driver.group(id(9)).0;
+        (
+            PaymentState::from_number(view.payment_state).unwrap(),
+            view.authorized.minor(),
+            view.expires_at_us.get(),
+        )
+    };
+    assert_eq!(group_of(&driver), (PaymentState::Authorized, 1_070, at(50)));
+    driver.reopen();
+    driver.pass_time(at(50));
+    assert_eq!(group_of(&driver), (PaymentState::Expired, 0, 0));
+    // A hold does not keep a pending order from expiring; and it is kept in memory by it.
+    driver.confirm(id(2)).unwrap();
+    driver.reopen();
+    driver.pass_time(at(100));
+    assert_eq!(driver.order_state(id(1)), OrderState::Expired);
+    // A second promise, of which a part is taken before it lapses.
+    driver.run(&Command::RecordAuthorization(&authorization(id(9), 70, 300))).unwrap();
+    let capture = RecordCapture {
+        group: GroupId::new(id(9)),
+        order: OrderId::new(id(2)),
+        amount: Amount::new(30),
+        reference: 2.into(),
+        expected_version: 0.into(),
+        reserved: [0; 4],
+    };
+    driver.run(&Command::RecordCapture(&capture)).unwrap();
+    driver.reopen();
+    driver.pass_time(at(600));
+    assert_eq!(group_of(&driver), (PaymentState::Captured, 30, 0));
+    use ExpiryKind::{Hold, Order, Payment};
+    let named: Vec<_> = ticks(&driver).into_iter().flat_map(|(_, expiries)| expiries).collect();
+    assert_eq!(named, [(Payment, id(9), 0), (Order, id(1), 0), (Payment, id(9), 0), (Hold, id(1), 1)]);
+    driver.assert_sound_and_replayed();
+    // The money that came late has put a hold on the expired order: it stays for as long as that stands.
+    driver.pass_time(at(5_000));
+    assert_eq!((driver.state.counts().orders_total, driver.state.next_due_us()), (2, None));
+    release_hold(&mut driver, id(1), 2);
+    driver.pass_time(at(5_999));
+    assert_eq!(driver.state.counts().orders_total, 2);
+    driver.reopen();
+    driver.pass_time(at(6_000));
+    assert_eq!(driver.state.counts().orders_total, 1);
+    assert_eq!(driver.group(id(9)).1.len(), 1);
+    driver.assert_sound_and_replayed();
+}
+
+#[test]
+fn a_completed_order_stays_until_its_returns_and_refunds_have_ended() {
+    let Shop { mut driver, shirts, near, .. } = shop();
+    driver.receive(shirts, near, 9);
+    driver.set_policy(&policy(0, 100, 86_400));
+    driver.place(id(1), &[line(shirts, 2, 1_000)]).unwrap();
+    driver.run(&Command::RecordAuthorization(&authorization(id(1), 2_000, 0))).unwrap();
+    let capture = RecordCapture {
+        group: GroupId::new(id(1)),
+        order: OrderId::new(0),
+        amount: Amount::new(2_000),
+        reference: 2.into(),
+        expected_version: 0.into(),
+        reserved: [0; 4],
+    };
+    driver.run(&Command::RecordCapture(&capture)).unwrap();
+    driver.confirm(id(1)).unwrap();
+    driver.ship(id(1), &[]).unwrap();
+    driver.shipment(id(1), 1, ShipmentStep::Deliver).unwrap();
+    assert_eq!(driver.order_state(id(1)), OrderState::Completed);
+    assert_eq!(driver.state.next_due_us(), Some(at(100)));
+    driver.now_us = at(50);
+    let lines = [units(0, 1)];
+    driver.run(&Command::RequestReturn(&moving(id(1), &lines), &lines)).unwrap();
+    let refund = RequestRefund {
+        order: OrderId::new(id(1)),
+        amount: Amount::new(1_000),
+        expected_version: 0.into(),
+        reason: 0.into(),
+        reserved: [0; 2],
+    };
+    driver.run(&Command::RequestRefund(&refund)).unwrap();
+    driver.pass_time(at(100));
+    assert_eq!(retirements(&driver), [(1, vec![])], "looked at, and kept");
+    let step = |driver: &mut Driver, step: ReturnStep| {
+        let head = UpdateReturn {
+            order: OrderId::new(id(1)),
+            expected_version: 0.into(),
+            return_number: 1.into(),
+            step: step as u8,
+            reserved: 0,
+        };
+        driver.run(&Command::UpdateReturn(&head)).unwrap();
+    };
+    step(&mut driver, ReturnStep::Approve);
+    let came = [ReturnedUnits {
+        line: 0.into(),
+        disposition: Disposition::Restock as u8,
+        reserved: 0,
+        quantity: 1.into(),
+    }];
+    let receipt = ReceiveReturn {
+        order: OrderId::new(id(1)),
+        expected_version: 0.into(),
+        return_number: 1.into(),
+        location: near,
+        line_count: 1.into(),
+        reserved: [0; 6],
+    };
+    driver.run(&Command::ReceiveReturn(&receipt, &came)).unwrap();
+    driver.now_us = at(1_000);
+    let settlement = SettleRefund {
+        order: OrderId::new(id(1)),
+        reference: 3.into(),
+        expected_version: 0.into(),
+        refund: 1.into(),
+        outcome: RefundOutcome::Succeeded as u8,
+        reserved: 0,
+    };
+    driver.run(&Command::SettleRefund(&settlement)).unwrap();
+    // The return is not closed yet.
+    driver.pass_time(at(5_000));
+    assert_eq!(driver.state.counts().orders_total, 1);
+    driver.assert_sound_and_replayed();
+    step(&mut driver, ReturnStep::Close);
+    driver.reopen();
+    driver.pass_time(at(5_099));
+    assert_eq!(driver.state.counts().orders_total, 1);
+    driver.pass_time(at(5_100));
+    assert_eq!(driver.state.counts().orders_total, 0);
+    assert_eq!(driver.state.next_due_us(), None);
+    driver.assert_sound_and_replayed();
+}
+
+#[test]
+fn a_hold_that_came_and_went_makes_the_retention_begin_anew() {
+    let Shop { mut driver, shirts, near, .. } = shop();
+    driver.receive(shirts, near, 9);
+    driver.set_policy(&policy(0, 100, 86_400));
+    driver.place(id(1), &[line(shirts, 1, 10)]).unwrap();
+    driver.cancel(id(1), &[]).unwrap();
+    for second in [30, 60] {
+        driver.now_us = at(second);
+        let hold = place_hold(&mut driver, id(1), 0);
+        release_hold(&mut driver, id(1), hold);
+        driver.reopen();
+    }
+    driver.pass_time(at(159));
+    assert_eq!(driver.order_state(id(1)), OrderState::Cancelled);
+    driver.pass_time(at(160));
+    let examined: Vec<_> =
+        retirements(&driver).iter().map(|(count, retired)| (*count, retired.len())).collect();
+    assert_eq!(examined, [(2, 0), (1, 1)]);
     driver.assert_sound_and_replayed();
 }

@@ -159,6 +159,8 @@ impl State {
         };
         of.payment.set_state(to);
         of.payment.authorized = of.payment.captured;
+        // Nothing can lapse any more.
+        of.payment.expires_at_us = 0;
         of.version += 1;
         let timer = std::mem::take(&mut of.payment.timer.0);
         self.timers.cancel(timer);
@@ -166,15 +168,8 @@ impl State {
 
     /// What a hold blocked goes on.
     fn expire_hold(&mut self, at_us: i64, order: OrderId, number: u16) {
+        self.end_hold(order, number, HoldState::Expired);
         let slot = self.order_of(order);
-        let holds = &mut self.orders.detail_mut(slot).holds;
-        let hold = usize::from(number).checked_sub(1).and_then(|place| holds.get_mut(place));
-        let Some(hold) = hold.filter(|hold| hold.state() == HoldState::Active) else {
-            panic!("event {} expires hold {number} of order {order}, which does not stand", self.sequence)
-        };
-        hold.set_state(HoldState::Expired);
-        let timer = std::mem::take(&mut hold.timer.0);
-        self.timers.cancel(timer);
         self.count_change(slot);
         self.something_ended(at_us, slot);
     }
