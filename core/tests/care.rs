@@ -7,7 +7,7 @@ mod paying;
 mod support;
 
 use orderline_protocol::command::*;
-use orderline_protocol::event::{Allocation, DecidingRule, EVENT_VERSION, Event, OrderPlaced, Origin};
+use orderline_protocol::event::{Allocation, EVENT_VERSION, Event};
 use orderline_protocol::lifecycle::{Action, Entity, HoldKind, HoldState, OrderState, blocks};
 use orderline_protocol::*;
 use paying::*;
@@ -96,30 +96,6 @@ impl Driver {
         let unit = |part: &Allocation| (part.line.get(), part.location, part.quantity.get());
         parts.allocations.iter().map(unit).collect()
     }
-
-    /// Applies the placement of an order of one line that has only some of its units: the rest is backordered.
-    fn placed_short(&mut self, order: u128, line: OrderLine, location: LocationHandle, found: u32) {
-        let origin = Origin { session: SessionHandle::NONE, digest: 0.into(), request: 0.into() };
-        let allocation = Allocation { line: 0.into(), location, quantity: found.into() };
-        let head = OrderPlaced {
-            origin,
-            placement: placement(order, 1),
-            location: LocationHandle::NONE,
-            allocation_count: 1.into(),
-            rule: DecidingRule::OnlyChoice as u8,
-            reserved: 0,
-        };
-        let mut bytes = Vec::new();
-        let event = Event::OrderPlaced(&head, std::slice::from_ref(&line), std::slice::from_ref(&allocation));
-        event.write(&mut bytes);
-        let kind = event.kind() as u16;
-        self.state.apply(
-            self.state.sequence() + 1,
-            self.now_us,
-            &Event::read(kind, EVENT_VERSION, &bytes).unwrap(),
-        );
-        self.events.push((self.now_us, kind, bytes));
-    }
 }
 
 #[test]
@@ -177,25 +153,43 @@ fn fewer_units_than_were_paid_for_leave_something_owed() {
 }
 
 #[test]
-fn backordered_units_go_first() {
-    let Shop { mut driver, mugs, near, .. } = shop();
-    driver.placed_short(1, line(mugs, 9, 10), near, 5);
-    driver.placed_short(2, line(mugs, 9, 10), near, 5);
-    driver.edit(1, 0, 7).unwrap();
+fn backordered_units_go_first_and_more_wait_within_the_cap() {
+    let Shop { mut driver, near, .. } = shop();
+    let capped = DefineSku {
+        seller: SellerHandle::new(0),
+        backorder_cap: 13.into(),
+        currency: CurrencyCode::NONE,
+        standing: 1,
+        code_bytes: 3,
+        expected_version: 0.into(),
+    };
+    let hats = SkuHandle::new(driver.run(&Command::DefineSku(&capped, "hat")).unwrap().detail as u32);
+    driver.receive(hats, near, 5);
+    driver.place(1, &[line(hats, 9, 10)]).unwrap();
+    driver.place(2, &[line(hats, 9, 10)]).unwrap();
     let counters = |driver: &Driver, order| {
         let counters = driver.order(order).1[0].counters;
         (counters.cancelled.get(), counters.backordered.get(), counters.reserved.get())
     };
+    assert_eq!((counters(&driver, 1), counters(&driver, 2)), ((0, 4, 5), (0, 9, 0)));
+    driver.edit(1, 0, 7).unwrap();
     assert_eq!(counters(&driver, 1), (0, 2, 5));
     driver.cancel(1, &[units(0, 1)]).unwrap();
-    assert_eq!(counters(&driver, 1), (1, 1, 5));
     driver.cancel(1, &[units(0, 1)]).unwrap();
     assert_eq!(counters(&driver, 1), (2, 0, 5));
+    // Nine wait for the other order, so four more may.
+    assert_eq!(driver.refused(&Command::EditLine(&edit(1, 0, 12))).code, RejectCode::InsufficientStock);
+    assert_eq!(driver.edit(1, 0, 11).unwrap().detail, 90);
+    assert_eq!(counters(&driver, 1), (2, 4, 5));
+    driver.assert_kept();
+    // What comes is given to the first that waits, and then to the next.
+    driver.receive(hats, near, 7);
+    assert_eq!((counters(&driver, 1), counters(&driver, 2)), ((2, 0, 9), (0, 6, 3)));
     // All of the other: what waits and what is there.
     let answer = driver.cancel(2, &[]).unwrap();
     assert_eq!((answer.detail, answer.state), (90, OrderState::Cancelled as u8));
     assert_eq!(counters(&driver, 2), (9, 0, 0));
-    assert_eq!(driver.promised(mugs, near), (5, 0));
+    assert_eq!(driver.promised(hats, near), (9, 0));
     driver.assert_kept();
 }
 
@@ -210,7 +204,7 @@ fn an_edit_that_cannot_be_is_refused_by_name() {
         let refused = driver.refused(&Command::EditLine(head));
         (refused.code, refused.subject, refused.detail)
     };
-    // Its own fields come before everything else, the order before its line.
+    // Its own fields come before everything else, the order and its line before its version.
     let nobody = OrderId::new(9);
     assert_eq!(code(&EditLine { reserved: [0, 0, 0, 1], order: nobody, ..good }), (InvalidField, 28, 0));
     assert_eq!(code(&EditLine { quantity: 0.into(), order: nobody, ..good }), (ZeroQuantity, 0, 0));
@@ -220,11 +214,8 @@ fn an_edit_that_cannot_be_is_refused_by_name() {
         (QuantityTooLarge, 0, 0)
     );
     assert_eq!(code(&EditLine { order: nobody, ..good }), (UnknownOrder, 0, 0));
-    assert_eq!(
-        code(&EditLine { expected_version: 1.into(), line: 3.into(), ..good }),
-        (VersionMismatch, 0, 0)
-    );
-    assert_eq!(code(&EditLine { line: 3.into(), ..good }), (UnknownLine, 3, 0));
+    assert_eq!(code(&EditLine { expected_version: 1.into(), ..good }), (VersionMismatch, 0, 0));
+    assert_eq!(code(&EditLine { expected_version: 1.into(), line: 3.into(), ..good }), (UnknownLine, 3, 0));
     assert_eq!(code(&edit(1, 0, 4)), (NothingToDo, 0, 0));
     assert_eq!(code(&edit(1, 0, 2)), (QuantityNotThere, 0, 2), "two were cancelled");
     assert_eq!(code(&edit(1, 2, 22)), (InsufficientStock, 2, 19));

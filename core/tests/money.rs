@@ -138,6 +138,10 @@ fn an_authorisation_that_cannot_be_is_refused_by_name() {
     assert_eq!(code(&RecordAuthorization { group: GroupId::new(99), ..good }), (UnknownGroup, 0, 0));
     assert_eq!(code(&RecordAuthorization { group: GroupId::new(51), ..good }), (UnknownGroup, 0, 0));
     assert_eq!(code(&RecordAuthorization { expected_version: 2.into(), ..good }), (VersionMismatch, 0, 0));
+    assert_eq!(
+        code(&RecordAuthorization { currency: CurrencyCode::new(1), ..good }),
+        (UnknownCurrency, 0, 1)
+    );
     let euros = RecordAuthorization { currency: CurrencyCode::new(978), ..good };
     assert_eq!(code(&euros), (CurrencyMismatch, 0, 826));
     assert_eq!(code(&RecordAuthorization { amount: Amount::new(1_501), ..good }), (AmountTooLarge, 0, 1_500));
@@ -255,7 +259,7 @@ fn a_hold_on_captures_stops_what_would_give_its_order_a_share() {
     driver.capture(50, 0, 30).unwrap();
     let hold = driver.hold(52, blocks::CAPTURE);
     assert_eq!(hold, 2);
-    for stopped in [capture(50, 0, 30), capture(50, 52, 1), capture(50, 0, 9_999)] {
+    for stopped in [capture(50, 0, 30), capture(50, 52, 1), capture(50, 52, 9_999)] {
         let refused = driver.refused(&Command::RecordCapture(&stopped));
         assert_eq!((refused.code, refused.subject, refused.detail), (RejectCode::OnHold, 2, 4));
         assert_eq!((refused.state, refused.version), (PaymentState::PartiallyCaptured as u8, 3));
@@ -417,6 +421,8 @@ fn money_that_comes_for_orders_that_have_expired_is_held() {
     market.check_out(50, &[(51, 1_000), (52, 500)]);
     market.check_out(60, &[(61, 1_000), (62, 500)]);
     let driver = &mut market.driver;
+    driver.place(70, &[line(market.skus[0], 3, 100)]).unwrap();
+    driver.cancel(70, &[units(0, 1)]).unwrap();
     driver.confirm(61).unwrap();
     driver.pass_time(NOW_US + 100_000_000);
     assert_eq!(driver.group(60).0.total.minor(), 1_000);
@@ -441,6 +447,12 @@ fn money_that_comes_for_orders_that_have_expired_is_held() {
     assert_eq!((refused.code, refused.subject), (RejectCode::OnHold, 1));
     let refused = driver.refused(&Command::RecordCapture(&capture(50, 0, 1)));
     assert_eq!((refused.code, refused.detail), (RejectCode::AmountTooLarge, 0), "nobody lacks anything");
+    let refused = driver.refused(&Command::RecordAuthorization(&authorization(70, 201)));
+    assert_eq!(
+        (refused.code, refused.detail),
+        (RejectCode::AmountTooLarge, 200),
+        "what was cancelled before is not"
+    );
     // Given back and promised again: another payment, another hold.
     driver.void(50).unwrap();
     driver.authorize(50, 1).unwrap();
@@ -458,6 +470,7 @@ fn a_payout_that_cannot_be_is_refused_by_name() {
     };
     let good = payout(sellers[0], 1);
     assert_eq!(code(&RecordPayout { reserved: [0, 1], ..good }), (InvalidField, 6));
+    assert_eq!(code(&RecordPayout { currency: CurrencyCode::NONE, ..good }), (UnknownCurrency, 0));
     assert_eq!(code(&RecordPayout { amount: Amount::new(0), ..good }), (InvalidAmount, 0));
     assert_eq!(code(&RecordPayout { seller: SellerHandle::new(9), ..good }), (UnknownSeller, 9));
     assert_eq!(code(&good), (AmountTooLarge, 0));

@@ -7,11 +7,11 @@ use orderline_protocol::event::{
 use orderline_protocol::lifecycle::{Action, blocks};
 use orderline_protocol::{Amount, LocationHandle, RejectCode};
 
+use super::State;
 use super::apply::{Effect, state_in};
-use super::fulfilment::check_named_lines;
 use super::decide::{Refusable, Scratch, check_zeros, write};
+use super::fulfilment::check_named_lines;
 use super::orders::{OrderSlot, Orders, Stage};
-use super::{Rejection, State};
 
 impl State {
     #[inline]
@@ -92,8 +92,11 @@ impl State {
         location: LocationHandle,
         scratch: &mut Scratch,
     ) -> Refusable<bool> {
-        let line_count = self.orders.lines(slot).len();
-        self.sum_per_line(slot, lines, line_count, scratch)?;
+        scratch.wanted.clear();
+        scratch.wanted.resize(self.orders.lines(slot).len(), 0);
+        for line in lines {
+            scratch.wanted[usize::from(line.line.get())] = line.quantity.get();
+        }
         let open = self.movable_units(slot, location);
         scratch.moves.clear();
         for unit in &open {
@@ -141,34 +144,6 @@ impl State {
             }
         }
         units
-    }
-
-    /// Puts the units wanted of each line into the scratch; each line may be named once. What they say by
-    /// themselves is checked before the order is looked for: see [`check_named_lines`].
-    pub(super) fn sum_per_line(
-        &self,
-        slot: OrderSlot,
-        lines: &[LineQuantity],
-        line_count: usize,
-        scratch: &mut Scratch,
-    ) -> Refusable<()> {
-        scratch.wanted.clear();
-        scratch.wanted.resize(line_count, 0);
-        for line in lines {
-            let index = u32::from(line.line.get());
-            let refuse = |code| Err(self.refuse(slot, code).about(index));
-            let Some(wanted) = scratch.wanted.get_mut(index as usize) else {
-                return refuse(RejectCode::UnknownLine);
-            };
-            if line.quantity.get() == 0 {
-                return refuse(RejectCode::ZeroQuantity);
-            }
-            if *wanted != 0 {
-                return refuse(RejectCode::LineRepeated);
-            }
-            *wanted = line.quantity.get();
-        }
-        Ok(())
     }
 
     pub(super) fn apply_confirmed(&mut self, head: &OrderConfirmed) -> Effect {
@@ -252,7 +227,7 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use orderline_protocol::lifecycle::ShipmentState;
+    use orderline_protocol::lifecycle::{ShipmentState, WorkState};
     use orderline_protocol::{OrderId, SessionHandle};
 
     use super::*;
@@ -279,6 +254,7 @@ mod tests {
             state.decide_cancel(origin, &head, lines, &mut Scratch::default(), out)
         };
         let mut out = Vec::new();
+        state.orders.detail_mut(slot).work_mut(LocationHandle::new(0)).set_state(WorkState::InProgress);
         let two = LineQuantity { line: 0.into(), reserved: [0; 2], quantity: 2.into() };
         let refused = cancel(&state, &[two], &mut out).unwrap_err();
         assert_eq!((refused.code, refused.detail), (RejectCode::QuantityNotThere, 1));

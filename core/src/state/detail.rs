@@ -51,6 +51,9 @@ pub(crate) struct Detail {
     /// The group that it was placed in; 0: alone.
     pub(crate) group: u128,
     pub(crate) address: u64,
+    /// Of an order that has expired: what the units cost that had been cancelled before. All units count as cancelled
+    /// since.
+    pub(crate) cancelled_before_expiry: i64,
     pub(crate) money: Money,
     /// Fulfilment orders that are not as they began: by location. One that is not here, and whose location has units of
     /// the confirmed order, is open.

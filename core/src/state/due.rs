@@ -2,7 +2,7 @@
 //! naming of orders that a shortage hits. Each is decided here, journalled like a command's event, and applied here.
 
 use orderline_protocol::event::{Event, EventKind, Expiry, ExpiryKind, OrderState, TimePassed};
-use orderline_protocol::lifecycle::{Action, Entity, HoldState, PaymentState, ReservationState};
+use orderline_protocol::lifecycle::{Action, HoldState, PaymentState, ReservationState};
 use orderline_protocol::limits::DUE_ENTRIES_MAX;
 use orderline_protocol::{GroupId, LocationHandle, OrderId, ReservationId};
 
@@ -11,7 +11,6 @@ use super::apply::Effect;
 use super::decide::{Scratch, write};
 use super::orders::{OrderSlot, Orders};
 use super::timers::{SECOND_US, TimerKey, TimerSlot};
-use super::transitions;
 
 /// What came of looking for what is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,6 +140,11 @@ impl State {
         let slot = self.order_of(order);
         self.timers.pending.expired(self.orders.head(slot).placed_unix_s, order.get());
         let units = self.movable_units(slot, LocationHandle::NONE);
+        let ordered: i64 = self.orders.lines(slot).iter().map(super::checkout::line_value).sum();
+        let cancelled = ordered - self.value_of(slot, &units);
+        if cancelled != 0 {
+            self.orders.detail_mut(slot).cancelled_before_expiry = cancelled;
+        }
         self.give_back(slot, &units);
         self.move_state(at_us, slot, Action::Expire, OrderState::Expired);
     }
@@ -150,20 +154,7 @@ impl State {
         let Some(slot) = self.groups.find(group) else {
             panic!("event {} expires the payment of group {group}, which is not there", self.sequence)
         };
-        let of = self.groups.get_mut(slot);
-        let from = of.payment.state();
-        let targets = transitions::targets(Entity::Payment, from as u8, Action::Expire);
-        let to = targets.first().and_then(|&to| PaymentState::from_number(to));
-        let Some(to) = to else {
-            panic!("event {} expires a payment that is {}", self.sequence, from.name())
-        };
-        of.payment.set_state(to);
-        of.payment.authorized = of.payment.captured;
-        // Nothing can lapse any more.
-        of.payment.expires_at_us = 0;
-        of.version += 1;
-        let timer = std::mem::take(&mut of.payment.timer.0);
-        self.timers.cancel(timer);
+        self.lapse_payment(slot, Action::Expire);
     }
 
     /// What a hold blocked goes on.

@@ -11,7 +11,7 @@ use orderline_protocol::{Amount, LocationHandle, RejectCode};
 use super::apply::Effect;
 use super::checkout::line_value;
 use super::decide::{Refusable, Scratch, check_zeros, write};
-use super::detail::Work;
+use super::detail::{Detail, Work};
 use super::orders::{OrderSlot, Orders};
 use super::sourcing::{Backordering, Request};
 use super::{Rejection, State};
@@ -68,11 +68,8 @@ impl State {
 
     /// Whether nothing of an order is packed, shipped, or in work: accepted, or further than that.
     fn check_not_begun(&self, slot: OrderSlot) -> Refusable<()> {
-        let is_begun = |work: &Work| match work.state() {
-            WorkState::Open | WorkState::Rejected | WorkState::Cancelled => false,
-            // One that was put on hold before it was taken on goes back to being open.
-            WorkState::OnHold => work.held_from != WorkState::Open as u8,
-            WorkState::Accepted | WorkState::InProgress | WorkState::Closed => true,
+        let is_begun = |work: &Work| {
+            !matches!(work.state(), WorkState::Open | WorkState::Rejected | WorkState::Cancelled)
         };
         let in_work = self.orders.detail(slot).is_some_and(|detail| detail.works.iter().any(is_begun));
         if in_work || self.has_packed(slot) || self.orders.shipped_units(slot) > 0 {
@@ -109,9 +106,8 @@ impl State {
         if total > i128::from(ORDER_TOTAL_MINOR_MAX) {
             return Err(self.refuse(slot, RejectCode::TotalTooLarge));
         }
-        let works = self.orders.detail(slot).map_or(&[][..], |detail| &detail.works);
-        let rejected = works.iter().filter(|work| work.state() == WorkState::Rejected);
-        let excluded: Vec<LocationHandle> = rejected.map(|work| LocationHandle::new(work.location)).collect();
+        let detail = self.orders.detail(slot);
+        let excluded: Vec<LocationHandle> = detail.into_iter().flat_map(Detail::rejected_locations).collect();
         let request = Request {
             region: head.region,
             seller: head.seller,
@@ -224,10 +220,7 @@ impl State {
         let counters = &mut detail.counters[line];
         *(if is_pending { &mut counters.reserved } else { &mut counters.allocated }) += units;
         detail.allocate(part);
-        let is_over = |state| matches!(state, WorkState::Closed | WorkState::Rejected | WorkState::Cancelled);
-        if detail.work(part.location).is_some_and(|work| is_over(work.state())) {
-            detail.work_mut(part.location).set_state(WorkState::Open);
-        }
+        self.work_given(slot, part.location);
     }
 
     /// Units leave a line of an order that has parted; they do not count as cancelled.
@@ -329,13 +322,6 @@ mod tests {
             state.orders.detail_mut(slot).work_mut(NEAR).set_state(work);
             let begun = !matches!(work, WorkState::Open | WorkState::Rejected | WorkState::Cancelled);
             assert_eq!(is_begun(&state), begun, "{work:?}");
-        }
-        state.orders.detail_mut(slot).work_mut(NEAR).set_state(WorkState::OnHold);
-        for (held_from, begun) in
-            [(WorkState::Open, false), (WorkState::Accepted, true), (WorkState::InProgress, true)]
-        {
-            state.orders.detail_mut(slot).work_mut(NEAR).held_from = held_from as u8;
-            assert_eq!(is_begun(&state), begun, "on hold from {held_from:?}");
         }
     }
 

@@ -3,7 +3,6 @@
 use orderline_protocol::command::{PlaceHold, ReleaseHold};
 use orderline_protocol::event::{Event, EventKind, ExpiryKind, HoldPlaced, HoldReleased, Origin};
 use orderline_protocol::lifecycle::{Action, Entity, HoldKind, HoldState, blocks};
-use orderline_protocol::limits::ORDER_PARTS_MAX;
 use orderline_protocol::{OrderId, RejectCode};
 
 use super::apply::Effect;
@@ -43,19 +42,10 @@ impl State {
             origin,
             hold: *head,
             expires_at_us: end_of(now_us, head.seconds.get()).into(),
-            number: self.next_part(slot, hold_count)?.into(),
+            number: self.part_number(slot, hold_count)?.into(),
             reserved: [0; 6],
         };
         Ok(write(Event::HoldPlaced(&event), out))
-    }
-
-    /// The number of an order's next hold or refund, of which it has so many.
-    pub(super) fn next_part(&self, slot: OrderSlot, count: usize) -> Refusable<u16> {
-        if count >= ORDER_PARTS_MAX {
-            return Err(self.refuse(slot, RejectCode::TooManyParts).with(count as u64));
-        }
-        // The limit is far below the largest number.
-        Ok(count as u16 + 1)
     }
 
     pub(super) fn decide_release_hold(

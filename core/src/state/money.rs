@@ -10,7 +10,7 @@ use orderline_protocol::event::{
     PaymentCaptured, PaymentFailed, PaymentVoided, PayoutRecorded, RefundRequested, RefundSettled,
 };
 use orderline_protocol::lifecycle::{Action, Entity, HoldKind, PaymentState, RefundState, blocks};
-use orderline_protocol::{Amount, GroupId, OrderId, RejectCode};
+use orderline_protocol::{Amount, CurrencyCode, GroupId, OrderId, RejectCode};
 
 use super::apply::Effect;
 use super::decide::{Refusable, check_duration, check_zeros, write};
@@ -29,6 +29,14 @@ fn check_amount(amount: Amount) -> Refusable<i64> {
         ..=0 => Err(Rejection::new(RejectCode::InvalidAmount)),
         minor => Ok(minor),
     }
+}
+
+/// A currency is one that ISO 4217 has.
+fn check_currency(currency: CurrencyCode) -> Refusable<()> {
+    if currency.is_known() {
+        return Ok(());
+    }
+    Err(Rejection::new(RejectCode::UnknownCurrency).with(currency.get().into()))
 }
 
 /// A rejection that names the version of a group and the state of its payment.
@@ -122,6 +130,7 @@ impl State {
         check_duration(head.seconds.get(), 36)?;
         check_zeros(&head.reserved, 42)?;
         let amount = check_amount(head.amount)?;
+        check_currency(head.currency)?;
         let group = self.group_for(head.group)?;
         check_group(&group, head.expected_version.get(), Action::Authorize)?;
         if head.currency != group.currency() {
@@ -139,7 +148,7 @@ impl State {
         for slot in slots {
             if self.orders.head(slot).state() == OrderState::Expired {
                 let count = self.orders.detail(slot).map_or(0, |detail| detail.holds.len());
-                let number = self.next_part(slot, count).map_err(|rejection| named(&group, rejection))?;
+                let number = self.part_number(slot, count).map_err(|rejection| named(&group, rejection))?;
                 let order = self.orders.head(slot).id;
                 holds.push(LateHold { order, number: number.into(), reserved: [0; 6] });
             }
@@ -156,14 +165,15 @@ impl State {
     }
 
     /// What may be authorised for orders: what they cost. When all of them have expired they cost nothing, and the money
-    /// that comes late was for what was ordered.
+    /// that comes late was for what they cost before.
     fn total_to_authorize(&self, slots: &[OrderSlot]) -> i64 {
         let is_expired = |&slot: &OrderSlot| self.orders.head(slot).state() == OrderState::Expired;
-        let ordered = |&slot: &OrderSlot| -> i64 {
-            self.orders.lines(slot).iter().map(super::checkout::line_value).sum()
+        let before = |&slot: &OrderSlot| -> i64 {
+            let ordered: i64 = self.orders.lines(slot).iter().map(super::checkout::line_value).sum();
+            ordered - self.orders.detail(slot).map_or(0, |detail| detail.cancelled_before_expiry)
         };
         if slots.iter().all(is_expired) {
-            slots.iter().map(ordered).sum()
+            slots.iter().map(before).sum()
         } else {
             slots.iter().map(|&slot| self.orders.cost_minor(slot)).sum()
         }
@@ -180,28 +190,33 @@ impl State {
         let group = self.group_for(head.group)?;
         let slots = self.orders_to_capture(&group, head.order)?;
         check_group(&group, head.expected_version.get(), Action::Capture)?;
-        let lacks: Vec<i64> = slots.iter().map(|&slot| self.lack(slot)).collect();
-        let lack = lacks.iter().sum();
-        // Holds come before amounts: a capture that asks for too much would get what is lacking.
-        let amounts = if head.order.get() == 0 { divide(amount.min(lack), &lacks) } else { vec![amount] };
-        let mut shares = Vec::new();
-        for (&slot, &amount) in slots.iter().zip(&amounts).filter(|&(_, &amount)| amount > 0) {
-            self.check_holds(slot, blocks::CAPTURE).map_err(|rejection| named(&group, rejection))?;
-            shares.push(self.share(slot, amount));
+        if head.order.get() != 0 {
+            self.check_captures(&group, &slots)?;
         }
         let too_large = |left: i64| Err(refuse(&group, RejectCode::AmountTooLarge).with(left as u64));
         let open = group.payment.authorized - group.payment.captured;
         if amount > open {
             return too_large(open);
         }
+        let lacks: Vec<i64> = slots.iter().map(|&slot| self.lack(slot)).collect();
+        let lack = lacks.iter().sum();
         if amount > lack {
             return too_large(lack);
         }
-        for (&slot, &amount) in slots.iter().zip(&amounts) {
+        let mut amounts = divide(amount, &lacks);
+        let mut getting = slots;
+        let mut places = amounts.iter();
+        getting.retain(|_| places.next().is_some_and(|&amount| amount > 0));
+        amounts.retain(|&amount| amount > 0);
+        // Which orders a hold could stop is known with their shares.
+        self.check_captures(&group, &getting)?;
+        let mut shares = Vec::with_capacity(getting.len());
+        for (&slot, &amount) in getting.iter().zip(&amounts) {
             let left = i64::MAX - self.ledger_of(slot).sales;
             if amount > left {
                 return too_large(left);
             }
+            shares.push(self.share(slot, amount));
         }
         let state = if amount == open { PaymentState::Captured } else { PaymentState::PartiallyCaptured };
         let event = PaymentCaptured {
@@ -212,6 +227,12 @@ impl State {
             reserved: [0; 5],
         };
         Ok(write(Event::PaymentCaptured(&event, &shares), out))
+    }
+
+    /// Whether no hold blocks captures for any of a group's orders.
+    fn check_captures(&self, group: &Group, slots: &[OrderSlot]) -> Refusable<()> {
+        let check = |&slot: &OrderSlot| self.check_holds(slot, blocks::CAPTURE);
+        slots.iter().try_for_each(check).map_err(|rejection| named(group, rejection))
     }
 
     /// The orders of a group that a capture is for: the one that it names, or all.
@@ -238,8 +259,7 @@ impl State {
     /// What an order's share of a capture comes to.
     fn share(&self, slot: OrderSlot, amount: i64) -> CapturedShare {
         let mut money = Money { commission_bp: self.commission_bp(slot), ..self.money(slot) };
-        // An amount that is too large is refused behind this, so the sum only has to be one.
-        money.captured = money.captured.saturating_add(amount);
+        money.captured += amount;
         CapturedShare {
             order: self.orders.head(slot).id,
             amount: Amount::new(amount),
@@ -301,7 +321,7 @@ impl State {
         let expected_version = head.expected_version.get();
         let slot = self.order_for(head.order, expected_version, Action::Refund, blocks::REFUND)?;
         let count = self.orders.detail(slot).map_or(0, |detail| detail.refunds.len());
-        let number = self.next_part(slot, count)?;
+        let number = self.part_number(slot, count)?;
         let refundable = self.money(slot).refundable();
         if amount > refundable {
             return Err(self.refuse(slot, RejectCode::AmountTooLarge).with(refundable as u64));
@@ -331,6 +351,7 @@ impl State {
             RefundOutcome::Succeeded => Action::Succeed,
             RefundOutcome::Failed => Action::Fail,
         };
+        self.order_for(head.order, head.expected_version.get(), Action::Refund, 0)?;
         self.check_part(slot, Entity::Refund, refund.state() as u8, action)?;
         let amount = if outcome == RefundOutcome::Succeeded { refund.amount } else { 0 };
         let before = self.money(slot);
@@ -351,6 +372,7 @@ impl State {
         out: &mut Vec<u8>,
     ) -> Refusable<EventKind> {
         check_zeros(&head.reserved, 6)?;
+        check_currency(head.currency)?;
         let amount = check_amount(head.amount)?;
         if self.catalogue.seller(head.seller).is_none() {
             return Err(Rejection::new(RejectCode::UnknownSeller).about(head.seller.get()));
