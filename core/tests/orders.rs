@@ -4,8 +4,8 @@
 
 mod support;
 
-use orderline_protocol::event::OrderState;
 use orderline_protocol::command::ShipmentStep::Deliver;
+use orderline_protocol::event::OrderState;
 use orderline_protocol::*;
 use support::*;
 
@@ -276,7 +276,7 @@ fn stock_never_falls_below_nothing_and_never_runs_over() {
             bucket: bucket as u8,
             reserved: 0,
             delta: delta.into(),
-            cause: support::CAUSE,
+            cause: command::Cause::NONE,
         };
         driver
             .run(&Command::AdjustStock(&head))
