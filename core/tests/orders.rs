@@ -4,8 +4,8 @@
 
 mod support;
 
-use orderline_protocol::event::OrderState;
 use orderline_protocol::command::ShipmentStep::Deliver;
+use orderline_protocol::event::OrderState;
 use orderline_protocol::*;
 use support::*;
 

@@ -13,7 +13,7 @@ use orderline_protocol::lifecycle::{Disposition, OrderState, ReturnState, Shipme
 use orderline_protocol::reply::{OrderParts, OrderView};
 use orderline_protocol::*;
 
-use crate::support::{CAUSE, Driver};
+use crate::support::Driver;
 
 /// One seller, three locations by priority, two SKUs.
 pub struct Shop {
@@ -37,7 +37,12 @@ pub fn shop() -> Shop {
 }
 
 pub fn returned(line: u16, disposition: Disposition, quantity: u32) -> ReturnedUnits {
-    ReturnedUnits { line: line.into(), disposition: disposition as u8, reserved: 0, quantity: quantity.into() }
+    ReturnedUnits {
+        line: line.into(),
+        disposition: disposition as u8,
+        reserved: 0,
+        quantity: quantity.into(),
+    }
 }
 
 pub fn at(line: u16, location: LocationHandle, quantity: u32) -> Allocation {
@@ -77,7 +82,12 @@ impl Driver {
         assert_eq!(image_and_back(&self.state).hash(), hash, "image and back");
     }
 
-    pub fn work(&mut self, order: u128, location: LocationHandle, step: WorkStep) -> Result<Accepted, Rejection> {
+    pub fn work(
+        &mut self,
+        order: u128,
+        location: LocationHandle,
+        step: WorkStep,
+    ) -> Result<Accepted, Rejection> {
         self.run(&Command::UpdateWork(&working(order, location, step)))
     }
 
@@ -108,7 +118,12 @@ impl Driver {
         self.run(&Command::RequestReturn(&crate::support::moving(order, lines), lines))
     }
 
-    pub fn update_return(&mut self, order: u128, number: u16, step: ReturnStep) -> Result<Accepted, Rejection> {
+    pub fn update_return(
+        &mut self,
+        order: u128,
+        number: u16,
+        step: ReturnStep,
+    ) -> Result<Accepted, Rejection> {
         self.run(&Command::UpdateReturn(&returning(order, number, step)))
     }
 
@@ -129,8 +144,14 @@ impl Driver {
         bucket: Bucket,
         delta: i64,
     ) -> Result<Accepted, Rejection> {
-        let head =
-            AdjustStock { sku, location, bucket: bucket as u8, reserved: 0, delta: delta.into(), cause: CAUSE };
+        let head = AdjustStock {
+            sku,
+            location,
+            bucket: bucket as u8,
+            reserved: 0,
+            delta: delta.into(),
+            cause: Cause::NONE,
+        };
         self.run(&Command::AdjustStock(&head))
     }
 
@@ -186,7 +207,8 @@ impl Driver {
     /// Cancelled, backordered, reserved, allocated, shipped, delivered, returned of a line.
     pub fn counters(&self, order: u128, line: usize) -> [u32; 7] {
         let of = self.order(order).1[line].counters;
-        let all = [of.cancelled, of.backordered, of.reserved, of.allocated, of.shipped, of.delivered, of.returned];
+        let all =
+            [of.cancelled, of.backordered, of.reserved, of.allocated, of.shipped, of.delivered, of.returned];
         all.map(|units| units.get())
     }
 
@@ -272,7 +294,12 @@ pub fn returning(order: u128, number: u16, step: ReturnStep) -> UpdateReturn {
     }
 }
 
-pub fn receiving(order: u128, number: u16, location: LocationHandle, units: &[ReturnedUnits]) -> ReceiveReturn {
+pub fn receiving(
+    order: u128,
+    number: u16,
+    location: LocationHandle,
+    units: &[ReturnedUnits],
+) -> ReceiveReturn {
     ReceiveReturn {
         order: OrderId::new(order),
         expected_version: 0.into(),
