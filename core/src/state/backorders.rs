@@ -48,10 +48,6 @@ impl Backorders {
         self.0.keys().copied()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// More units of a line wait. The SKU's flag is its caller's to set.
     pub(crate) fn add(&mut self, sku: SkuHandle, waiting: Waiting, units: u32) {
         let queue = self.0.entry(sku).or_default();

@@ -44,6 +44,8 @@ mod shipments;
 mod shortages;
 mod slab;
 mod sourcing;
+#[cfg(test)]
+mod sourcing_reference;
 mod stock;
 mod stock_moves;
 mod timers;
