@@ -340,7 +340,8 @@ impl State {
         lines: &[OrderLine],
         allocations: &[Allocation],
     ) -> Effect {
-        self.hold_units(at_us, head.location, lines, allocations);
+        self.hold_units(head.location, lines, allocations);
+        self.count_new_order(at_us, head.location, allocations);
         let placement = &head.placement;
         let total = lines.iter().map(line_value).sum::<i64>();
         let slot = self.orders.insert(&NewOrder {
@@ -393,8 +394,9 @@ impl State {
             (own_lines, rest) = rest.split_at(order.line_count.get().into());
             let own = part_of_group(location, allocations, first, own_lines);
             if !is_as_reserved {
-                self.hold_units(at_us, own.location, own_lines, &own.allocations);
+                self.hold_units(own.location, own_lines, &own.allocations);
             }
+            self.count_new_order(at_us, own.location, &own.allocations);
             let slot = self.orders.insert(&NewOrder {
                 id: order.order,
                 placed_sequence: self.sequence,
