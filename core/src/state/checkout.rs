@@ -185,8 +185,8 @@ impl State {
         }
     }
 
-    /// Decides the checkout of a cart. A group whose id is in memory gets its first answer again. A checkout's answer means
-    /// no state: its group has one only by its payment.
+    /// Decides the checkout of a cart. A group whose id is in memory gets its first answer again. The state
+    /// in the answer is that of the group's payment: pending.
     #[allow(clippy::too_many_arguments)] // A command's parts, and where its decision works and goes.
     pub(super) fn decide_check_out(
         &self,
