@@ -124,10 +124,10 @@ impl State {
         let is_wrong = |(place, &rule): (usize, &u8)| {
             SourcingRule::from_number(rule).is_none() || rules[..place].contains(&rule)
         };
-        if let Some(place) = rules.iter().enumerate().position(is_wrong) {
-            return Err(Rejection::new(RejectCode::InvalidField).about(4 + place as u32));
+        if rules.iter().enumerate().any(is_wrong) {
+            return Err(Rejection::new(RejectCode::InvalidField).about(4));
         }
-        check_zeros(rest, 4 + count as u32)?;
+        check_zeros(rest, 4)?;
         check_zeros(&head.reserved, 12)?;
         if head.seller.is_none() && rules.is_empty() {
             return Err(Rejection::new(RejectCode::InvalidField).about(4));

@@ -26,6 +26,9 @@ pub(crate) struct Group {
     pub(crate) orders: Vec<u128>,
     /// Orders that are still in memory.
     pub(crate) order_count: u32,
+    /// What was captured and refunded of those that have left.
+    pub(crate) gone_captured: i64,
+    pub(crate) gone_refunded: i64,
     pub(crate) payment: Payment,
 }
 

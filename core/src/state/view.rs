@@ -271,6 +271,8 @@ impl State {
             placed_total: self.orders.lines(slot).iter().map(super::checkout::line_value).sum(),
             orders: vec![order.get()],
             order_count: 1,
+            gone_captured: 0,
+            gone_refunded: 0,
             payment: super::groups::Payment::default(),
         })
     }
@@ -296,8 +298,8 @@ impl State {
             buyer: group.buyer(),
             total: sum(|order| order.total),
             authorized: Amount::new(group.payment.authorized),
-            captured: sum(|order| order.captured),
-            refunded: sum(|order| order.refunded),
+            captured: Amount::new(sum(|order| order.captured).minor() + group.gone_captured),
+            refunded: Amount::new(sum(|order| order.refunded).minor() + group.gone_refunded),
             expires_at_us: group.payment.expires_at_us.into(),
             reference: group.payment.reference.into(),
             order_count: (orders.len() as u16).into(),
