@@ -425,8 +425,6 @@ impl State {
             placed_total: total,
             orders: orders.iter().map(|order| order.order.get()).collect(),
             order_count: orders.len() as u32,
-            gone_captured: 0,
-            gone_refunded: 0,
             payment: Payment::default(),
         });
         Effect::entity(total as u64, 1, PaymentState::Pending as u8)

@@ -7,7 +7,6 @@ use orderline_protocol::event::{Event, EventKind, FinishedRetired, Retired, Reti
 use orderline_protocol::limits::DUE_ENTRIES_MAX;
 use orderline_protocol::{GroupId, OrderId, ReservationId};
 
-use super::detail::Money;
 use super::State;
 use super::apply::Effect;
 use super::decide::write;
@@ -133,7 +132,6 @@ impl State {
         let slot = self.order_of(order);
         let detail = self.orders.detail(slot);
         let group: GroupId = detail.map_or(order.into(), |detail| detail.group_of(order));
-        let money = detail.map_or_else(Money::default, |detail| detail.money);
         let stands = detail.is_some_and(|detail| detail.has_something_standing());
         assert!(!stands, "order {order} leaves memory while something of it stands");
         self.orders.remove(slot);
@@ -141,8 +139,6 @@ impl State {
         let Some(slot) = self.groups.find(group) else { return };
         let of = self.groups.get_mut(slot);
         of.order_count -= 1;
-        of.gone_captured += money.captured;
-        of.gone_refunded += money.refunded;
         if of.order_count == 0 {
             let left = self.groups.remove(slot);
             self.timers.cancel(left.payment.timer.0);

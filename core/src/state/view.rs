@@ -271,8 +271,6 @@ impl State {
             placed_total: self.orders.lines(slot).iter().map(super::checkout::line_value).sum(),
             orders: vec![order.get()],
             order_count: 1,
-            gone_captured: 0,
-            gone_refunded: 0,
             payment: super::groups::Payment::default(),
         })
     }
@@ -292,14 +290,13 @@ impl State {
                 reserved: [0; 3],
             });
         }
-        let sum = |of: fn(&GroupOrderView) -> Amount| Amount::new(orders.iter().map(|order| of(order).minor()).sum());
         let view = GroupView {
             group: group.id(),
             buyer: group.buyer(),
-            total: sum(|order| order.total),
+            total: Amount::new(orders.iter().map(|order| order.total.minor()).sum()),
             authorized: Amount::new(group.payment.authorized),
-            captured: Amount::new(sum(|order| order.captured).minor() + group.gone_captured),
-            refunded: Amount::new(sum(|order| order.refunded).minor() + group.gone_refunded),
+            captured: Amount::new(group.payment.captured),
+            refunded: Amount::new(group.payment.refunded),
             expires_at_us: group.payment.expires_at_us.into(),
             reference: group.payment.reference.into(),
             order_count: (orders.len() as u16).into(),
