@@ -270,6 +270,42 @@ fn a_bucket_that_could_not_hold_it_takes_nothing_back() {
 }
 
 #[test]
+fn what_came_back_is_owed_to_who_paid_for_it() {
+    let Shop { mut driver, near, .. } = delivered();
+    let authorization = RecordAuthorization {
+        group: GroupId::new(1),
+        amount: Amount::new(4_500),
+        reference: 1.into(),
+        expected_version: 0.into(),
+        seconds: 0.into(),
+        currency: CurrencyCode::new(826),
+        reserved: [0; 6],
+    };
+    driver.run(&Command::RecordAuthorization(&authorization)).unwrap();
+    let capture = RecordCapture {
+        group: GroupId::new(1),
+        order: OrderId::new(1),
+        amount: Amount::new(3_000),
+        reference: 1.into(),
+        expected_version: 0.into(),
+        reserved: [0; 4],
+    };
+    driver.run(&Command::RecordCapture(&capture)).unwrap();
+    driver.request_return(1, &[units(0, 3)]).unwrap();
+    driver.update_return(1, 1, ReturnStep::Approve).unwrap();
+    let came = [returned(0, Disposition::Discard, 1), returned(0, Disposition::Restock, 1)];
+    driver.receive_return(1, 1, near, &came).unwrap();
+    let Event::ReturnReceived(head, units) = driver.newest(EventKind::ReturnReceived) else { panic!() };
+    assert_eq!(
+        (head.refund_owed.minor(), units),
+        (500, &came[..]),
+        "it costs 2,500 now, and 3,000 were paid"
+    );
+    assert_eq!(driver.order(1).0.refund_owed.minor(), 500);
+    driver.assert_kept();
+}
+
+#[test]
 fn what_is_restocked_goes_to_those_who_wait() {
     let Shop { mut driver, near, shirts, .. } = delivered();
     // The next order takes what is left, and its location cannot find it.
