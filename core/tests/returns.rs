@@ -263,8 +263,15 @@ fn a_bucket_that_could_not_hold_it_takes_nothing_back() {
         let refused = driver.refused(&Command::ReceiveReturn(&receiving(1, 1, location, &came), &came));
         assert_eq!((refused.code, refused.subject, refused.detail), (RejectCode::StockOverflow, 0, held));
     }
+    // What is promised may come back to what is available.
+    driver.place(2, &[line(shirts, 7, 1_000)]).unwrap();
+    assert_eq!(driver.stock_at(shirts, attic), (held as i64 - 7, 0));
+    let came = [returned(0, Disposition::Restock, 4)];
+    let refused = driver.refused(&Command::ReceiveReturn(&receiving(1, 1, attic, &came), &came));
+    assert_eq!((refused.code, refused.detail), (RejectCode::StockOverflow, held - 7));
     let came = [returned(0, Disposition::Restock, 3), returned(0, Disposition::Damaged, 1)];
     driver.receive_return(1, 1, attic, &came).unwrap();
+    driver.cancel(2, &[]).unwrap();
     assert_eq!(driver.stock_at(shirts, attic), (BUCKET_QUANTITY_MAX as i64, 0));
     driver.assert_kept();
 }
