@@ -82,6 +82,12 @@ impl Trial<'_> {
     }
 }
 
+/// What has to go well for a trial to begin.
+#[track_caller]
+fn done(answer: Answer) {
+    answer.unwrap();
+}
+
 /// Three shirts and two mugs are ordered: the shirts are at near, and at the attic are more; the mugs are at far.
 fn placed() -> Shop {
     let mut shop = shop();
@@ -217,16 +223,14 @@ fn confirmed_for(action: Action) -> Shop {
     let mut shop = confirmed();
     let Shop { driver, near, .. } = &mut shop;
     match action {
-        Action::Send => drop(driver.pack(1, *near, &[]).unwrap()),
-        Action::Deliver | Action::Lose | Action::ReturnToSender => {
-            drop(driver.ship_from(1, *near, &[]).unwrap())
-        }
+        Action::Send => done(driver.pack(1, *near, &[])),
+        Action::Deliver | Action::Lose | Action::ReturnToSender => done(driver.ship_from(1, *near, &[])),
         Action::RequestReturn | Action::Receive => {
             driver.ship_from(1, *near, &[]).unwrap();
             driver.shipment(1, 1, ShipmentStep::Deliver).unwrap();
         }
-        Action::Start => drop(driver.work(1, *near, WorkStep::Accept).unwrap()),
-        Action::Resume => drop(driver.work(1, *near, WorkStep::Pause).unwrap()),
+        Action::Start => done(driver.work(1, *near, WorkStep::Accept)),
+        Action::Resume => done(driver.work(1, *near, WorkStep::Pause)),
         _ => {}
     }
     shop
@@ -281,7 +285,7 @@ fn order_in(state: u8, action: Action) -> Option<Shop> {
             driver.request_return(1, &[]).unwrap();
             driver.update_return(1, 1, ReturnStep::Approve).unwrap();
         }
-        Action::Release => drop(driver.hold(1, blocks::CAPTURE).unwrap()),
+        Action::Release => done(driver.hold(1, blocks::CAPTURE)),
         _ => {}
     }
     Some(shop)
@@ -368,16 +372,16 @@ fn work_in(state: u8, action: Action) -> Option<Shop> {
     }
     match state {
         Open => {}
-        Accepted => drop(driver.work(1, *near, WorkStep::Accept).unwrap()),
+        Accepted => done(driver.work(1, *near, WorkStep::Accept)),
         InProgress if action == Action::Send => {}
         InProgress => {
             driver.work(1, *near, WorkStep::Accept).unwrap();
             driver.work(1, *near, WorkStep::Start).unwrap();
         }
-        OnHold => drop(driver.work(1, *near, WorkStep::Pause).unwrap()),
-        Closed => drop(driver.ship_from(1, *near, &[]).unwrap()),
-        Rejected => drop(driver.reject(1, *near).unwrap()),
-        Cancelled => drop(driver.cancel(1, &[units(0, 3)]).unwrap()),
+        OnHold => done(driver.work(1, *near, WorkStep::Pause)),
+        Closed => done(driver.ship_from(1, *near, &[])),
+        Rejected => done(driver.reject(1, *near)),
+        Cancelled => done(driver.cancel(1, &[units(0, 3)])),
     }
     Some(shop)
 }
@@ -426,7 +430,7 @@ fn packages() {
             ShipmentState::ReturnedToSender => &[ShipmentStep::Send, ShipmentStep::ReturnToSender],
             ShipmentState::Cancelled => &[ShipmentStep::Cancel],
         };
-        steps.iter().for_each(|&step| drop(driver.shipment(1, 1, step).unwrap()));
+        steps.iter().for_each(|&step| done(driver.shipment(1, 1, step)));
         Some(shop)
     };
     Trial {
@@ -453,7 +457,7 @@ fn returns() {
             ReturnState::Declined => &[ReturnStep::Decline],
             ReturnState::Cancelled => &[ReturnStep::Cancel],
         };
-        steps.iter().for_each(|&step| drop(shop.driver.update_return(1, 1, step).unwrap()));
+        steps.iter().for_each(|&step| done(shop.driver.update_return(1, 1, step)));
         if matches!(state, ReturnState::Received | ReturnState::Closed) {
             receive(&mut shop).unwrap();
         }
@@ -487,13 +491,13 @@ fn payments() {
         let driver = &mut shop.driver;
         match PaymentState::from_number(state).unwrap() {
             PaymentState::Pending => {}
-            PaymentState::Authorized => drop(authorize(driver, 0).unwrap()),
+            PaymentState::Authorized => done(authorize(driver, 0)),
             PaymentState::PartiallyCaptured => pay(driver),
             PaymentState::Captured => {
                 authorize(driver, 0).unwrap();
                 capture(driver, 3_500).unwrap();
             }
-            PaymentState::Failed => drop(end_payment(driver, Fail).unwrap()),
+            PaymentState::Failed => done(end_payment(driver, Fail)),
             PaymentState::Voided => {
                 authorize(driver, 0).unwrap();
                 end_payment(driver, Void).unwrap();
@@ -533,8 +537,8 @@ fn refunds() {
         refund(driver).unwrap();
         match RefundState::from_number(state).unwrap() {
             RefundState::Pending => {}
-            RefundState::Succeeded => drop(settle(driver, RefundOutcome::Succeeded).unwrap()),
-            RefundState::Failed => drop(settle(driver, RefundOutcome::Failed).unwrap()),
+            RefundState::Succeeded => done(settle(driver, RefundOutcome::Succeeded)),
+            RefundState::Failed => done(settle(driver, RefundOutcome::Failed)),
         }
         Some(shop)
     };
@@ -569,7 +573,7 @@ fn holds() {
         driver.run(&Command::PlaceHold(&head)).unwrap();
         match HoldState::from_number(state).unwrap() {
             HoldState::Active => {}
-            HoldState::Released => drop(release_hold(driver).unwrap()),
+            HoldState::Released => done(release_hold(driver)),
             HoldState::Expired => driver.pass_time(NOW_US + 61 * SECOND_US),
         }
         Some(shop)
@@ -637,10 +641,8 @@ fn reservations() {
         reserve(&mut shop);
         match ReservationState::from_number(state).unwrap() {
             ReservationState::Held => {}
-            ReservationState::Consumed => drop(check_out(&mut shop, 20).unwrap()),
-            ReservationState::Released => {
-                drop(shop.driver.run(&Command::ReleaseReservation(&release)).unwrap())
-            }
+            ReservationState::Consumed => done(check_out(&mut shop, 20)),
+            ReservationState::Released => done(shop.driver.run(&Command::ReleaseReservation(&release))),
             ReservationState::Expired => shop.driver.pass_time(NOW_US + 61 * SECOND_US),
         }
         Some(shop)

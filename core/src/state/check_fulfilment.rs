@@ -301,6 +301,6 @@ mod tests {
         is_seen(shipped(1), |detail| detail.work_mut(HERE).has_shipped = false, work(HERE));
         is_seen(shipped(1), |detail| detail.works.clear(), work(HERE));
         let other = LocationHandle::new(5);
-        is_seen(shipped(1), |detail| drop(detail.work_mut(other)), work(other));
+        is_seen(shipped(1), |detail| _ = detail.work_mut(other), work(other));
     }
 }
