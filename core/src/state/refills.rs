@@ -1,9 +1,9 @@
 //! Waiting for stock: who is promised units that nobody has, and how these come to them when stock comes free.
 
+use orderline_protocol::SkuHandle;
 use orderline_protocol::event::{Allocation, BackordersRefilled, Event, OrderState, Refill};
 use orderline_protocol::lifecycle::Action;
 use orderline_protocol::limits::DUE_ENTRIES_MAX;
-use orderline_protocol::SkuHandle;
 
 use super::State;
 use super::apply::Effect;
