@@ -61,6 +61,9 @@ pub struct Place {
 
 pub const PLACE: Place = Place { priority: 1, region: 1, capacity: 0, is_active: true };
 
+/// A shortage that was named: SKU, location, units that lack, the orders with their units.
+pub type Named = (SkuHandle, LocationHandle, u64, Vec<(u128, u32)>);
+
 impl Driver {
     /// Defines a location, or changes it.
     pub fn define_location(&mut self, code: &str, place: Place) -> LocationHandle {
@@ -167,8 +170,8 @@ impl Driver {
         refills
     }
 
-    /// The shortages named from the nth event on: SKU, location, units that lack, the orders with their units.
-    pub fn shortages_since(&self, first: usize) -> Vec<(SkuHandle, LocationHandle, u64, Vec<(u128, u32)>)> {
+    /// The shortages named from the nth event on.
+    pub fn shortages_since(&self, first: usize) -> Vec<Named> {
         let mut shortages = Vec::new();
         for (_, kind, bytes) in &self.events[first..] {
             if let Event::ShortageNamed(head, list) = Event::read(*kind, EVENT_VERSION, bytes).unwrap() {
