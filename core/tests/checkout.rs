@@ -9,7 +9,7 @@ mod support;
 use carts::*;
 use orderline_protocol::command::*;
 use orderline_protocol::event::{DecidingRule, EVENT_VERSION, Event, EventKind};
-use orderline_protocol::lifecycle::{Action, Entity, OrderState, ReservationState};
+use orderline_protocol::lifecycle::{Action, Entity, OrderState, PaymentState, ReservationState};
 use orderline_protocol::limits::{CART_LINES_MAX, GROUP_ORDERS_MAX, ORDER_TOTAL_MINOR_MAX};
 use orderline_protocol::*;
 use support::*;
@@ -232,7 +232,7 @@ fn a_checkout_places_an_order_for_each_seller() {
     let of_acme = [line(shirts, 2, 1_000), line(mugs, 1, 250)];
     let of_bolt = [line(lamps, 3, 40)];
     let placed = driver.check_out(id(9), 0, &[(id(1), acme, &of_acme), (id(2), bolt, &of_bolt)]).unwrap();
-    assert_eq!((placed.detail, placed.version, placed.state), (2_370, 1, 0));
+    assert_eq!((placed.detail, placed.version, placed.state), (2_370, 1, PaymentState::Pending as u8));
     let (first, lines) = driver.order(id(1));
     assert_eq!((first.group, first.seller, first.total.minor()), (GroupId::new(id(9)), acme, 2_250));
     assert_eq!(lines.iter().map(|line| line.location).collect::<Vec<_>>(), [near, far]);

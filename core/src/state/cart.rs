@@ -218,7 +218,7 @@ impl State {
             self.give_reservation_back(replaced);
             self.end_reservation(at_us, replaced, ReservationState::Released);
         }
-        self.hold_units(at_us, head.location, lines, allocations);
+        self.hold_units(head.location, lines, allocations);
         let new = Reservations::held(
             cart.reservation,
             self.sequence,

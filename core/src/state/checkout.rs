@@ -185,8 +185,8 @@ impl State {
         }
     }
 
-    /// Decides the checkout of a cart. A group whose id is in memory gets its first answer again. A checkout's answer means
-    /// no state: its group has one only by its payment.
+    /// Decides the checkout of a cart. A group whose id is in memory gets its first answer again. The state
+    /// in the answer is that of the group's payment: pending.
     #[allow(clippy::too_many_arguments)] // A command's parts, and where its decision works and goes.
     pub(super) fn decide_check_out(
         &self,
@@ -340,7 +340,8 @@ impl State {
         lines: &[OrderLine],
         allocations: &[Allocation],
     ) -> Effect {
-        self.hold_units(at_us, head.location, lines, allocations);
+        self.hold_units(head.location, lines, allocations);
+        self.count_new_order(at_us, head.location, allocations);
         let placement = &head.placement;
         let total = lines.iter().map(line_value).sum::<i64>();
         let slot = self.orders.insert(&NewOrder {
@@ -393,8 +394,9 @@ impl State {
             (own_lines, rest) = rest.split_at(order.line_count.get().into());
             let own = part_of_group(location, allocations, first, own_lines);
             if !is_as_reserved {
-                self.hold_units(at_us, own.location, own_lines, &own.allocations);
+                self.hold_units(own.location, own_lines, &own.allocations);
             }
+            self.count_new_order(at_us, own.location, &own.allocations);
             let slot = self.orders.insert(&NewOrder {
                 id: order.order,
                 placed_sequence: self.sequence,

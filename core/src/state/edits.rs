@@ -179,7 +179,7 @@ impl State {
         let is_more = quantity > self.orders.lines(slot)[line].quantity.get();
         self.orders.part(slot);
         if is_more {
-            self.count_new_locations(at_us, slot, moves);
+            self.count_newcomers(at_us, slot, moves);
         }
         moves.iter().for_each(|part| {
             if is_more { self.give_to_line(slot, part) } else { self.take_from_line(slot, part) }
@@ -192,14 +192,6 @@ impl State {
         self.move_state(at_us, slot, Action::Edit, state);
         let total = self.orders.cost_minor(slot);
         self.order_effect(slot, total as u64)
-    }
-
-    /// Counts an order at the locations that it gets units of and had none of before.
-    fn count_new_locations(&mut self, at_us: i64, slot: OrderSlot, moves: &[Allocation]) {
-        let before = self.orders.open_units(slot);
-        let is_new = |part: &&Allocation| before.iter().all(|of| of.location != part.location);
-        let new: Vec<Allocation> = moves.iter().filter(is_new).copied().collect();
-        self.count_locations(at_us, &new);
     }
 
     /// Units come to a line of an order that has parted.

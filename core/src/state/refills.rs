@@ -151,15 +151,20 @@ impl State {
     fn refill_order(&mut self, at_us: i64, sku: SkuHandle, refills: &[Refill]) {
         let slot = self.order_of(refills[0].order);
         let state = self.orders.head(slot).state();
-        let mut parts = Vec::with_capacity(refills.len());
-        for refill in refills {
+        let part_of = |refill: &Refill| Allocation {
+            line: refill.line,
+            location: refill.location,
+            quantity: refill.quantity,
+        };
+        let parts: Vec<Allocation> = refills.iter().map(part_of).collect();
+        self.count_newcomers(at_us, slot, &parts);
+        for (refill, part) in refills.iter().zip(&parts) {
             let (line, units) = (usize::from(refill.line.get()), refill.quantity.get());
             self.wait_no_more(slot, line, units);
             self.stock.reserve(&mut self.catalogue, sku, refill.location, units.into());
             if state == OrderState::Confirmed {
                 self.stock.commit(&mut self.catalogue, sku, refill.location, units.into());
             }
-            let part = Allocation { line: refill.line, location: refill.location, quantity: refill.quantity };
             let detail = self.orders.part(slot);
             let counters = &mut detail.counters[line];
             counters.backordered -= units;
@@ -167,13 +172,11 @@ impl State {
                 OrderState::Confirmed => counters.allocated += units,
                 _ => counters.reserved += units,
             }
-            detail.allocate(&part);
+            detail.allocate(part);
             if state == OrderState::Confirmed {
                 self.open_work_again(slot, refill.location);
             }
-            parts.push(part);
         }
-        self.count_locations(at_us, &parts);
         self.move_state(at_us, slot, Action::Refill, state);
     }
 

@@ -10,6 +10,7 @@ use orderline_protocol::{LocationHandle, RejectCode, SellerHandle, SkuHandle};
 
 use super::catalogue::Location;
 use super::decide::Refusable;
+use super::orders::OrderSlot;
 use super::rounds::Rounds;
 use super::settings::Rules;
 use super::timers::SECOND_US;
@@ -324,11 +325,10 @@ impl State {
         }
     }
 
-    /// Holds what a placement or a reservation was given, and counts it at each location once.
+    /// Holds what a placement or a reservation was given.
     #[inline]
     pub(super) fn hold_units<W: Wanted>(
         &mut self,
-        at_us: i64,
         location: LocationHandle,
         lines: &[W],
         allocations: &[Allocation],
@@ -337,18 +337,38 @@ impl State {
             for line in lines {
                 self.stock.reserve(&mut self.catalogue, line.sku(), location, line.units().into());
             }
-            self.catalogue.count_order(location, day_of(at_us));
             return;
         }
         for part in allocations {
             let sku = lines[usize::from(part.line.get())].sku();
             self.stock.reserve(&mut self.catalogue, sku, part.location, part.quantity.get().into());
         }
-        self.count_locations(at_us, allocations);
     }
 
-    /// Counts an order at each of the locations that it got units of.
-    pub(super) fn count_locations(&mut self, at_us: i64, allocations: &[Allocation]) {
+    /// Counts a new order at each of the locations that it got units of.
+    #[inline]
+    pub(super) fn count_new_order(
+        &mut self,
+        at_us: i64,
+        location: LocationHandle,
+        allocations: &[Allocation],
+    ) {
+        if location.is_none() {
+            self.count_locations(at_us, allocations);
+        } else {
+            self.catalogue.count_order(location, day_of(at_us));
+        }
+    }
+
+    /// Counts an order at the locations that it gets units of and has none of yet.
+    pub(super) fn count_newcomers(&mut self, at_us: i64, slot: OrderSlot, moves: &[Allocation]) {
+        let is_new = |part: &&Allocation| !self.orders.has_units_at(slot, part.location);
+        let new: Vec<Allocation> = moves.iter().filter(is_new).copied().collect();
+        self.count_locations(at_us, &new);
+    }
+
+    /// Counts an order at each of these locations once.
+    fn count_locations(&mut self, at_us: i64, allocations: &[Allocation]) {
         let mut locations: Vec<LocationHandle> = allocations.iter().map(|part| part.location).collect();
         locations.retain(|location| !location.is_none());
         locations.sort_unstable();

@@ -237,13 +237,6 @@ impl State {
         self.work_given(slot, part.location);
     }
 
-    /// Counts an order at the locations that get units of it and had none of it before.
-    fn count_newcomers(&mut self, at_us: i64, slot: OrderSlot, moves: &[Allocation]) {
-        let is_new = |part: &&Allocation| !self.orders.has_units_at(slot, part.location);
-        let new: Vec<Allocation> = moves.iter().filter(is_new).copied().collect();
-        self.count_locations(at_us, &new);
-    }
-
     pub(super) fn decide_move_work(
         &self,
         origin: Origin,

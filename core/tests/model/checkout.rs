@@ -94,7 +94,7 @@ impl Model {
     }
 
     /// Refuses an id from too far ahead, and one that may have been used by what left memory.
-    fn fresh_id(&self, unix_ms: u64, horizon_ms: u64) -> Result<(), Refused> {
+    pub fn fresh_id(&self, unix_ms: u64, horizon_ms: u64) -> Result<(), Refused> {
         if unix_ms > self.now_ms() + ID_AHEAD_MS_MAX {
             return Err(Refused::new(RejectCode::IdAhead).detail(self.now_ms()));
         }
@@ -104,7 +104,7 @@ impl Model {
         Ok(())
     }
 
-    fn known_reservation(&self, id: ReservationId) -> Result<Reservation, Refused> {
+    pub fn known_reservation(&self, id: ReservationId) -> Result<Reservation, Refused> {
         match self.reservations.get(&id.get()) {
             Some(reservation) => Ok(reservation.clone()),
             None => refuse(RejectCode::UnknownReservation),
@@ -245,7 +245,7 @@ impl Model {
     }
 
     /// A seller that takes new orders.
-    fn selling(&self, seller: SellerHandle) -> Result<u32, Refused> {
+    pub fn selling(&self, seller: SellerHandle) -> Result<u32, Refused> {
         let seller = self.known_seller(seller)?;
         if !self.sellers[seller as usize].is_active {
             return Err(Refused::new(RejectCode::SellerSuspended).subject(seller));
@@ -430,13 +430,15 @@ impl Model {
     fn hand_out(&mut self, placements: &[Placement], plan: &Plan, from_available: bool) {
         for placement in placements {
             let lines = placement.start..placement.start + placement.lines.len();
+            let mut served = BTreeSet::new();
             for &(line, location, units) in plan.taken.iter().filter(|part| lines.contains(&part.0)) {
                 let (sku, ..) = placement.lines[line - placement.start];
                 if from_available {
                     self.take((sku, location), Promise::Reserved, units);
                 }
-                self.note_served(location, placement.id);
+                served.insert(location);
             }
+            served.into_iter().for_each(|location| self.serve(location));
         }
     }
 

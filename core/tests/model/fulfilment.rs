@@ -160,7 +160,7 @@ impl Model {
         self.met(Rare::RejectedOverPlaces, plan.taken.iter().any(|part| part.1 != plan.taken[0].1));
         for (line, to, units) in plan.taken {
             self.take((order.lines[line].sku, to), Promise::Committed, units);
-            self.note_served(to, order.id);
+            self.note_served(to, &order);
             *order.lines[line].at.entry(to).or_default() += units;
             order.open_work(to);
         }
@@ -202,6 +202,7 @@ impl Model {
             }
         }
         let moved: u64 = wanted.iter().map(|&(_, units)| u64::from(units)).sum();
+        self.note_served(to, &order);
         for (index, units) in wanted {
             let sku = order.lines[index].sku;
             self.give_back((sku, from), Promise::Committed, units);
@@ -212,7 +213,6 @@ impl Model {
         order.empty_work(from);
         self.met(Rare::WorkOpenedAgain, order.works.get(&to).is_some_and(|work| work.is_over()));
         order.open_work(to);
-        self.note_served(to, order.id);
         self.keep_and_tell(order, moved)
     }
 

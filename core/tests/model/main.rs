@@ -8,6 +8,7 @@ mod catalogue;
 mod checkout;
 mod compare;
 mod due;
+mod faults;
 mod fields;
 mod fulfilment;
 mod generate;

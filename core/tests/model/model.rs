@@ -109,7 +109,7 @@ pub struct Model {
     /// The sequence of the newest movement that was forgotten; 0: none was.
     pub forgotten: u64,
     /// The orders that each location got units of, by day.
-    pub served: BTreeMap<(i64, u16), BTreeSet<u128>>,
+    pub served: BTreeMap<(i64, u16), u64>,
     pub orders: BTreeMap<u128, Order>,
     pub groups: BTreeMap<u128, Group>,
     pub reservations: BTreeMap<u128, Reservation>,

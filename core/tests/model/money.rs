@@ -294,7 +294,7 @@ impl Model {
         order.captured += share;
         let commission = order.commission() - kept;
         let ledger = self.ledger_of(&order);
-        ledger.entries += 2;
+        ledger.entries += 1 + u64::from(commission != 0);
         ledger.sales += share;
         ledger.commissions += commission;
         self.owe(&order, share - commission);
@@ -368,7 +368,7 @@ impl Model {
             order.refunded += amount;
             let reversal = kept - order.commission();
             let ledger = self.ledger_of(&order);
-            ledger.entries += 2;
+            ledger.entries += 1 + u64::from(reversal != 0);
             ledger.refunds += amount;
             ledger.reversals += reversal;
             self.owe(&order, reversal - amount);

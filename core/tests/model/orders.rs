@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use orderline_protocol::command::*;
 use orderline_protocol::lifecycle::*;
-use orderline_protocol::limits::ORDER_PARTS_MAX;
+use orderline_protocol::limits::{LINE_QUANTITY_MAX, ORDER_PARTS_MAX};
 use orderline_protocol::{OrderId, RejectCode};
 
 use crate::fields;
@@ -337,12 +337,22 @@ impl Model {
         }
         if quantity > line.ordered {
             let more = quantity - line.ordered;
-            let wanted = order.lines.iter().enumerate().map(|(other, line)| {
-                let ordered = if other == index { quantity } else { line.ordered };
-                (ordered - line.cancelled - line.returned, line.price)
-            });
-            fields::total(wanted)?;
             let sku = line.sku;
+            // As at a placement.
+            if !self.sellers[order.seller as usize].is_active {
+                return Err(Refused::new(RejectCode::SellerSuspended).subject(order.seller));
+            }
+            if !self.skus[sku as usize].is_active {
+                return Err(Refused::new(RejectCode::SkuRetired).subject(subject));
+            }
+            let ordered =
+                |other: usize| if other == index { quantity } else { order.lines[other].ordered };
+            let of_sku = order.lines.iter().enumerate().filter(|(_, line)| line.sku == sku);
+            if of_sku.map(|(other, _)| u64::from(ordered(other))).sum::<u64>() > u64::from(LINE_QUANTITY_MAX) {
+                return Err(Refused::new(RejectCode::QuantityTooLarge).subject(subject));
+            }
+            let wanted = order.lines.iter().enumerate().map(|(other, line)| (ordered(other), line.price));
+            fields::total(wanted)?;
             let request = Request {
                 region: order.region,
                 rules: self.rules_of(order.seller),
@@ -355,7 +365,7 @@ impl Model {
             order.lines[index].ordered = quantity;
             for (_, location, units) in plan.taken {
                 self.take((sku, location), order.promise(), units);
-                self.note_served(location, order.id);
+                self.note_served(location, &order);
                 *order.lines[index].at.entry(location).or_default() += units;
                 order.open_work(location);
             }

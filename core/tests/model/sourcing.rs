@@ -8,6 +8,7 @@ use orderline_protocol::command::SourcingRule;
 use orderline_protocol::event::DecidingRule;
 use orderline_protocol::lifecycle::OrderState;
 
+use crate::orders::Order;
 use crate::model::{Model, Rare, Refused};
 
 /// Units wanted for one line.
@@ -68,15 +69,23 @@ impl Model {
     /// How many orders more a location takes today; `None`: without a bound.
     fn orders_left(&self, location: u16) -> Option<u64> {
         let capacity = self.locations[usize::from(location)].daily_capacity;
-        let served = self.served.get(&(self.today(), location)).map_or(0, BTreeSet::len) as u64;
+        let served = self.served.get(&(self.today(), location)).copied().unwrap_or(0);
         (capacity != 0).then(|| u64::from(capacity).saturating_sub(served))
     }
 
     /// An order got units of a location today.
-    pub fn note_served(&mut self, location: u16, order: u128) {
+    pub fn note_served(&mut self, location: u16, order: &Order) {
+        // It counts once for each time that it comes to a location where it has nothing yet.
+        if !order.has_units_at(location) {
+            self.serve(location);
+        }
+    }
+
+    /// A location takes one order more today.
+    pub fn serve(&mut self, location: u16) {
         let today = self.today();
         self.served.retain(|&(day, _), _| day == today);
-        self.served.entry((today, location)).or_default().insert(order);
+        *self.served.entry((today, location)).or_default() += 1;
     }
 
     fn all_locations(&self) -> impl Iterator<Item = u16> + use<> {
@@ -261,6 +270,8 @@ impl Model {
             }
         }
         waiting.sort_unstable();
+        // A SKU's refills are one record, which changes an order once.
+        let mut changed = BTreeSet::new();
         for (_, id, index) in waiting {
             while let Some((location, units)) = self.next_refill(id, index) {
                 let mut order = self.orders[&id].clone();
@@ -268,13 +279,16 @@ impl Model {
                 self.met(Rare::RefilledConfirmed, order.state == OrderState::Confirmed);
                 self.met(Rare::RefilledPastCapacity, self.orders_left(location) == Some(0));
                 self.take((order.lines[index].sku, location), order.promise(), units);
+                self.note_served(location, &order);
                 order.lines[index].backordered -= units;
                 *order.lines[index].at.entry(location).or_default() += units;
                 order.open_work(location);
-                order.version += 1;
+                changed.insert((order.lines[index].sku, id));
                 self.orders.insert(id, order);
-                self.note_served(location, id);
             }
+        }
+        for (_, id) in changed {
+            self.orders.get_mut(&id).expect("it was changed").version += 1;
         }
     }
 
