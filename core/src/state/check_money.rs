@@ -72,11 +72,16 @@ impl State {
             }
         };
         let slots: Vec<OrderSlot> = group.orders().filter_map(|order| self.orders.find(order)).collect();
-        let captured: i64 = slots.iter().map(|&slot| self.money(slot).captured).sum();
+        let sum = |of: fn(&Money) -> i64| -> i64 { slots.iter().map(|&slot| of(&self.money(slot))).sum() };
+        let (captured, refunded) = (sum(|money| money.captured), sum(|money| money.refunded));
         // Orders that have left memory had their shares. A group has one payment at most that captured anything: no
         // other follows such a one.
         let is_whole = slots.len() == group.orders.len();
-        let adds_up = captured == payment.captured || (!is_whole && captured < payment.captured);
+        let adds_up = match is_whole {
+            true => captured == payment.captured && refunded == payment.refunded,
+            false => captured <= payment.captured && refunded <= payment.refunded,
+        };
+        let fits = fits && payment.refunded <= payment.captured;
         fits && adds_up && slots.len() == group.order_count as usize
     }
 }
@@ -165,6 +170,11 @@ mod tests {
 
         let more = found(&|state| state.orders.detail_mut(slot).money.captured += 1);
         assert_eq!(more, [of_group.clone(), of_ledger.clone()]);
+        let returned = found(&|state| {
+            let group = state.groups.find(ORDER.into()).unwrap();
+            state.groups.get_mut(group).payment.refunded += 1;
+        });
+        assert_eq!(returned, vec![of_group.clone()]);
         let unasked = found(&|state| state.orders.detail_mut(slot).money.refunds_pending += 1);
         assert_eq!(unasked, vec![of_order.clone()]);
         let kept = found(&|state| state.orders.detail_mut(slot).money.commission += 1);

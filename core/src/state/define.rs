@@ -54,11 +54,11 @@ impl State {
         code: &str,
         out: &mut Vec<u8>,
     ) -> Refusable<EventKind> {
-        check_code(code)?;
         if head.commission_bp.get() > 10_000 {
             return Err(Rejection::new(RejectCode::InvalidField));
         }
         check_standing(head.standing, 2)?;
+        check_code(code)?;
         let version_of = |handle: u32| self.catalogue.sellers().get(handle as usize).map(|seller| seller.version);
         let (handle, version) =
             next(&self.catalogue.seller_codes, code, SELLERS_MAX, head.expected_version.get(), version_of)?;
@@ -74,8 +74,8 @@ impl State {
         code: &str,
         out: &mut Vec<u8>,
     ) -> Refusable<EventKind> {
-        check_code(code)?;
         check_standing(head.standing, 14)?;
+        check_code(code)?;
         let version_of =
             |handle: u32| self.catalogue.locations().get(handle as usize).map(|location| location.version);
         let (handle, version) =
@@ -92,11 +92,11 @@ impl State {
         code: &str,
         out: &mut Vec<u8>,
     ) -> Refusable<EventKind> {
+        check_standing(head.standing, 10)?;
         check_code(code)?;
         if head.currency.get() != 0 && !head.currency.is_known() {
             return Err(Rejection::new(RejectCode::UnknownCurrency).with(head.currency.get().into()));
         }
-        check_standing(head.standing, 10)?;
         if self.catalogue.seller(head.seller).is_none() {
             return Err(Rejection::new(RejectCode::UnknownSeller).about(head.seller.get()));
         }
@@ -124,10 +124,10 @@ impl State {
         let is_wrong = |(place, &rule): (usize, &u8)| {
             SourcingRule::from_number(rule).is_none() || rules[..place].contains(&rule)
         };
-        if let Some(place) = rules.iter().enumerate().position(is_wrong) {
-            return Err(Rejection::new(RejectCode::InvalidField).about(4 + place as u32));
+        if rules.iter().enumerate().any(is_wrong) {
+            return Err(Rejection::new(RejectCode::InvalidField).about(4));
         }
-        check_zeros(rest, 4 + count as u32)?;
+        check_zeros(rest, 4)?;
         check_zeros(&head.reserved, 12)?;
         if head.seller.is_none() && rules.is_empty() {
             return Err(Rejection::new(RejectCode::InvalidField).about(4));

@@ -56,8 +56,10 @@ pub(crate) struct Payment {
     state: u8,
     /// What is promised, captures included.
     pub(crate) authorized: i64,
-    /// Captured by this payment.
+    /// Captured by this payment. No other follows one that captured anything, so this is what was captured of the group.
     pub(crate) captured: i64,
+    /// Refunded of that, for orders that have left memory, too.
+    pub(crate) refunded: i64,
     /// When the promise lapses; 0: never.
     pub(crate) expires_at_us: i64,
     /// The payment service's number.
@@ -83,6 +85,7 @@ impl Default for Payment {
             state: PaymentState::Pending as u8,
             authorized: 0,
             captured: 0,
+            refunded: 0,
             expires_at_us: 0,
             reference: 0,
             timer: PaymentTimer::default(),

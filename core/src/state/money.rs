@@ -524,6 +524,9 @@ impl State {
         detail.money.commission -= reversal;
         let refunded = detail.money.refunded;
         if is_made {
+            let group = detail.group_of(settlement.order);
+            let group = self.group_of(group);
+            self.groups.get_mut(group).payment.refunded += amount;
             self.book(slot, [(Entry::Refund, amount), (Entry::Reversal, reversal)]);
         }
         let state = self.orders.head(slot).state();

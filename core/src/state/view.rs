@@ -290,14 +290,13 @@ impl State {
                 reserved: [0; 3],
             });
         }
-        let sum = |of: fn(&GroupOrderView) -> Amount| Amount::new(orders.iter().map(|order| of(order).minor()).sum());
         let view = GroupView {
             group: group.id(),
             buyer: group.buyer(),
-            total: sum(|order| order.total),
+            total: Amount::new(orders.iter().map(|order| order.total.minor()).sum()),
             authorized: Amount::new(group.payment.authorized),
-            captured: sum(|order| order.captured),
-            refunded: sum(|order| order.refunded),
+            captured: Amount::new(group.payment.captured),
+            refunded: Amount::new(group.payment.refunded),
             expires_at_us: group.payment.expires_at_us.into(),
             reference: group.payment.reference.into(),
             order_count: (orders.len() as u16).into(),

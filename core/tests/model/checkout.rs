@@ -70,7 +70,7 @@ impl Model {
                         return Err(Refused::new(RejectCode::OrderIdReused).sequence(order.placed_sequence));
                     }
                     (None, Some(group)) => {
-                        return Err(Refused::new(RejectCode::GroupIdReused).sequence(group.placed_sequence));
+                        return Err(Refused::new(RejectCode::OrderIdReused).sequence(group.placed_sequence));
                     }
                     (None, None) => return Ok(None),
                 }
@@ -82,7 +82,11 @@ impl Model {
                 None => return Ok(None),
             },
             Command::ReserveCart(head, _) => match self.reservations.get(&head.reservation.get()) {
-                Some(one) => (&one.content, one.made_sequence, one.answer, RejectCode::ReservationIdReused),
+                Some(one) => {
+                    // The first answer, but for the time of expiry, which is the one of now.
+                    let answer = Told { detail: one.expires_at_us as u64, ..one.answer };
+                    (&one.content, one.made_sequence, answer, RejectCode::ReservationIdReused)
+                }
                 None => return Ok(None),
             },
             _ => return Ok(None),
@@ -173,6 +177,7 @@ impl Model {
         let mut wants = Vec::new();
         for (index, line) in lines.iter().enumerate() {
             let sku = self.orderable_sku(line.sku, index as u32)?;
+            self.selling(SellerHandle::new(self.skus[sku as usize].seller))?;
             wants.push(Want { line: index, sku, units: line.quantity.get() });
         }
         let replaced = self.used_up(head.replaces, head.buyer, Action::Release)?;

@@ -102,7 +102,10 @@ impl Model {
             }
         }
         for id in &orders {
-            self.orders_horizon_ms = self.orders_horizon_ms.max((id >> 80) as u64);
+            // Orders and groups share their ids, so a group's counts with its orders'.
+            let group = self.orders[id].group;
+            let newest = (id >> 80).max(group >> 80).max(1) as u64;
+            self.orders_horizon_ms = self.orders_horizon_ms.max(newest);
             if let Some(order) = self.orders.remove(id)
                 && let Some(group) = self.groups.get_mut(&order.group)
             {
@@ -115,7 +118,7 @@ impl Model {
             }
         }
         for id in &reservations {
-            self.reservations_horizon_ms = self.reservations_horizon_ms.max((id >> 80) as u64);
+            self.reservations_horizon_ms = self.reservations_horizon_ms.max((id >> 80).max(1) as u64);
             self.reservations.remove(id);
         }
         let left = orders.len() + reservations.len();

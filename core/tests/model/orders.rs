@@ -243,7 +243,8 @@ impl Model {
     /// Puts an order back that a command, or time, has changed.
     pub fn keep(&mut self, mut order: Order) {
         order.version += 1;
-        if order.is_finished() && !order.still_stands() && order.waits_since_us.is_none() {
+        let stood = self.orders.get(&order.id).is_some_and(|before| before.is_finished() && before.still_stands());
+        if stood && !order.still_stands() {
             order.waits_since_us = Some(self.this_second());
             self.met(Rare::WaitedAnew, true);
         }
