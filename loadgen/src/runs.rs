@@ -198,7 +198,8 @@ fn every_life_goes_through_all_its_stages() {
     assert_eq!((count(OrderState::Completed), count(OrderState::Cancelled)), (1_800, 200));
     let returned = shop.orders.values().filter(|order| order.returns == [ReturnState::Closed]);
     assert_eq!(returned.count(), 100);
-    let refunded = shop.orders.values().filter(|order| order.refunded == order.captured && order.captured > 0);
+    let refunded =
+        shop.orders.values().filter(|order| order.refunded == order.captured && order.captured > 0);
     assert_eq!(refunded.count(), 300);
     let (available, promised) = shop.levels.values().fold((0, 0), |(available, promised), level| {
         (available + level.available, promised + level.promised)
