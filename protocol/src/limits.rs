@@ -12,7 +12,7 @@ pub const UNIT_PRICE_MINOR_MAX: i64 = 10_000_000_000_000;
 /// The total of one order, in minor units. Sums of 2^10 such totals still fit 64 bits with a sign.
 pub const ORDER_TOTAL_MINOR_MAX: i64 = 9_000_000_000_000_000;
 
-/// Units in one bucket of one inventory level.
+/// Units on hand at one inventory level, over its buckets, and units incoming.
 ///
 /// Available may be as far below zero as above: it is kept in 48 bits with a sign.
 pub const BUCKET_QUANTITY_MAX: u64 = (1 << 47) - 1;

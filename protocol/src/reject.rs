@@ -84,7 +84,7 @@ reject_codes! {
     57 LineRepeated false "A line is named twice; subject: the line's index.",
     58 OnHold true "An active hold blocks this; subject: the hold's number, detail: its HoldKind.",
     59 FulfilmentBegun false "Something of the order is packed, in work or has shipped; edits come before that.",
-    60 StockOverflow false "The level would hold more than a bucket can; detail: what it holds.",
+    60 StockOverflow false "More would be on hand (or incoming) at the level than can be; detail: what is.",
     61 StockNegative false "The bucket would hold less than nothing (available: less than is promised and not there); detail: what it holds, signed for available.",
     62 AsOfAhead false "The level is set as of a sequence that has not happened yet; detail: the sequence now.",
     63 AsOfTooOld false "The core no longer knows what happened at the level since then; ask again as of a newer sequence; detail: the oldest that would do.",

@@ -128,10 +128,10 @@ impl State {
             return Err(Rejection::new(RejectCode::InvalidField).about(4));
         }
         check_zeros(rest, 4)?;
-        check_zeros(&head.reserved, 12)?;
         if head.seller.is_none() && rules.is_empty() {
             return Err(Rejection::new(RejectCode::InvalidField).about(4));
         }
+        check_zeros(&head.reserved, 12)?;
         if !head.seller.is_none() && self.catalogue.seller(head.seller).is_none() {
             return Err(Rejection::new(RejectCode::UnknownSeller).about(head.seller.get()));
         }

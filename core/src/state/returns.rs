@@ -240,14 +240,15 @@ impl State {
         location: LocationHandle,
         units: &[ReturnedUnits],
     ) -> Refusable<()> {
-        let mut coming: BTreeMap<(SkuHandle, u8), i64> = BTreeMap::new();
+        let mut coming: BTreeMap<SkuHandle, i64> = BTreeMap::new();
         for of in units {
-            let Some(bucket) = bucket_of(of) else { continue };
+            if bucket_of(of).is_none() {
+                continue;
+            }
             let handle = self.orders.lines(slot)[usize::from(of.line.get())].sku;
             let level = self.catalogue.sku(handle).and_then(|sku| self.stock.find(sku, location));
-            let held = level
-                .map_or(0, |(available, level)| level.bucket(bucket).map_or(available, |held| held as i64));
-            let sum = coming.entry((handle, bucket as u8)).or_default();
+            let held = level.map_or(0, |(available, level)| level.on_hand(available));
+            let sum = coming.entry(handle).or_default();
             *sum += i64::from(of.quantity.get());
             if held + *sum > BUCKET_QUANTITY_MAX as i64 {
                 let line = of.line.get().into();

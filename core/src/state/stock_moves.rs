@@ -27,14 +27,10 @@ impl State {
             return Err(Rejection::new(RejectCode::ZeroQuantity));
         }
         self.check_level(head.sku, head.location)?;
-        let level = self.catalogue.sku(head.sku).and_then(|sku| self.stock.find(sku, head.location));
-        let (available, incoming) = level.map_or((0, 0), |(available, level)| (available, level.incoming));
-        let sum = i64::try_from(head.quantity.get()).ok().and_then(|units| available.checked_add(units));
-        if sum.is_none_or(|sum| sum > BUCKET_QUANTITY_MAX as i64) {
-            return Err(Rejection::new(RejectCode::StockOverflow).with(available as u64));
-        }
-        if head.from_incoming == 1 && incoming < head.quantity.get() {
-            return Err(Rejection::new(RejectCode::StockNegative).with(incoming));
+        let level = self.level_of(head.sku, head.location);
+        level.check_room(head.quantity.get().into())?;
+        if head.from_incoming == 1 && level.rest.incoming < head.quantity.get() {
+            return Err(Rejection::new(RejectCode::StockNegative).with(level.rest.incoming));
         }
         Ok(write(Event::StockReceived(&StockReceived { origin, receipt: *head }), out))
     }
@@ -85,7 +81,9 @@ impl State {
         if is_on_hand(bucket) && i128::from(level.on_hand()) + i128::from(delta) < 0 && delta < 0 {
             return Err(negative(holds));
         }
-        if sum > i128::from(BUCKET_QUANTITY_MAX) {
+        if is_on_hand(bucket) {
+            level.check_room(delta.into())?;
+        } else if sum > i128::from(BUCKET_QUANTITY_MAX) {
             return Err(overflow(holds));
         }
         Ok(write(Event::StockAdjusted(&StockAdjusted { origin, adjustment: *head }), out))
@@ -135,7 +133,10 @@ impl State {
             return Err(negative(holds));
         }
         let held = to.bucket(to_bucket);
-        if i128::from(held) + i128::from(units) > i128::from(BUCKET_QUANTITY_MAX) {
+        let comes = is_on_hand(to_bucket) && (head.from != head.to || !is_on_hand(from_bucket));
+        if comes {
+            to.check_room(units.into())?;
+        } else if !is_on_hand(to_bucket) && i128::from(held) + i128::from(units) > i128::from(BUCKET_QUANTITY_MAX) {
             return Err(overflow(held));
         }
         Ok(write(Event::StockMoved(&StockMoved { origin, movement: *head }), out))
@@ -233,6 +234,15 @@ impl Held {
         self.rest.on_hand(self.available)
     }
 
+    /// Whether so many more units fit. What bounds a level is what is on hand, over all buckets: whatever is given back then
+    /// fits into available.
+    fn check_room(&self, more: i128) -> Refusable<()> {
+        if i128::from(self.on_hand()) + more > i128::from(BUCKET_QUANTITY_MAX) {
+            return Err(overflow(self.on_hand()));
+        }
+        Ok(())
+    }
+
     /// What available must change by so that this much is on hand. What is not promised must fit into it.
     fn delta_to(&self, on_hand: i128) -> Refusable<i64> {
         let not_available = self.rest.on_hand(0);
@@ -241,9 +251,7 @@ impl Held {
         if available < -i128::from(promised) {
             return Err(negative(not_available));
         }
-        if available > i128::from(BUCKET_QUANTITY_MAX) {
-            return Err(overflow(self.available));
-        }
+        self.check_room(on_hand - i128::from(self.on_hand()))?;
         // Both are within a bucket's limits.
         Ok((available - i128::from(self.available)) as i64)
     }

@@ -365,8 +365,16 @@ impl Model {
         }
 
         self.fresh_id(head.group.unix_ms(), self.orders_horizon_ms)?;
+        // Orders and groups share their ids.
+        if let Some(known) = self.orders.get(&head.group.get()) {
+            return Err(Refused::new(RejectCode::GroupIdReused).sequence(known.placed_sequence));
+        }
         for (index, order) in orders.iter().enumerate() {
             if let Some(known) = self.orders.get(&order.order.get()) {
+                return Err(Refused::new(RejectCode::OrderIdReused).sequence(known.placed_sequence));
+            }
+            let group = self.groups.get(&order.order.get());
+            if let Some(known) = group.filter(|_| order.order.get() != head.group.get()) {
                 return Err(Refused::new(RejectCode::OrderIdReused).sequence(known.placed_sequence));
             }
             if orders[..index].iter().any(|other| other.order == order.order) {

@@ -82,6 +82,7 @@ impl Model {
         faults.note_if(lines.len() > CART_LINES_MAX, RejectCode::TooManyLines);
         faults.note_if(orders.len() > GROUP_ORDERS_MAX, RejectCode::TooManyOrders);
         faults.note(self.fresh_id(head.group.unix_ms(), self.orders_horizon_ms));
+        faults.note_if(self.orders.contains_key(&head.group.get()), RejectCode::GroupIdReused);
         if head.reservation.get() != 0 {
             faults.note(self.known_reservation(head.reservation));
         }

@@ -84,6 +84,16 @@ fn negative(holds: i64) -> Refused {
     Refused::new(RejectCode::StockNegative).detail(holds as u64)
 }
 
+impl Level {
+    /// Over all buckets but incoming a level holds so much at most.
+    fn has_room(&self, more: i128) -> Result<(), Refused> {
+        if i128::from(self.on_hand()) + more > BUCKET_MAX {
+            return Err(overflow(self.on_hand()));
+        }
+        Ok(())
+    }
+}
+
 impl Model {
     pub fn level(&self, level: (u32, u16)) -> Level {
         self.levels.get(&level).cloned().unwrap_or_default()
@@ -131,9 +141,7 @@ impl Model {
         }
         let at = (self.known_sku(head.sku, 0)?, self.known_location(head.location)?);
         let level = self.level(at);
-        if i128::from(level.available) + i128::from(quantity) > BUCKET_MAX {
-            return Err(overflow(level.available));
-        }
+        level.has_room(quantity.into())?;
         if head.from_incoming == 1 && i128::from(level.incoming) < i128::from(quantity) {
             return Err(negative(level.incoming));
         }
@@ -164,7 +172,9 @@ impl Model {
         if is_on_hand(bucket) && delta < 0 && on_hand + i128::from(delta) < 0 {
             return Err(negative(holds));
         }
-        if new > BUCKET_MAX {
+        if is_on_hand(bucket) {
+            level.has_room(delta.into())?;
+        } else if new > BUCKET_MAX {
             return Err(overflow(holds));
         }
         *self.level_mut(at).bucket(bucket) = new as i64;
@@ -193,9 +203,7 @@ impl Model {
         if new < -i128::from(level.reserved + level.committed) {
             return Err(negative(level.not_available()));
         }
-        if new > BUCKET_MAX {
-            return Err(overflow(level.available));
-        }
+        level.has_room(on_hand - i128::from(level.on_hand()))?;
         Ok(new as i64)
     }
 
@@ -223,7 +231,10 @@ impl Model {
         }
         let mut target = self.level(to);
         let held = *target.bucket(to_bucket);
-        if i128::from(held) + i128::from(units) > BUCKET_MAX {
+        let comes = is_on_hand(to_bucket) && (from != to || !is_on_hand(from_bucket));
+        if comes {
+            target.has_room(units.into())?;
+        } else if !is_on_hand(to_bucket) && i128::from(held) + i128::from(units) > BUCKET_MAX {
             return Err(overflow(held));
         }
         *self.level_mut(from).bucket(from_bucket) -= units;
