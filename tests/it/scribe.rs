@@ -16,13 +16,14 @@ use orderline_protocol::{
 };
 
 pub(crate) const STORE_ID: u128 = 0x0123_4567_89ab_cdef_0011_2233_4455_6677;
-const FIRST_US: i64 = 1_800_000_000_000_000;
+/// Long ago: what falls due in the story has fallen due when somebody serves it.
+const FIRST_US: i64 = 1_700_000_000_000_000;
 /// The sequence of the first snapshot, on the way, while the carts are held.
 pub(crate) const SNAPSHOT_AT: u64 = 27;
 /// That of the second one, when everything there can be of an order is there, and nothing has expired.
 pub(crate) const LAST_SNAPSHOT_AT: u64 = 64;
 /// The reservation that is held at the first snapshot.
-pub(crate) const RESERVATION: u128 = (1_800_000_000_000 << 80) | 900;
+pub(crate) const RESERVATION: u128 = (1_700_000_000_000 << 80) | 900;
 
 const SESSION: SessionHandle = SessionHandle::new(0);
 const ACME: SellerHandle = SellerHandle::new(0);
@@ -214,7 +215,7 @@ impl Scribe {
 const POUNDS: CurrencyCode = CurrencyCode::new(826);
 
 pub(crate) fn order_id(number: u128) -> OrderId {
-    OrderId::from_parts(1_800_000_000_000, number)
+    OrderId::from_parts(1_700_000_000_000, number)
 }
 
 fn line(sku: u32, quantity: u32, minor: i64) -> OrderLine {
