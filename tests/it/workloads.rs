@@ -218,7 +218,7 @@ fn killed_in_the_middle_of_lives_it_comes_back_to_the_state_that_any_replay_give
     let found = verified(&data);
     let total = found["orders_total"].as_u64().unwrap();
     assert!((acked..=acked + unknown).contains(&total), "{told} {found}");
-    assert!(found["snapshots_equal"].as_array().unwrap().len() > 0, "{found}");
+    assert!(!found["snapshots_equal"].as_array().unwrap().is_empty(), "{found}");
     for more in [&[][..], &["--from-snapshot"]] {
         assert_eq!(replayed(&data, more)["state_hash"], found["state_hash"], "{more:?}");
     }
