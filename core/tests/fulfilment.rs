@@ -11,7 +11,7 @@ use orderline_protocol::event::{DecidingRule, Event, EventKind};
 use orderline_protocol::lifecycle::{
     Action, Entity, OrderState, ReturnState, ShipmentState, WorkState, blocks,
 };
-use orderline_protocol::limits::ORDER_PARTS_MAX;
+use orderline_protocol::limits::{BUCKET_QUANTITY_MAX, ORDER_PARTS_MAX};
 use orderline_protocol::*;
 use parcels::*;
 use support::*;
@@ -428,8 +428,13 @@ fn lines_of_one_sku_share_what_is_there() {
     driver.place(1, &[line(shirts, 2, 1_000), line(shirts, 2, 900)]).unwrap();
     driver.confirm(1).unwrap();
     driver.receive(shirts, far, 3);
-    let refused = driver.refused(&Command::MoveWork(&moving_work(1, near, far, &[]), &[]));
-    assert_eq!((refused.code, refused.subject, refused.detail), (RejectCode::InsufficientStock, 1, 3));
+    // The units are summed in the order of the command.
+    for (lines, subject) in [(&[][..], 1), (&[units(0, 2), units(1, 2)], 1), (&[units(1, 2), units(0, 2)], 0)]
+    {
+        let refused = driver.refused(&Command::MoveWork(&moving_work(1, near, far, lines), lines));
+        let expected = (RejectCode::InsufficientStock, subject, 3);
+        assert_eq!((refused.code, refused.subject, refused.detail), expected);
+    }
     driver.reject(1, near).unwrap();
     let Event::WorkRejected(_, moves) = driver.newest(EventKind::WorkRejected) else { panic!() };
     assert_eq!(moves, [at(0, far, 2), at(1, far, 1), at(1, NOWHERE, 1)]);
@@ -463,6 +468,22 @@ fn nothing_leaves_that_is_not_on_hand() {
     driver.adjust(shirts, near, Bucket::Available, 2).unwrap();
     driver.shipment(1, 1, ShipmentStep::Send).unwrap();
     assert_eq!(driver.stock_at(shirts, near), (-1, 1));
+    driver.assert_kept();
+}
+
+#[test]
+fn a_quality_hold_that_has_no_room_takes_nothing_in() {
+    let Shop { mut driver, near, far, shirts, .. } = split();
+    let held = BUCKET_QUANTITY_MAX - 2;
+    driver.adjust(shirts, near, Bucket::QualityHold, held as i64).unwrap();
+    let missing = rejecting(1, near, 1);
+    let refused = driver.refused(&Command::RejectWork(&missing));
+    assert_eq!((refused.code, refused.subject, refused.detail), (RejectCode::StockOverflow, 0, held));
+    driver.cancel(1, &[units(0, 1)]).unwrap();
+    driver.receive(shirts, far, 2);
+    driver.run(&Command::RejectWork(&missing)).unwrap();
+    driver.assert_kept();
+    driver.adjust(shirts, near, Bucket::QualityHold, -1).unwrap();
     driver.assert_kept();
 }
 

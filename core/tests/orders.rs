@@ -276,7 +276,7 @@ fn stock_never_falls_below_nothing_and_never_runs_over() {
             bucket: bucket as u8,
             reserved: 0,
             delta: delta.into(),
-            cause: orderline_protocol::command::Cause::NONE,
+            cause: command::Cause::NONE,
         };
         driver
             .run(&Command::AdjustStock(&head))

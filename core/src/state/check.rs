@@ -271,7 +271,7 @@ impl State {
     /// to go on, and what is broken.
     pub fn check_some(&self, place: usize, count: usize) -> (usize, Vec<Violation>) {
         let mut violations = Vec::new();
-        let mut promised = Promised(vec![Vec::new(); 0]);
+        let mut promised = Promised(Vec::new());
         let mut last = None;
         for slot in self.orders.iter_from(place).take(count) {
             self.check_order(slot, &mut promised, &mut violations);

@@ -147,3 +147,160 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use orderline_protocol::Event;
+    use orderline_protocol::OrderId;
+    use orderline_protocol::command::{
+        MoveLines, ReceiveReturn, ReturnStep, ReturnedUnits, ShipmentStep, UpdateReturn, UpdateShipment,
+    };
+    use orderline_protocol::event::{
+        OrderConfirmed, Origin, ReturnReceived, ReturnRequested, ReturnUpdated, ShipmentMade, ShipmentUpdated,
+    };
+    use orderline_protocol::lifecycle::Disposition;
+    use orderline_protocol::{Amount, SessionHandle};
+
+    use super::*;
+    use crate::state::check::tests::one_order;
+    use crate::state::shipments::per_line;
+
+    const ORIGIN: Origin = Origin {
+        session: SessionHandle::NONE,
+        digest: zerocopy::little_endian::U32::ZERO,
+        request: zerocopy::little_endian::U64::ZERO,
+    };
+    const ORDER: OrderId = OrderId::new(7);
+    const HERE: LocationHandle = LocationHandle::new(0);
+
+    fn apply(state: &mut State, event: &Event<'_>) {
+        state.apply(state.sequence() + 1, 0, event);
+    }
+
+    /// The order of three units, confirmed, all of it in one package that has left or is packed.
+    fn shipped(is_sent: u8) -> State {
+        let mut state = one_order();
+        apply(&mut state, &Event::OrderConfirmed(&OrderConfirmed { origin: ORIGIN, order: ORDER }));
+        let made = ShipmentMade {
+            origin: ORIGIN,
+            order: ORDER,
+            shipment: 1.into(),
+            move_count: 0.into(),
+            carrier: 0.into(),
+            tracking_bytes: 0,
+            is_sent,
+        };
+        apply(&mut state, &Event::ShipmentMade(&made, &[], ""));
+        state
+    }
+
+    fn ended(step: ShipmentStep, to: ShipmentState, return_number: u16) -> State {
+        let mut state = shipped(1);
+        let update = UpdateShipment {
+            order: ORDER,
+            expected_version: 0.into(),
+            shipment: 1.into(),
+            step: step as u8,
+            reserved: 0,
+        };
+        let updated = ShipmentUpdated {
+            origin: ORIGIN,
+            update,
+            order_state: OrderState::Completed as u8,
+            state: to as u8,
+            return_number: return_number.into(),
+            reserved: [0; 4],
+        };
+        apply(&mut state, &Event::ShipmentUpdated(&updated));
+        state
+    }
+
+    /// Two of the three units came back, all that were asked for.
+    fn returned() -> State {
+        let mut state = ended(ShipmentStep::Deliver, ShipmentState::Delivered, 0);
+        let mut lines = per_line(&detail(&mut state).shipments[0].parts);
+        lines[0].quantity = 2.into();
+        let request =
+            MoveLines { order: ORDER, expected_version: 0.into(), line_count: 1.into(), reason: 0.into() };
+        let requested = ReturnRequested { origin: ORIGIN, request, number: 1.into(), reserved: [0; 6] };
+        apply(&mut state, &Event::ReturnRequested(&requested, &lines));
+        let update = UpdateReturn {
+            order: ORDER,
+            expected_version: 0.into(),
+            return_number: 1.into(),
+            step: ReturnStep::Approve as u8,
+            reserved: 0,
+        };
+        let approved = ReturnState::Approved as u8;
+        let updated = ReturnUpdated { origin: ORIGIN, update, state: approved, reserved: [0; 7] };
+        apply(&mut state, &Event::ReturnUpdated(&updated));
+        let receipt = ReceiveReturn {
+            order: ORDER,
+            expected_version: 0.into(),
+            return_number: 1.into(),
+            location: HERE,
+            line_count: 1.into(),
+            reserved: [0; 6],
+        };
+        let received = ReturnReceived { origin: ORIGIN, receipt, refund_owed: Amount::new(0) };
+        let disposition = Disposition::Restock as u8;
+        let came = ReturnedUnits { line: 0.into(), disposition, reserved: 0, quantity: 2.into() };
+        apply(&mut state, &Event::ReturnReceived(&received, &[came]));
+        state
+    }
+
+    fn detail(state: &mut State) -> &mut Detail {
+        let slot = state.order_of(ORDER);
+        state.orders.detail_mut(slot)
+    }
+
+    /// Whether damage done to a sound state is seen as what it is.
+    #[track_caller]
+    fn is_seen(mut state: State, damage: impl FnOnce(&mut Detail), violation: Violation) {
+        assert_eq!(state.check(), vec![]);
+        damage(detail(&mut state));
+        let violations = state.check();
+        assert!(violations.contains(&violation), "{violations:?}");
+    }
+
+    #[test]
+    fn damage_to_packages_and_returns_is_seen() {
+        let moved = || Violation::Moved { order: ORDER, line: 0 };
+        let parts = || Violation::Parts { order: ORDER };
+        is_seen(shipped(0), |detail| detail.shipments[0].parts[0].quantity = 4.into(), moved());
+        is_seen(shipped(0), |detail| detail.shipments[0].set_state(ShipmentState::Shipped), moved());
+        is_seen(shipped(1), |detail| detail.shipments[0].set_state(ShipmentState::Delivered), moved());
+        is_seen(shipped(1), |detail| detail.shipments[0].set_state(ShipmentState::ReturnedToSender), parts());
+        let back = || ended(ShipmentStep::ReturnToSender, ShipmentState::ReturnedToSender, 1);
+        is_seen(back(), |detail| detail.returns[0].is_undelivered = false, parts());
+        is_seen(back(), |detail| detail.returns.clear(), parts());
+        is_seen(returned(), |detail| detail.returns[0].received[0].quantity = 1.into(), moved());
+        is_seen(returned(), |detail| detail.returns[0].received[0].quantity = 3.into(), parts());
+        is_seen(returned(), |detail| detail.returns[0].received.clear(), parts());
+        is_seen(returned(), |detail| detail.returns[0].set_state(ReturnState::Approved), moved());
+        is_seen(
+            ended(ShipmentStep::Deliver, ShipmentState::Delivered, 0),
+            |detail| detail.shipments[0].set_state(ShipmentState::Created),
+            Violation::State { order: ORDER, state: OrderState::Completed },
+        );
+    }
+
+    #[test]
+    fn damage_to_the_work_of_locations_is_seen() {
+        let work = |location| Violation::Work { order: ORDER, location };
+        let set = |state| move |detail: &mut Detail| detail.work_mut(HERE).set_state(state);
+        for state in [WorkState::Closed, WorkState::Rejected, WorkState::Cancelled] {
+            is_seen(shipped(0), set(state), work(HERE));
+        }
+        for state in [WorkState::Open, WorkState::InProgress, WorkState::OnHold, WorkState::Cancelled] {
+            is_seen(shipped(1), set(state), work(HERE));
+        }
+        // What is packed is in progress, or stopped.
+        is_seen(shipped(0), set(WorkState::Accepted), work(HERE));
+        is_seen(shipped(0), |detail| detail.work_mut(HERE).has_shipped = true, work(HERE));
+        is_seen(shipped(1), |detail| detail.work_mut(HERE).has_shipped = false, work(HERE));
+        is_seen(shipped(1), |detail| detail.works.clear(), work(HERE));
+        let other = LocationHandle::new(5);
+        is_seen(shipped(1), |detail| _ = detail.work_mut(other), work(other));
+    }
+}

@@ -55,3 +55,50 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use orderline_protocol::command::{Bucket, DefineLocation, DefineSku};
+    use orderline_protocol::{CurrencyCode, LocationHandle, SellerHandle};
+
+    use super::*;
+
+    #[test]
+    fn who_waits_without_an_order_and_a_shortage_that_is_none_are_found() {
+        let mut state = State::new(1);
+        let location = DefineLocation {
+            priority: 0.into(),
+            daily_capacity: 0.into(),
+            expected_version: 0.into(),
+            region: 0.into(),
+            standing: 1,
+            code_bytes: 1,
+        };
+        state.catalogue.set_location(0, 1, "l", &location);
+        let definition = DefineSku {
+            seller: SellerHandle::new(0),
+            backorder_cap: 0.into(),
+            currency: CurrencyCode::NONE,
+            standing: 1,
+            code_bytes: 1,
+            expected_version: 0.into(),
+        };
+        state.catalogue.set_sku(0, 1, "k", &definition);
+        let (sku, location) = (SkuHandle::new(0), LocationHandle::new(0));
+        state.stock.adjust(&mut state.catalogue, sku, location, Bucket::Available, -1);
+        assert_eq!(state.check(), vec![], "a level below zero is to be named");
+
+        state.stock.adjust(&mut state.catalogue, sku, location, Bucket::Available, 1);
+        assert_eq!(state.check(), vec![], "and is no more when it is not");
+        state.stock.unnamed_shortages.insert((sku, location));
+        assert_eq!(state.check(), vec![Violation::NoShortage { sku, location }]);
+        state.stock.unnamed_shortages.clear();
+
+        state.catalogue.sku_mut(sku).has_backorders = 1;
+        assert_eq!(state.check(), vec![Violation::Waiting { sku, queued: 0, orders: 0 }]);
+        state.backorders.add(sku, Waiting { placed_sequence: 1, order: 1, line: 0 }, 3);
+        assert_eq!(state.check(), vec![Violation::Waiting { sku, queued: 3, orders: 0 }]);
+        state.rebuild_backorders();
+        assert_eq!(state.check(), vec![], "the queues follow from the orders");
+    }
+}

@@ -125,7 +125,8 @@ impl State {
     }
 
     /// Chooses units of lines among those that are there, which are sorted by line and location: as the lines say, the
-    /// first locations first, or all of them where no line is named. What is chosen is sorted, too.
+    /// first locations first, or all of them where no line is named. What is chosen stands in the order of the command, which
+    /// is the order in which it is judged; [`place_of`] sorts it for the event.
     pub(super) fn choose_units(
         &self,
         slot: OrderSlot,
@@ -157,7 +158,6 @@ impl State {
         if chosen.is_empty() {
             return Err(self.refuse(slot, RejectCode::NothingToDo));
         }
-        chosen.sort_unstable_by_key(place_of);
         Ok(())
     }
 

@@ -1,9 +1,9 @@
 //! Waiting for stock: who is promised units that nobody has, and how these come to them when stock comes free.
 
+use orderline_protocol::SkuHandle;
 use orderline_protocol::event::{Allocation, BackordersRefilled, Event, OrderState, Refill};
-use orderline_protocol::lifecycle::{Action, WorkState};
+use orderline_protocol::lifecycle::Action;
 use orderline_protocol::limits::DUE_ENTRIES_MAX;
-use orderline_protocol::{LocationHandle, SkuHandle};
 
 use super::State;
 use super::apply::Effect;
@@ -174,17 +174,9 @@ impl State {
             }
             detail.allocate(part);
             if state == OrderState::Confirmed {
-                self.open_work_again(slot, refill.location);
+                self.work_given(slot, refill.location);
             }
         }
         self.move_state(at_us, slot, Action::Refill, state);
-    }
-
-    /// A location got units of a confirmed order: work there that was over is open again.
-    fn open_work_again(&mut self, slot: OrderSlot, location: LocationHandle) {
-        let work = self.orders.detail(slot).and_then(|detail| detail.work(location));
-        if work.is_some_and(|work| matches!(work.state(), WorkState::Closed | WorkState::Cancelled)) {
-            self.orders.detail_mut(slot).work_mut(location).set_state(WorkState::Open);
-        }
     }
 }

@@ -19,7 +19,7 @@ use orderline_protocol::{Amount, LocationHandle, RejectCode, SkuHandle};
 
 use super::apply::Effect;
 use super::decide::{Refusable, Scratch, check_zeros, write};
-use super::detail::Return;
+use super::detail::{Return, place_of};
 use super::fulfilment::check_named_lines;
 use super::orders::OrderSlot;
 use super::shipments::per_line;
@@ -77,6 +77,7 @@ impl State {
         self.choose_units(slot, lines, &self.returnable_units(slot), &mut scratch.moves)?;
         let return_count = self.orders.detail(slot).map_or(0, |detail| detail.returns.len());
         let number = self.part_number(slot, return_count)?.into();
+        scratch.moves.sort_unstable_by_key(place_of);
         let lines = per_line(&scratch.moves);
         let request = MoveLines { line_count: (lines.len() as u16).into(), ..*head };
         let event = ReturnRequested { origin, request, number, reserved: [0; 6] };
@@ -233,7 +234,7 @@ impl State {
         Ok(())
     }
 
-    /// Whether the buckets that units come to can hold them.
+    /// Whether the buckets that units come to can hold them. What is promised counts as available: it may come to be again.
     fn check_buckets(
         &self,
         slot: OrderSlot,

@@ -13,7 +13,7 @@ use orderline_protocol::{LocationHandle, RejectCode, SkuHandle};
 
 use super::apply::{Effect, state_in};
 use super::decide::{Refusable, Scratch, check_flag, check_zeros, write};
-use super::detail::{Return, Shipment};
+use super::detail::{Return, Shipment, place_of};
 use super::fulfilment::{check_named_lines, locations_of};
 use super::orders::{OrderSlot, Stage};
 use super::transitions;
@@ -82,6 +82,7 @@ impl State {
         if head.is_sent == 1 {
             self.check_on_hand(slot, &scratch.moves)?;
         }
+        scratch.moves.sort_unstable_by_key(place_of);
         let moves: &[Allocation] = if scratch.moves == all { &[] } else { &scratch.moves };
         let event = ShipmentMade {
             origin,

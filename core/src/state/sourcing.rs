@@ -83,7 +83,7 @@ impl Wanted for CartLine {
 
 /// Where sourcing works, and what it found.
 #[derive(Debug, Default)]
-pub struct SourcingScratch {
+pub(crate) struct SourcingScratch {
     /// What is wanted, summed per SKU.
     demands: Vec<Demand>,
     /// Lines by SKU, for orders too long to compare line with line.

@@ -9,6 +9,7 @@ use orderline_protocol::event::{
     Allocation, Event, EventKind, OrderState, Origin, WorkMoved, WorkRejected, WorkUpdated,
 };
 use orderline_protocol::lifecycle::{Action, Entity, ShipmentState, WorkState, blocks};
+use orderline_protocol::limits::BUCKET_QUANTITY_MAX;
 use orderline_protocol::{LocationHandle, RejectCode, SkuHandle};
 
 use super::apply::Effect;
@@ -106,6 +107,9 @@ impl State {
         self.order_for(head.order, head.expected_version.get(), Action::Reject, 0)?;
         self.check_part(slot, Entity::Work, from as u8, Action::Reject)?;
         self.check_nothing_packed(slot, head.location)?;
+        if head.is_missing == 1 {
+            self.check_aside(slot, head.location)?;
+        }
         let rule = self.source_again(slot, head.location, now_us, scratch)?;
         let event = WorkRejected {
             origin,
@@ -128,6 +132,23 @@ impl State {
             None => Ok(()),
             Some(place) => Err(self.refuse(slot, RejectCode::WorkStanding).about(place as u32 + 1)),
         }
+    }
+
+    /// Whether the quality hold of a location has room for all that it has of an order.
+    fn check_aside(&self, slot: OrderSlot, location: LocationHandle) -> Refusable<()> {
+        let mut missing: BTreeMap<SkuHandle, u64> = BTreeMap::new();
+        for part in self.orders.open_units(slot).iter().filter(|part| part.location == location) {
+            let handle = self.sku_of(slot, part);
+            let level = self.catalogue.sku(handle).and_then(|sku| self.stock.find(sku, location));
+            let held = level.map_or(0, |(_, level)| level.quality_hold);
+            let units = missing.entry(handle).or_default();
+            *units += u64::from(part.quantity.get());
+            if held + *units > BUCKET_QUANTITY_MAX {
+                let line = part.line.get().into();
+                return Err(self.refuse(slot, RejectCode::StockOverflow).about(line).with(held));
+            }
+        }
+        Ok(())
     }
 
     /// Finds where the units that a location has of an order go when it refuses them, into the scratch's moves; returns the
@@ -262,6 +283,7 @@ impl State {
         let there = self.unpacked_units(slot, head.from);
         self.choose_units(slot, lines, &there, &mut scratch.moves)?;
         self.check_available(slot, head.to, &scratch.moves)?;
+        scratch.moves.sort_unstable_by_key(place_of);
         scratch.moves.iter_mut().for_each(|part| part.location = head.to);
         let event = WorkMoved {
             origin,

@@ -116,7 +116,7 @@ impl Model {
     }
 
     /// A reservation that may be used up for something else of the same buyer; 0: none is meant.
-    fn used_up(
+    pub fn used_up(
         &self,
         id: ReservationId,
         buyer: BuyerId,

@@ -1,9 +1,10 @@
-//! All that is wrong with a placement, a reservation or a checkout by its own fields and by what it names. Of several such
+//! All that is wrong with a placement, a reservation or a checkout before any stock is looked at. Of several such
 //! reasons the engine may name any: it looks at each line once, so that a good cart is judged in one walk.
 
 use std::collections::BTreeSet;
 
 use orderline_protocol::command::*;
+use orderline_protocol::lifecycle::Action;
 use orderline_protocol::limits::{CART_LINES_MAX, GROUP_ORDERS_MAX};
 use orderline_protocol::{CurrencyCode, RejectCode, SellerHandle};
 
@@ -29,7 +30,7 @@ impl Faults {
 }
 
 impl Model {
-    /// Every reason of rules 2 and 3 of judging that there is to refuse such a command; none for other commands.
+    /// Every reason but a want of stock that there is to refuse such a command; none for other commands.
     pub fn faults(&self, command: &Command<'_>) -> BTreeSet<RejectCode> {
         let mut faults = Faults::default();
         match *command {
@@ -48,9 +49,9 @@ impl Model {
                 faults.note_if(head.reservation.get() == 0, RejectCode::InvalidOrderId);
                 faults.note(fields::line_count(lines.len()));
                 faults.note(self.fresh_id(head.reservation.unix_ms(), self.reservations_horizon_ms));
-                if head.replaces.get() != 0 {
-                    faults.note(self.known_reservation(head.replaces));
-                }
+                faults.note(self.used_up(head.replaces, head.buyer, Action::Release));
+                let is_long = head.seconds.get() > self.policy.reservation_s_max;
+                faults.note_if(is_long, RejectCode::NotHeldLongEnough);
                 for (index, line) in (0..).zip(lines) {
                     faults.note(fields::quantity(line.quantity.get(), index));
                     faults.note(self.orderable_sku(line.sku, index));
@@ -83,9 +84,7 @@ impl Model {
         faults.note_if(orders.len() > GROUP_ORDERS_MAX, RejectCode::TooManyOrders);
         faults.note(self.fresh_id(head.group.unix_ms(), self.orders_horizon_ms));
         faults.note_if(self.orders.contains_key(&head.group.get()), RejectCode::GroupIdReused);
-        if head.reservation.get() != 0 {
-            faults.note(self.known_reservation(head.reservation));
-        }
+        faults.note(self.used_up(head.reservation, head.buyer, Action::Consume));
         let mut start = 0;
         for (index, order) in orders.iter().enumerate() {
             let others = &orders[..index];

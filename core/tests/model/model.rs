@@ -3,7 +3,7 @@
 //! It is written from `docs/domain.md` and knows nothing of the engine: it has no arena, no index, no event, and looks
 //! everything up again each time.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use orderline_protocol::RejectCode;
 use orderline_protocol::command::{Command, SourcingRule};

@@ -205,11 +205,8 @@ impl Order {
                 .collect();
             return if all.is_empty() { refuse(RejectCode::NothingToDo) } else { Ok(all) };
         }
-        // In the order of the order's lines, however they were named.
         let mut wanted = Vec::new();
-        let mut lines = lines.to_vec();
-        lines.sort_by_key(|named| named.line.get());
-        for named in &lines {
+        for named in lines {
             let line = self.known_line(named.line.get())?;
             if named.quantity.get() > there(line) {
                 let detail = there(line).into();

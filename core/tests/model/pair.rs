@@ -130,6 +130,8 @@ impl Pair {
         {
             // Of several reasons that a placement has in itself, the engine may name any.
             self.counts.several += 1;
+            *self.counts.refused.entry(engine.code).or_default() += 1;
+            *self.counts.refused.entry(model.code).or_default() += 1;
             let behind = self.driver.state.sequence();
             return if behind == before { Ok(()) } else { Err("a refused command changed the state".to_owned()) };
         }
