@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use orderline_core::recovery;
-use orderline_loadgen::{Extent, LoadError, LoadOptions, LoadReport};
+use orderline_loadgen::{Extent, LoadError, LoadOptions, LoadReport, WorkloadName};
 
 use crate::ledger::{Comparison, Ledger};
 use crate::offline::{self, ReadFrom};
@@ -29,6 +29,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) kill_after: &'a [Duration],
     /// How long to load after the last recovery.
     pub(crate) then: Duration,
+    /// What is sent.
+    pub(crate) workload: WorkloadName,
     /// The seed of the orders.
     pub(crate) seed: u64,
 }
@@ -76,7 +78,7 @@ pub(crate) fn run(plan: &Plan<'_>, mut tell: impl FnMut(Happening)) -> Result<Ou
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let mut server = ServerProcess::start(plan.data, any_port, Some(&config.path))?;
     let addr = server.addr;
-    let load = Load::start(addr, plan.seed);
+    let load = Load::start(addr, plan.workload, plan.seed);
 
     let mut recoveries = Vec::new();
     let mut disagreements = Vec::new();
@@ -174,12 +176,13 @@ struct Load {
 }
 
 impl Load {
-    fn start(addr: SocketAddr, seed: u64) -> Self {
+    fn start(addr: SocketAddr, workload: WorkloadName, seed: u64) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let acked = Arc::new(AtomicU64::new(0));
         let (stop_seen, acked_told) = (Arc::clone(&stop), Arc::clone(&acked));
         let thread = std::thread::spawn(move || {
             let options = LoadOptions {
+                workload,
                 skus: 10_000,
                 connections: 2,
                 seed,

@@ -217,6 +217,9 @@ pub(crate) struct DrillArguments {
     /// How many times to kill the server.
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(crate) kills: u32,
+    /// What to load it with: place, life or carts, as `load` does.
+    #[arg(long, value_name = "NAME", default_value = "place")]
+    pub(crate) workload: String,
     /// The seed of the kill times and the orders.
     #[arg(long, value_name = "X")]
     pub(crate) seed: Option<u64>,

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use orderline_loadgen::WorkloadName;
 use serde::Serialize;
 
 use crate::campaign::{self, Happening, Plan};
@@ -34,7 +35,14 @@ pub(crate) fn run(arguments: &DemoArguments) -> VerbResult {
         BEFORE_KILL.as_secs()
     );
     eprintln!("   Four lines each, 10,000 SKUs; each is durable on disk before it is acknowledged.");
-    let plan = Plan { data: &data, config: "", kill_after: &[BEFORE_KILL], then: AFTER_RECOVERY, seed: 1 };
+    let plan = Plan {
+        data: &data,
+        config: "",
+        kill_after: &[BEFORE_KILL],
+        then: AFTER_RECOVERY,
+        workload: WorkloadName::Place,
+        seed: 1,
+    };
     let mut line = ProgressLine::new();
     let (mut rate, mut acked_at_kill, mut killed) = (0, 0, false);
     let outcome = campaign::run(&plan, |happening| match happening {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use orderline_loadgen::WorkloadName;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use serde::Serialize;
@@ -15,8 +16,13 @@ use crate::verb::{Ending, Refusal, VerbResult, print_json};
 /// Small segments and frequent snapshots, so that kills fall into rolls and snapshots, too.
 const CONFIG: &str = "[journal]\nsegment_mib = 16\n[snapshots]\nevery_records = 300000\n";
 
+/// What a drill can send: workloads that every acknowledged order of can be looked for in the journal, and that go on
+/// as long as the drill does.
+const WORKLOADS: [WorkloadName; 3] = [WorkloadName::Place, WorkloadName::Life, WorkloadName::Carts];
+
 #[derive(Debug, Serialize)]
 struct DrillReport {
+    workload: &'static str,
     kills: usize,
     acked: u64,
     lost: u64,
@@ -42,6 +48,11 @@ struct RecoveryMs {
 
 pub(crate) fn run(arguments: &DrillArguments) -> VerbResult {
     let seed = arguments.seed.unwrap_or_else(crate::offline::random_seed);
+    let workload: WorkloadName = arguments.workload.parse()?;
+    if !WORKLOADS.contains(&workload) {
+        let known = WORKLOADS.map(WorkloadName::name).join(", ");
+        return Err(Refusal::new(format!("--workload: a drill does not know {workload}; it knows {known}")));
+    }
     let directory = DrillDirectory::choose(arguments.data.as_deref())?;
     let times = kill_times(arguments, &mut SmallRng::seed_from_u64(seed));
     let plan = Plan {
@@ -49,9 +60,10 @@ pub(crate) fn run(arguments: &DrillArguments) -> VerbResult {
         config: CONFIG,
         kill_after: &times,
         then: Duration::from_millis(300),
+        workload,
         seed,
     };
-    eprintln!("drill with seed {seed}: {} kills in {}", times.len(), directory.path.display());
+    eprintln!("drill with seed {seed}: {} kills of {workload} in {}", times.len(), directory.path.display());
     let start = Instant::now();
     let mut line = ProgressLine::new();
     let kills = times.len();
@@ -106,7 +118,9 @@ fn report(kills: usize, seed: u64, took: Duration, outcome: Outcome) -> DrillRep
     if let Some(error) = outcome.load.error {
         violations.push(format!("the load run ended early: {error}"));
     }
+    violations.extend(outcome.load.problems);
     DrillReport {
+        workload: outcome.load.workload,
         kills,
         acked: outcome.comparison.acked,
         lost: outcome.comparison.lost,

@@ -3,7 +3,7 @@
 use std::io::{BufWriter, ErrorKind, Write};
 
 use orderline_core::State;
-use orderline_core::recovery;
+use orderline_core::recovery::{self, RecoveryError};
 use orderline_protocol::event::Event;
 
 use crate::cli::InspectArguments;
@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &InspectArguments) -> VerbResult {
         let Some(batch) = offline.reader.next_batch(u64::MAX)? else { break };
         for seen in batch.records() {
             let event = Event::read(seen.kind, seen.version, seen.payload)
-                .map_err(|error| Refusal::new(format!("record {}: {error}", seen.sequence)))?;
+                .map_err(|source| RecoveryError::Event { sequence: seen.sequence, source })?;
             recovery::check_next(&offline.state, seen.sequence)?;
             offline.state.apply(seen.sequence, batch.recorded_at_us, &event);
             // Asked before what is wanted begins, too: what a life is made of, its earlier events tell.

@@ -68,11 +68,14 @@ impl Ledger {
         let mut offline = offline::open(data, ReadFrom::Oldest)?;
         let mut placed: Vec<(u128, Sequence)> = Vec::with_capacity(self.accepted.len());
         recovery::replay(&mut offline.reader, &mut offline.state, Sequence::MAX, |_, batch| {
-            for record in batch.records().filter(|record| record.kind == EventKind::OrderPlaced as u16) {
-                if let Ok(Event::OrderPlaced(head, ..)) =
-                    Event::read(record.kind, EVENT_VERSION, record.payload)
-                {
-                    placed.push((head.placement.order.get(), record.sequence));
+            for record in batch.records().filter(|record| places(record.kind)) {
+                let sequence = record.sequence;
+                match Event::read(record.kind, EVENT_VERSION, record.payload) {
+                    Ok(Event::OrderPlaced(head, ..)) => placed.push((head.placement.order.get(), sequence)),
+                    Ok(Event::GroupPlaced(_, orders, ..)) => {
+                        placed.extend(orders.iter().map(|order| (order.order.get(), sequence)));
+                    }
+                    _ => {}
                 }
             }
         })?;
@@ -84,6 +87,11 @@ impl Ledger {
         comparison.last_sequence = offline.state.sequence();
         Ok(comparison)
     }
+}
+
+/// Whether records of this kind place orders.
+fn places(kind: u16) -> bool {
+    kind == EventKind::OrderPlaced as u16 || kind == EventKind::GroupPlaced as u16
 }
 
 /// Compares two sorted books of orders and sequences.

@@ -73,7 +73,7 @@ fn a_later_frame_that_is_wrong_is_refused_with_its_reason() {
     let mut flipped = queries(&[1]);
     flipped[20] ^= 1;
     let mut other_version = queries(&[1]);
-    other_version[9] = 2;
+    other_version[9] = 1;
     let mut other_kind = queries(&[1]);
     finish_frame(&mut other_kind, 0, FrameKind::Welcome, 1);
     let mut other_count = queries(&[1]);

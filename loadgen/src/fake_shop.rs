@@ -350,13 +350,14 @@ impl FakeShop {
                 order.returns.push(ReturnState::Requested);
                 Ok((order.returns.len() as u64, vec![]))
             }
-            Command::UpdateReturn(head) if head.step == ReturnStep::Approve as u8 => {
+            Command::UpdateReturn(head) => {
                 let number = usize::from(head.return_number.get());
                 let one = order.returns.get_mut(number - 1).ok_or(RejectCode::UnknownReturn)?;
-                if *one != ReturnState::Requested {
-                    return Err(illegal);
-                }
-                *one = ReturnState::Approved;
+                *one = match (*one, ReturnStep::from_number(head.step)) {
+                    (ReturnState::Requested, Some(ReturnStep::Approve)) => ReturnState::Approved,
+                    (ReturnState::Received, Some(ReturnStep::Close)) => ReturnState::Closed,
+                    _ => return Err(illegal),
+                };
                 Ok((0, vec![]))
             }
             Command::ReceiveReturn(head, units) => {

@@ -59,9 +59,9 @@ pub struct FlashReport {
 pub struct LifeReport {
     /// Delivered, for good.
     pub delivered: u64,
-    /// Cancelled as a whole before anything shipped.
+    /// Cancelled as a whole before anything shipped, and refunded.
     pub cancelled: u64,
-    /// Delivered, returned and refunded.
+    /// Delivered, returned and refunded, the return closed.
     pub returned: u64,
     /// Broken off, for a command was refused.
     pub broken_off: u64,

@@ -178,27 +178,29 @@ fn every_life_goes_through_all_its_stages() {
         ("ReceiveReturn", 100),
         ("RecordAuthorization", 2_000),
         ("RecordCapture", 2_000),
-        ("RequestRefund", 100),
+        ("RequestRefund", 300),
         ("RequestReturn", 100),
-        ("SettleRefund", 100),
+        ("SettleRefund", 300),
         ("ShipLines", 1_800),
-        ("UpdateReturn", 100),
+        ("UpdateReturn", 200),
         ("UpdateShipment", 1_800),
     ];
     assert_eq!(report.commands, BTreeMap::from(expected));
     assert_eq!((report.acked, report.is_well()), (2_000, true), "{report:?}");
     assert!(report.refused_commands_by_code.is_empty());
     let ratio = report.commands_per_second / report.orders_per_second;
-    assert!((ratio - 12_300.0 / 2_000.0).abs() < 1e-6, "{ratio}");
+    assert!((ratio - 12_800.0 / 2_000.0).abs() < 1e-6, "{ratio}");
     let found =
         ["delivered", "cancelled", "returned", "broken_off", "unfinished"].map(|name| field(&report, name));
     assert_eq!(found, [1_700, 200, 100, 0, 0].map(|count| json(&count)));
     let shop = shop.lock().unwrap();
     let count = |state| shop.orders.values().filter(|order| order.state == state).count();
     assert_eq!((count(OrderState::Completed), count(OrderState::Cancelled)), (1_800, 200));
-    let returned = shop.orders.values().filter(|order| order.returns == [ReturnState::Received]);
-    assert!(returned.clone().all(|order| order.refunded == order.captured && order.captured > 0));
+    let returned = shop.orders.values().filter(|order| order.returns == [ReturnState::Closed]);
     assert_eq!(returned.count(), 100);
+    let refunded =
+        shop.orders.values().filter(|order| order.refunded == order.captured && order.captured > 0);
+    assert_eq!(refunded.count(), 300);
     let (available, promised) = shop.levels.values().fold((0, 0), |(available, promised), level| {
         (available + level.available, promised + level.promised)
     });

@@ -80,7 +80,8 @@ fn bytes_that_are_no_hello_are_closed_with_their_reason() {
             CloseReason::FrameTooLarge,
         ),
         ("an oversized length", frame_with(|frame| frame[2] = 0xff), CloseReason::FrameTooLarge),
-        ("another version", frame_with(|frame| frame[9] = 2), CloseReason::Version),
+        ("version 1", frame_with(|frame| frame[9] = 1), CloseReason::Version),
+        ("a version to come", frame_with(|frame| frame[9] = 3), CloseReason::Version),
         ("a wrong checksum", frame_with(|frame| frame[5] ^= 0x10), CloseReason::Checksum),
         ("a flipped payload", frame_with(|frame| frame[40] ^= 1), CloseReason::Checksum),
         (

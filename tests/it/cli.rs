@@ -14,7 +14,7 @@ use crate::support::{Server, Shop};
 const VERBS: [&str; 8] = ["serve", "load", "import", "verify", "replay", "inspect", "drill", "demo"];
 
 /// That a report has these keys; `a.b` is the key b of the object a.
-fn has_keys(report: &Value, keys: &[&str]) {
+pub(crate) fn has_keys(report: &Value, keys: &[&str]) {
     for key in keys {
         let found = key.split('.').try_fold(report, |value, part| value.get(part));
         assert!(found.is_some_and(|value| !value.is_null()), "{key} is missing in {report}");

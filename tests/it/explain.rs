@@ -50,6 +50,9 @@ fn the_table_is_also_told_to_programs_and_an_unknown_entity_is_refused() {
     let rows = orderline(["explain", "--json"]).well();
     let rows = rows["transitions"].as_array().unwrap().clone();
     assert!(rows.len() > 60, "{} rows", rows.len());
-    assert!(rows.iter().any(|row| row["entity"] == "payment" && row["from"] == "authorized" && row["action"] == "void"));
+    assert!(
+        rows.iter()
+            .any(|row| row["entity"] == "payment" && row["from"] == "authorized" && row["action"] == "void")
+    );
     orderline(["explain", "--entity", "parcel"]).refused(&["parcel", "shipment"]);
 }

@@ -17,3 +17,5 @@ mod scribe;
 mod settings;
 mod support;
 mod tidy;
+mod whole_life;
+mod workloads;

@@ -21,8 +21,8 @@ pub(crate) fn verified(data: &Path) -> Value {
     report
 }
 
-/// The state hash of a replay.
-fn replayed(data: &Path, more: &[&str]) -> Value {
+/// What a replay reports.
+pub(crate) fn replayed(data: &Path, more: &[&str]) -> Value {
     let arguments = [&["replay", "--data", data.to_str().unwrap(), "--json"], more].concat();
     orderline(arguments).well()
 }
@@ -124,7 +124,8 @@ fn the_same_order_after_a_restart_gets_the_first_answer() {
         let told = ask(&mut stranger, 1, &order, &lines);
         assert_eq!((told.outcome, told.sequence), (Outcome::AcceptedBefore as u8, first.sequence));
         let (mut connection, _) = RawConnection::welcomed(server.addr, session);
-        let seller = DefineSeller { commission_bp: 0.into(), standing: 1, code_bytes: 3, expected_version: 0.into() };
+        let seller =
+            DefineSeller { commission_bp: 0.into(), standing: 1, code_bytes: 3, expected_version: 0.into() };
         let reused = connection.ask(1, &Command::DefineSeller(&seller, "new"));
         assert_eq!(reused.code, RejectCode::RequestReused as u16, "{reused:?}");
         server.stop();

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use crate::recovery::verified;
+use crate::support::Server;
 use crate::support::program::{Ran, orderline};
 use crate::support::server::{NO_SNAPSHOTS, SMALL};
-use crate::support::Server;
 
 const SHOP: &str = r#"[policy]
 pending_order_s = 900
@@ -76,7 +76,10 @@ fn a_file_is_applied_once_and_comes_back_as_it_went_in() {
     assert_eq!(exported(&server).matches("[[").count(), 0, "a dry run changes nothing");
 
     let applied = apply(&server, &file, &[]).well();
-    assert_eq!((&applied["added"], &applied["changed"], &applied["applied"]), (&6.into(), &2.into(), &8.into()));
+    assert_eq!(
+        (&applied["added"], &applied["changed"], &applied["applied"]),
+        (&6.into(), &2.into(), &8.into())
+    );
     assert_eq!(exported(&server).trim(), SHOP.trim());
 
     let again = apply(&server, &file, &[]).well();

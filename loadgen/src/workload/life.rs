@@ -27,9 +27,9 @@ pub(super) const TRACKING: &str = "00340434161094042557";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Delivered,
-    /// Cancelled as a whole, paid and before anything ships.
+    /// Cancelled as a whole, paid and before anything ships, and refunded.
     Cancelled,
-    /// Delivered, sent back, refunded.
+    /// Delivered, sent back, refunded; the return is closed, so that nothing stands in the way of the order's leaving.
     Returned,
 }
 
@@ -58,6 +58,7 @@ pub(crate) enum Stage {
     RequestReturn,
     ApproveReturn,
     ReceiveReturn,
+    CloseReturn,
     RequestRefund,
     SettleRefund,
 }
@@ -117,7 +118,7 @@ impl Workload for Life {
             Stage::Ship => CommandKind::ShipLines,
             Stage::Deliver => CommandKind::UpdateShipment,
             Stage::RequestReturn => CommandKind::RequestReturn,
-            Stage::ApproveReturn => CommandKind::UpdateReturn,
+            Stage::ApproveReturn | Stage::CloseReturn => CommandKind::UpdateReturn,
             Stage::ReceiveReturn => CommandKind::ReceiveReturn,
             Stage::RequestRefund => CommandKind::RequestRefund,
             Stage::SettleRefund => CommandKind::SettleRefund,
@@ -150,13 +151,12 @@ impl Workload for Life {
             Stage::Ship => sink(&Command::ShipLines(&shipment(order), &[], TRACKING)),
             Stage::Deliver => sink(&Command::UpdateShipment(&delivery(order, number))),
             Stage::RequestReturn => sink(&Command::RequestReturn(&whole(order), &[])),
-            Stage::ApproveReturn => sink(&Command::UpdateReturn(&UpdateReturn {
-                order,
-                expected_version: 0.into(),
-                return_number: number.into(),
-                step: ReturnStep::Approve as u8,
-                reserved: 0,
-            })),
+            Stage::ApproveReturn => {
+                sink(&Command::UpdateReturn(&return_step(order, number, ReturnStep::Approve)))
+            }
+            Stage::CloseReturn => {
+                sink(&Command::UpdateReturn(&return_step(order, number, ReturnStep::Close)))
+            }
             Stage::ReceiveReturn => {
                 let head = ReceiveReturn {
                     order,
@@ -217,9 +217,11 @@ impl Workload for Life {
             (Stage::Deliver, Fate::Returned) => Stage::RequestReturn,
             (Stage::RequestReturn, _) => Stage::ApproveReturn,
             (Stage::ApproveReturn, _) => Stage::ReceiveReturn,
-            (Stage::ReceiveReturn, _) => Stage::RequestRefund,
+            (Stage::ReceiveReturn, _) => Stage::CloseReturn,
+            // All that was captured is owed back.
+            (Stage::Cancel | Stage::CloseReturn, _) => Stage::RequestRefund,
             (Stage::RequestRefund, _) => Stage::SettleRefund,
-            (Stage::Cancel | Stage::Deliver | Stage::SettleRefund, _) => {
+            (Stage::Deliver | Stage::SettleRefund, _) => {
                 self.ended[fate as usize] += 1;
                 return;
             }
@@ -300,6 +302,17 @@ pub(super) fn delivery(order: OrderId, shipment: u16) -> UpdateShipment {
         expected_version: 0.into(),
         shipment: shipment.into(),
         step: ShipmentStep::Deliver as u8,
+        reserved: 0,
+    }
+}
+
+/// A step of a return.
+fn return_step(order: OrderId, number: u16, step: ReturnStep) -> UpdateReturn {
+    UpdateReturn {
+        order,
+        expected_version: 0.into(),
+        return_number: number.into(),
+        step: step as u8,
         reserved: 0,
     }
 }

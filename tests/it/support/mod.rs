@@ -1,5 +1,6 @@
 //! What the modules share: the program's verbs, servers in processes of their own, raw connections, directories.
 
+pub(crate) mod desk;
 pub(crate) mod directory;
 pub(crate) mod program;
 pub(crate) mod raw;
