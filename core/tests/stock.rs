@@ -34,8 +34,10 @@ const MAX: i64 = BUCKET_QUANTITY_MAX as i64;
 
 #[test]
 fn every_bucket_is_adjusted_within_its_bounds() {
-    let Shop { mut driver, shirts, near, .. } = shop();
+    let Shop { mut driver, shirts, .. } = shop();
     for (place, &bucket) in Bucket::ALL.iter().enumerate() {
+        // One location for each, for what is on hand is bounded over all buckets.
+        let near = driver.location(bucket.name(), 3);
         // As they stand in a level: available, reserved, committed, safety, damaged, quality hold, incoming.
         let at = if place == 0 { 0 } else { place + 2 };
         assert_eq!(driver.adjust(shirts, near, bucket, 9).unwrap().detail, 9);
@@ -53,8 +55,6 @@ fn every_bucket_is_adjusted_within_its_bounds() {
             let under = adjustment(shirts, near, bucket, -6);
             assert_eq!(driver.no(&Command::AdjustStock(&under)), (RejectCode::StockNegative, 0, 5));
         }
-        // What is on hand over all buckets has one bound.
-        driver.adjust(shirts, near, bucket, -5).unwrap();
     }
     driver.assert_lasting();
 }
@@ -100,8 +100,10 @@ fn a_count_sets_on_hand_and_the_difference_goes_to_available() {
     assert_eq!(driver.no(&Command::CountStock(&few)), (RejectCode::StockNegative, 0, 7));
     let many = count(shirts, near, u64::MAX);
     assert_eq!(driver.no(&Command::CountStock(&many)), (RejectCode::StockOverflow, 0, 3));
+    let most = count(shirts, near, BUCKET_QUANTITY_MAX + 1);
+    assert_eq!(driver.no(&Command::CountStock(&most)), (RejectCode::StockOverflow, 0, 3));
     let most = BUCKET_QUANTITY_MAX;
-    assert_eq!(driver.count(shirts, near, most).unwrap().detail, BUCKET_QUANTITY_MAX - 7);
+    assert_eq!(driver.count(shirts, near, most).unwrap().detail, most - 7);
     // A level comes to be by its first count.
     assert_eq!(driver.count(shirts, far, 0).unwrap().detail, 0);
     assert_eq!(driver.buckets(shirts, far), [0; 7]);
@@ -128,9 +130,15 @@ fn units_move_between_buckets_and_locations() {
     assert_eq!(no(here, here, 1), (RejectCode::SameLocation, 0, 0));
     assert_eq!(no((LocationHandle::new(7), Bucket::Safety), there, 1), (RejectCode::UnknownLocation, 7, 0));
     assert_eq!(no(here, (LocationHandle::new(8), Bucket::Safety), 1), (RejectCode::UnknownLocation, 8, 0));
+    // Four are on hand there: the limit is over all of it, and incoming has one of its own.
     driver.adjust(shirts, far, Bucket::Damaged, MAX - 4).unwrap();
-    let full = movement(shirts, here, there, 1);
-    assert_eq!(driver.no(&Command::MoveStock(&full)), (RejectCode::StockOverflow, 0, MAX as u64));
+    driver.adjust(shirts, far, Bucket::Incoming, MAX - 1).unwrap();
+    for bucket in Bucket::ALL {
+        let full = movement(shirts, here, (far, *bucket), 1);
+        assert_eq!(driver.no(&Command::MoveStock(&full)), (RejectCode::StockOverflow, 0, MAX as u64));
+    }
+    let inside = movement(shirts, there, (far, Bucket::Available), 7);
+    assert_eq!(driver.run(&Command::MoveStock(&inside)).unwrap().detail, 10);
     driver.assert_lasting();
 }
 
