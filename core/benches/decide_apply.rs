@@ -22,7 +22,13 @@ fn decide_apply(criterion: &mut Criterion) {
         ("place, 1 seller, 1 location, growing", 1, 1, Shape::Place, false),
         ("place, 10 sellers, 10 locations, preallocated", 10, 10, Shape::Place, true),
         ("reserve, 10 sellers, 10 locations, preallocated", 10, 10, Shape::Reserve, true),
-        ("check out of the reservation, 10 sellers, 10 locations, preallocated", 10, 10, Shape::CheckOut, true),
+        (
+            "check out of the reservation, 10 sellers, 10 locations, preallocated",
+            10,
+            10,
+            Shape::CheckOut,
+            true,
+        ),
     ];
     for (name, sellers, locations, shape, is_preallocated) in cases {
         let carts = Carts::new(sellers);

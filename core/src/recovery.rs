@@ -4,7 +4,7 @@
 use std::ops::{ControlFlow, Range};
 use std::sync::mpsc::sync_channel;
 
-use orderline_journal::{Batch, JournalError, Locked, Opened, Reader, Recovering, Record};
+use orderline_journal::{Batch, JournalError, Locked, Opened, Reader, Record, Recovering};
 use orderline_protocol::Sequence;
 use orderline_protocol::event::{Event, UnreadableEvent};
 
@@ -112,7 +112,11 @@ pub fn replay_batch_to(state: &mut State, batch: &Batch<'_>, to: Sequence) -> Re
 ///
 /// # Errors
 /// [`RecoveryError::Gap`] if it is not the next one, [`RecoveryError::Event`] if this program cannot read it.
-pub fn apply_record(state: &mut State, recorded_at_us: i64, record: &Record<'_>) -> Result<(), RecoveryError> {
+pub fn apply_record(
+    state: &mut State,
+    recorded_at_us: i64,
+    record: &Record<'_>,
+) -> Result<(), RecoveryError> {
     check_next(state, record.sequence)?;
     let event = Event::read(record.kind, record.version, record.payload)
         .map_err(|source| RecoveryError::Event { sequence: record.sequence, source })?;

@@ -94,7 +94,8 @@ impl Rig {
     }
 
     fn set_up(&mut self) {
-        let seller = DefineSeller { commission_bp: 0.into(), standing: 1, code_bytes: 1, expected_version: 0.into() };
+        let seller =
+            DefineSeller { commission_bp: 0.into(), standing: 1, code_bytes: 1, expected_version: 0.into() };
         self.send(&Command::DefineSeller(&seller, "s"));
         let location = DefineLocation {
             region: 0.into(),
@@ -233,7 +234,8 @@ fn a_connection_whose_session_was_forgotten_cannot_speak_for_the_next_one() {
     let newest = rig.session;
     assert_ne!(newest, forgotten, "the number of the first session went over to the last");
     rig.session = forgotten;
-    let seller = DefineSeller { commission_bp: 0.into(), standing: 1, code_bytes: 1, expected_version: 0.into() };
+    let seller =
+        DefineSeller { commission_bp: 0.into(), standing: 1, code_bytes: 1, expected_version: 0.into() };
     let mut refused = rig.send_as(1, &Command::DefineSeller(&seller, "s"));
     let (outcome, _, code, _) = reply(&mut refused);
     assert_eq!((outcome, code), (Outcome::Rejected, RejectCode::RequestTooOld as u16));

@@ -71,8 +71,8 @@ impl<'a> Reply<'a> {
     /// When the bytes are cut short, or the length or outcome is none that a reply has.
     pub fn take(rest: &mut &'a [u8]) -> Result<Self, Malformed> {
         let error = |why| Malformed { what: "reply", why };
-        let (header, _) =
-            <ReplyHeader as FromBytes>::ref_from_prefix(rest).map_err(|_| error("its header ends too early"))?;
+        let (header, _) = <ReplyHeader as FromBytes>::ref_from_prefix(rest)
+            .map_err(|_| error("its header ends too early"))?;
         let bytes = header.bytes.get() as usize;
         if bytes < REPLY_HEADER_BYTES || !bytes.is_multiple_of(8) {
             return Err(error("its length is not a multiple of 8, or shorter than its header"));

@@ -200,8 +200,7 @@ impl<'g, G: Gateway> Placement<'g, G> {
         self.gateway.exchange(queried.len(), &mut ask, &mut |index, reply| {
             // A SKU that was never at the location has no level there, and so nothing.
             let levels = LevelView::read_all(reply.view).unwrap_or_default();
-            let available_units: u64 =
-                levels.iter().map(|level| level.available.get().max(0) as u64).sum();
+            let available_units: u64 = levels.iter().map(|level| level.available.get().max(0) as u64).sum();
             needs[index].1 = needs[index].1.saturating_sub(available_units);
         })?;
         needs.retain(|&(_, units)| units > 0);
@@ -212,8 +211,8 @@ impl<'g, G: Gateway> Placement<'g, G> {
                 location,
                 quantity: units.into(),
                 from_incoming: 0,
-            reserved: 0,
-            cause: Cause::NONE,
+                reserved: 0,
+                cause: Cause::NONE,
             }));
         };
         let mut received_units = 0;

@@ -128,7 +128,8 @@ impl Changes {
         }
         changes.add_all(&found.sellers, &wanted.sellers);
         changes.add_all(&found.locations, &wanted.locations);
-        let sellers_of: BTreeMap<&str, &str> = found.skus.iter().map(|sku| (&*sku.code, &*sku.seller)).collect();
+        let sellers_of: BTreeMap<&str, &str> =
+            found.skus.iter().map(|sku| (&*sku.code, &*sku.seller)).collect();
         for sku in &wanted.skus {
             if !known.contains(&*sku.seller) {
                 return Err(format!("SKU {:?}: no seller has the code {:?}", sku.code, sku.seller));

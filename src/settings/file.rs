@@ -134,12 +134,19 @@ impl SettingsFile {
     /// The file's text, under a comment that says where it is from.
     pub(crate) fn to_text(&self, from: &str) -> Result<String, toml::ser::Error> {
         let body = toml::to_string(self)?;
-        Ok(format!("# Orderline configuration, {from}.\n# Apply it with: orderline config apply --connect ADDR FILE\n\n{body}"))
+        Ok(format!(
+            "# Orderline configuration, {from}.\n# Apply it with: orderline config apply --connect ADDR FILE\n\n{body}"
+        ))
     }
 
     /// How much it holds, for people.
     pub(crate) fn counts(&self) -> String {
-        format!("{} sellers, {} locations, {} SKUs", self.sellers.len(), self.locations.len(), self.skus.len())
+        format!(
+            "{} sellers, {} locations, {} SKUs",
+            self.sellers.len(),
+            self.locations.len(),
+            self.skus.len()
+        )
     }
 }
 

@@ -2,15 +2,16 @@
 
 use orderline_client::{Client, ClientError};
 use orderline_protocol::command::{
-    DefineLocation, DefineSeller, DefineSku, DefineSourcing, EntityKind, QueryCatalogue, QuerySettings, SetPolicy,
-    Standing,
+    DefineLocation, DefineSeller, DefineSku, DefineSourcing, EntityKind, QueryCatalogue, QuerySettings,
+    SetPolicy, Standing,
 };
 use orderline_protocol::reply::{CatalogueEntry, SettingsView};
 use orderline_protocol::{Command, RejectCode, Reply, SellerHandle};
 
 use super::change::{Change, Changes, Wanted};
 use super::file::{
-    Location, Policy, Seller, SettingsFile, Sku, Sourcing, currency_of, rule_names, rule_numbers, standing_number,
+    Location, Policy, Seller, SettingsFile, Sku, Sourcing, currency_of, rule_names, rule_numbers,
+    standing_number,
 };
 use crate::verb::Refusal;
 
@@ -156,7 +157,8 @@ fn send(
             }
         } else {
             let code = RejectCode::from_number(reply.header.code.get());
-            let why = code.map_or("the server gave a reason that this program does not know", RejectCode::text);
+            let why =
+                code.map_or("the server gave a reason that this program does not know", RejectCode::text);
             outcome.refused.push(format!("{}: {why}", changes[index]));
         }
     };

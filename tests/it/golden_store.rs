@@ -283,6 +283,10 @@ fn groups_and_ledgers_are_as_documented() {
     }
     assert!(rest.is_empty());
     let captured = u128::from(PaymentState::Captured as u8);
-    assert_eq!(payments[&order_id(3).get()], (1, captured, [300, 300, 100]), "what was voided is promised no more");
+    assert_eq!(
+        payments[&order_id(3).get()],
+        (1, captured, [300, 300, 100]),
+        "what was voided is promised no more"
+    );
     assert!(payments.contains_key(&order_id(50).get()), "{payments:?}");
 }

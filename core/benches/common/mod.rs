@@ -168,11 +168,9 @@ impl Carts {
         let mut bytes = Vec::new();
         for n in 0..count {
             let seller = rng.random_range(0..self.sellers);
-            let mut lines = [OrderLine {
-                sku: SkuHandle::NONE,
-                quantity: 1.into(),
-                unit_price: Amount::new(1_999),
-            }; LINES];
+            let mut lines =
+                [OrderLine { sku: SkuHandle::NONE, quantity: 1.into(), unit_price: Amount::new(1_999) };
+                    LINES];
             for at in 0..LINES {
                 loop {
                     let sku = place(self.popularity.sample(&mut rng));

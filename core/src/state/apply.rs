@@ -2,7 +2,7 @@
 //! does not fit the state is a broken invariant, and stops the program rather than being bent to fit. Here an event finds
 //! its room, and what all rooms share in applying one stands here, too.
 
-use orderline_protocol::event::{Event, Origin, OrderState};
+use orderline_protocol::event::{Event, OrderState, Origin};
 use orderline_protocol::lifecycle::{Action, Entity};
 use orderline_protocol::{OrderId, Sequence};
 

@@ -61,7 +61,9 @@ impl Backorders {
     /// If they did not wait.
     pub(crate) fn take(&mut self, sku: SkuHandle, waiting: Waiting, units: u32) -> bool {
         let Some(queue) = self.0.get_mut(&sku) else { panic!("nobody waits for SKU {sku}") };
-        let Some(left) = queue.lines.get_mut(&waiting) else { panic!("{waiting:?} does not wait for SKU {sku}") };
+        let Some(left) = queue.lines.get_mut(&waiting) else {
+            panic!("{waiting:?} does not wait for SKU {sku}")
+        };
         *left -= units;
         if *left == 0 {
             queue.lines.remove(&waiting);

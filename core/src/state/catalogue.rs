@@ -125,7 +125,13 @@ impl Catalogue {
     }
 
     /// Defines the next location, or changes the one with this handle.
-    pub(crate) fn set_location(&mut self, handle: u32, version: u32, code: &str, definition: &DefineLocation) {
+    pub(crate) fn set_location(
+        &mut self,
+        handle: u32,
+        version: u32,
+        code: &str,
+        definition: &DefineLocation,
+    ) {
         let definition = *definition;
         match self.locations.get_mut(handle as usize) {
             Some(location) => *location = Location { definition, version, ..*location },

@@ -158,7 +158,10 @@ impl fmt::Display for Violation {
             }
             Self::Timer { kind, id, number } => {
                 let (kind, id) = (kind.name(), OrderId::new(*id));
-                write!(f, "the timer of the {kind} with id {id}, number {number}, is not the one that it needs")
+                write!(
+                    f,
+                    "the timer of the {kind} with id {id}, number {number}, is not the one that it needs"
+                )
             }
             Self::Retention { kind, id } => {
                 let (kind, id) = (kind.name(), OrderId::new(*id));
@@ -166,7 +169,10 @@ impl fmt::Display for Violation {
             }
             Self::Group { group } => write!(f, "group {group} and its orders do not name each other"),
             Self::Money { order } => {
-                write!(f, "what was captured and refunded of order {order}, and its commission, do not add up")
+                write!(
+                    f,
+                    "what was captured and refunded of order {order}, and its commission, do not add up"
+                )
             }
             Self::GroupMoney { group } => {
                 write!(f, "the payment of group {group} is not what its state and its orders' shares say")
@@ -184,7 +190,10 @@ impl fmt::Display for Violation {
                 write!(f, "the returns of order {order} do not fit its packages, or what came of them")
             }
             Self::Waiting { sku, queued, orders } => {
-                write!(f, "{queued} units of SKU {sku} are queued for, and orders wait otherwise for {orders}")
+                write!(
+                    f,
+                    "{queued} units of SKU {sku} are queued for, and orders wait otherwise for {orders}"
+                )
             }
             Self::NoShortage { sku, location } => {
                 write!(f, "SKU {sku} at location {location} is to be named as short and has enough")
@@ -355,7 +364,8 @@ pub(super) mod tests {
     pub(in crate::state) fn one_order() -> State {
         let mut state = State::new(1);
         let origin = Origin { session: SessionHandle::NONE, digest: 0.into(), request: 0.into() };
-        let seller = DefineSeller { commission_bp: 0.into(), standing: 1, code_bytes: 1, expected_version: 0.into() };
+        let seller =
+            DefineSeller { commission_bp: 0.into(), standing: 1, code_bytes: 1, expected_version: 0.into() };
         let seller = SellerDefined { origin, handle: 0.into(), version: 1.into(), definition: seller };
         state.apply(1, 0, &Event::SellerDefined(&seller, "s"));
         let location = DefineLocation {

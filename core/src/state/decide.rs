@@ -112,7 +112,9 @@ impl State {
                 self.decide_request_return(origin, head, lines, scratch, out)
             }
             Command::UpdateReturn(head) => self.decide_update_return(origin, head, out),
-            Command::ReceiveReturn(head, units) => self.decide_receive_return(origin, head, units, scratch, out),
+            Command::ReceiveReturn(head, units) => {
+                self.decide_receive_return(origin, head, units, scratch, out)
+            }
             Command::DefineSeller(head, code) => self.decide_seller(origin, head, code, out),
             Command::DefineLocation(head, code) => self.decide_location(origin, head, code, out),
             Command::DefineSku(head, code) => self.decide_sku(origin, head, code, out),
@@ -178,7 +180,8 @@ impl State {
     /// Whether a hold of an order blocks something.
     pub(super) fn check_holds(&self, slot: OrderSlot, blocks: u8) -> Refusable<()> {
         let Some(detail) = self.orders.detail(slot) else { return Ok(()) };
-        let is_blocking = |hold: &super::detail::Hold| hold.state() == HoldState::Active && hold.blocks & blocks != 0;
+        let is_blocking =
+            |hold: &super::detail::Hold| hold.state() == HoldState::Active && hold.blocks & blocks != 0;
         match detail.holds.iter().position(is_blocking) {
             None => Ok(()),
             Some(place) => Err(self
@@ -226,7 +229,11 @@ pub(super) fn check_flag(flag: u8, offset: u32) -> Refusable<()> {
 
 /// A duration is at most ten years.
 pub(super) fn check_duration(seconds: u32, offset: u32) -> Refusable<()> {
-    if seconds <= DURATION_S_MAX { Ok(()) } else { Err(Rejection::new(RejectCode::InvalidField).about(offset)) }
+    if seconds <= DURATION_S_MAX {
+        Ok(())
+    } else {
+        Err(Rejection::new(RejectCode::InvalidField).about(offset))
+    }
 }
 
 #[inline]

@@ -59,7 +59,8 @@ impl State {
         }
         check_standing(head.standing, 2)?;
         check_code(code)?;
-        let version_of = |handle: u32| self.catalogue.sellers().get(handle as usize).map(|seller| seller.version);
+        let version_of =
+            |handle: u32| self.catalogue.sellers().get(handle as usize).map(|seller| seller.version);
         let (handle, version) =
             next(&self.catalogue.seller_codes, code, SELLERS_MAX, head.expected_version.get(), version_of)?;
         let definition = DefineSeller { expected_version: 0.into(), ..*head };
@@ -78,8 +79,13 @@ impl State {
         check_code(code)?;
         let version_of =
             |handle: u32| self.catalogue.locations().get(handle as usize).map(|location| location.version);
-        let (handle, version) =
-            next(&self.catalogue.location_codes, code, LOCATIONS_MAX, head.expected_version.get(), version_of)?;
+        let (handle, version) = next(
+            &self.catalogue.location_codes,
+            code,
+            LOCATIONS_MAX,
+            head.expected_version.get(),
+            version_of,
+        )?;
         let definition = DefineLocation { expected_version: 0.into(), ..*head };
         let head = LocationDefined { origin, handle: handle.into(), version: version.into(), definition };
         Ok(write(Event::LocationDefined(&head, code), out))
@@ -138,7 +144,12 @@ impl State {
         Ok(write(Event::SourcingDefined(&SourcingDefined { origin, definition: *head }), out))
     }
 
-    pub(super) fn decide_policy(&self, origin: Origin, head: &SetPolicy, out: &mut Vec<u8>) -> Refusable<EventKind> {
+    pub(super) fn decide_policy(
+        &self,
+        origin: Origin,
+        head: &SetPolicy,
+        out: &mut Vec<u8>,
+    ) -> Refusable<EventKind> {
         check_duration(head.pending_order_s.get(), 0)?;
         check_duration(head.retention_s.get(), 4)?;
         check_duration(head.reservation_s_max.get(), 8)?;
@@ -228,4 +239,3 @@ fn check_standing(number: u8, offset: u32) -> Refusable<()> {
         None => Err(Rejection::new(RejectCode::InvalidField).about(offset)),
     }
 }
-

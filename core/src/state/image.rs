@@ -177,9 +177,7 @@ impl State {
         mut section: impl FnMut(u32, ReadSection<'_>) -> Result<(), ImageError>,
     ) -> Result<Self, ImageError> {
         let mut state = Self::new(seed);
-        section(TAG_HEAD, &mut |from| {
-            state.read_head(from)
-        })?;
+        section(TAG_HEAD, &mut |from| state.read_head(from))?;
         section(TAG_CATALOGUE, &mut |from| state.read_catalogue(from))?;
         section(TAG_LEVELS, &mut |from| state.read_levels(from))?;
         section(TAG_MOVEMENTS, &mut |from| state.read_movements(from))?;
@@ -607,7 +605,8 @@ impl SavedOrder {
         }
         let Some(count) = bytes.get(lines_end..lines_end + 8) else { return Ok(None) };
         let detail_bytes = u64::read_from_bytes(count).unwrap_or(u64::MAX);
-        let Some(end) = usize::try_from(detail_bytes).ok().and_then(|bytes| bytes.checked_add(lines_end + 8)) else {
+        let Some(end) = usize::try_from(detail_bytes).ok().and_then(|bytes| bytes.checked_add(lines_end + 8))
+        else {
             return Err(wrong_order("an order's detail is longer than memory"));
         };
         let detail = Some(base + lines_end + 8..base + end);

@@ -136,7 +136,9 @@ impl State {
         let comes = is_on_hand(to_bucket) && (head.from != head.to || !is_on_hand(from_bucket));
         if comes {
             to.check_room(units.into())?;
-        } else if !is_on_hand(to_bucket) && i128::from(held) + i128::from(units) > i128::from(BUCKET_QUANTITY_MAX) {
+        } else if !is_on_hand(to_bucket)
+            && i128::from(held) + i128::from(units) > i128::from(BUCKET_QUANTITY_MAX)
+        {
             return Err(overflow(held));
         }
         Ok(write(Event::StockMoved(&StockMoved { origin, movement: *head }), out))

@@ -7,8 +7,8 @@ use orderline_protocol::lifecycle::{
 };
 use orderline_protocol::limits::{CODE_BYTES_MAX, TRACKING_BYTES_MAX};
 use orderline_protocol::reply::{
-    CatalogueEntry, GroupOrderView, GroupView, HoldView, LedgerView, LevelView, LineView, OrderView, RefundView,
-    ReservationView, ReturnView, SettingsView, ShipmentView, StatusView, WorkView,
+    CatalogueEntry, GroupOrderView, GroupView, HoldView, LedgerView, LevelView, LineView, OrderView,
+    RefundView, ReservationView, ReturnView, SettingsView, ShipmentView, StatusView, WorkView,
 };
 use orderline_protocol::{Amount, GroupId, LocationHandle, OrderId, RejectCode, SkuHandle};
 use zerocopy::IntoBytes;
@@ -64,7 +64,9 @@ impl State {
                 let handle = codes.find(code).ok_or(Rejection::new(RejectCode::UnknownCode))?;
                 answer.detail = handle.into();
             }
-            Command::QueryStatus(head) => out.extend_from_slice(self.status(head.with_state_hash == 1).as_bytes()),
+            Command::QueryStatus(head) => {
+                out.extend_from_slice(self.status(head.with_state_hash == 1).as_bytes())
+            }
             Command::QueryGroup(head) => {
                 let horizon_ms = self.finished.orders_horizon_ms;
                 let Some(group) = self.group_as_it_stands(head.group) else {
@@ -108,7 +110,8 @@ impl State {
             Command::QuerySettings(_) => {
                 let sourcing_count = self.settings.sourcing().count() as u32;
                 let (version, policy) = (self.settings.version, self.settings.policy);
-                let view = SettingsView { version: version.into(), sourcing_count: sourcing_count.into(), policy };
+                let view =
+                    SettingsView { version: version.into(), sourcing_count: sourcing_count.into(), policy };
                 out.extend_from_slice(view.as_bytes());
                 self.settings.sourcing().for_each(|rules| out.extend_from_slice(rules.as_bytes()));
                 answer.version = version;
@@ -159,7 +162,11 @@ impl State {
             fulfilment_status: self.fulfilment_status(slot) as u8,
             payment_status: self.payment_status(slot, detail) as u8,
             return_status: Self::return_status(detail) as u8,
-            blocked: detail.holds.iter().filter(|hold| is_active(hold)).fold(0, |bits, hold| bits | hold.blocks),
+            blocked: detail
+                .holds
+                .iter()
+                .filter(|hold| is_active(hold))
+                .fold(0, |bits, hold| bits | hold.blocks),
             line_count: head.line_count.into(),
             work_count: (works.len() as u16).into(),
             shipment_count: (shipments.len() as u16).into(),

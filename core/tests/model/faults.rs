@@ -91,8 +91,8 @@ impl Model {
             faults.note_if(order.order.get() == 0, RejectCode::InvalidOrderId);
             faults.note_if(order.line_count.get() == 0, RejectCode::NoLines);
             let is_repeated = others.iter().any(|other| other.order == order.order);
-            let is_known = self.orders.contains_key(&order.order.get())
-                || self.groups.contains_key(&order.order.get());
+            let is_known =
+                self.orders.contains_key(&order.order.get()) || self.groups.contains_key(&order.order.get());
             faults.note_if(is_repeated || is_known, RejectCode::OrderIdReused);
             let is_of_other = others.iter().any(|other| other.seller == order.seller);
             faults.note_if(is_of_other, RejectCode::SellerRepeated);

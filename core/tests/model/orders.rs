@@ -243,7 +243,8 @@ impl Model {
     /// Puts an order back that a command, or time, has changed.
     pub fn keep(&mut self, mut order: Order) {
         order.version += 1;
-        let stood = self.orders.get(&order.id).is_some_and(|before| before.is_finished() && before.still_stands());
+        let stood =
+            self.orders.get(&order.id).is_some_and(|before| before.is_finished() && before.still_stands());
         if stood && !order.still_stands() {
             order.waits_since_us = Some(self.this_second());
             self.met(Rare::WaitedAnew, true);
@@ -346,10 +347,10 @@ impl Model {
             if !self.skus[sku as usize].is_active {
                 return Err(Refused::new(RejectCode::SkuRetired).subject(subject));
             }
-            let ordered =
-                |other: usize| if other == index { quantity } else { order.lines[other].ordered };
+            let ordered = |other: usize| if other == index { quantity } else { order.lines[other].ordered };
             let of_sku = order.lines.iter().enumerate().filter(|(_, line)| line.sku == sku);
-            if of_sku.map(|(other, _)| u64::from(ordered(other))).sum::<u64>() > u64::from(LINE_QUANTITY_MAX) {
+            if of_sku.map(|(other, _)| u64::from(ordered(other))).sum::<u64>() > u64::from(LINE_QUANTITY_MAX)
+            {
                 return Err(Refused::new(RejectCode::QuantityTooLarge).subject(subject));
             }
             let wanted = order.lines.iter().enumerate().map(|(other, line)| (ordered(other), line.price));

@@ -133,7 +133,11 @@ impl Pair {
             *self.counts.refused.entry(engine.code).or_default() += 1;
             *self.counts.refused.entry(model.code).or_default() += 1;
             let behind = self.driver.state.sequence();
-            return if behind == before { Ok(()) } else { Err("a refused command changed the state".to_owned()) };
+            return if behind == before {
+                Ok(())
+            } else {
+                Err("a refused command changed the state".to_owned())
+            };
         }
         let behind = self.driver.state.sequence();
         alike(&engine, &model, before, behind)

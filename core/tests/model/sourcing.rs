@@ -8,8 +8,8 @@ use orderline_protocol::command::SourcingRule;
 use orderline_protocol::event::DecidingRule;
 use orderline_protocol::lifecycle::OrderState;
 
-use crate::orders::Order;
 use crate::model::{Model, Rare, Refused};
+use crate::orders::Order;
 
 /// Units wanted for one line.
 #[derive(Debug, Clone, Copy)]

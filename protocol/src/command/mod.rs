@@ -12,8 +12,8 @@ mod order;
 mod query;
 mod stock;
 
-use zerocopy::{FromBytes, IntoBytes};
 use zerocopy::little_endian::{U32, U64};
+use zerocopy::{FromBytes, IntoBytes};
 
 pub use cart::*;
 pub use catalogue::*;
@@ -43,13 +43,8 @@ pub const SHAPE_TABLES: &[&[ShapeTable]] = &[
 ];
 
 /// Every enumeration of the commands, page by page, for the documents.
-pub const NUMBER_TABLES: &[&[NumberTable]] = &[
-    catalogue::NUMBERS,
-    stock::NUMBERS,
-    money::NUMBERS,
-    fulfilment::NUMBERS,
-    query::NUMBERS,
-];
+pub const NUMBER_TABLES: &[&[NumberTable]] =
+    &[catalogue::NUMBERS, stock::NUMBERS, money::NUMBERS, fulfilment::NUMBERS, query::NUMBERS];
 
 shapes! {
     /// A command's header as it lies in a frame.
@@ -249,8 +244,8 @@ impl<'a> RawCommand<'a> {
     /// When the header is cut short or its length is odd, too large or beyond the bytes.
     pub fn take(rest: &mut &'a [u8]) -> Result<Self, Malformed> {
         let error = |why| Malformed { what: "command", why };
-        let (header, _) =
-            <CommandHeader as FromBytes>::ref_from_prefix(rest).map_err(|_| error("its header ends too early"))?;
+        let (header, _) = <CommandHeader as FromBytes>::ref_from_prefix(rest)
+            .map_err(|_| error("its header ends too early"))?;
         let bytes = header.bytes.get() as usize;
         if !(COMMAND_HEADER_BYTES..=COMMAND_BYTES_MAX).contains(&bytes) || !bytes.is_multiple_of(8) {
             return Err(error("its length is not a multiple of 8 within the limits"));

@@ -121,5 +121,6 @@ shapes! {
 
 impl Cause {
     /// Says nothing: all zeros.
-    pub const NONE: Self = Self { reference: U64::ZERO, actor: U32::ZERO, reason: U16::ZERO, reserved: [0; 2] };
+    pub const NONE: Self =
+        Self { reference: U64::ZERO, actor: U32::ZERO, reason: U16::ZERO, reserved: [0; 2] };
 }

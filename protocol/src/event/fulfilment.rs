@@ -3,7 +3,9 @@
 use zerocopy::little_endian::{U16, U32};
 
 use super::Origin;
-use crate::command::{MoveLines, MoveWork, ReceiveReturn, RejectWork, UpdateReturn, UpdateShipment, UpdateWork};
+use crate::command::{
+    MoveLines, MoveWork, ReceiveReturn, RejectWork, UpdateReturn, UpdateShipment, UpdateWork,
+};
 use crate::ids::OrderId;
 use crate::money::Amount;
 use crate::wire::shapes;

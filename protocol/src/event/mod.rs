@@ -29,15 +29,8 @@ use crate::wire::{Cut, Malformed, NumberTable, ShapeTable, numbered, shapes};
 pub const EVENT_VERSION: u8 = 2;
 
 /// Every structure of the events, page by page, for the documents.
-pub const SHAPE_TABLES: &[&[ShapeTable]] = &[
-    SHAPES,
-    stock::SHAPES,
-    cart::SHAPES,
-    order::SHAPES,
-    money::SHAPES,
-    fulfilment::SHAPES,
-    due::SHAPES,
-];
+pub const SHAPE_TABLES: &[&[ShapeTable]] =
+    &[SHAPES, stock::SHAPES, cart::SHAPES, order::SHAPES, money::SHAPES, fulfilment::SHAPES, due::SHAPES];
 
 /// Every enumeration of the events, page by page, for the documents.
 pub const NUMBER_TABLES: &[&[NumberTable]] = &[NUMBERS, due::NUMBERS];

@@ -3,7 +3,9 @@
 use zerocopy::little_endian::{I64, U16};
 
 use super::Origin;
-use crate::command::{EndPayment, RecordAuthorization, RecordCapture, RecordPayout, RequestRefund, SettleRefund};
+use crate::command::{
+    EndPayment, RecordAuthorization, RecordCapture, RecordPayout, RequestRefund, SettleRefund,
+};
 use crate::ids::OrderId;
 use crate::money::Amount;
 use crate::wire::shapes;

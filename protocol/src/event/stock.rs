@@ -4,8 +4,8 @@ use zerocopy::little_endian::{I64, U16, U32, U64};
 
 use super::Origin;
 use crate::command::{
-    AdjustStock, CountStock, DefineLocation, DefineSeller, DefineSku, DefineSourcing, MoveStock, ReceiveStock,
-    SetLevel, SetPolicy,
+    AdjustStock, CountStock, DefineLocation, DefineSeller, DefineSku, DefineSourcing, MoveStock,
+    ReceiveStock, SetLevel, SetPolicy,
 };
 use crate::ids::{LocationHandle, OrderId, SkuHandle};
 use crate::wire::shapes;
