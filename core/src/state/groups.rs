@@ -134,6 +134,14 @@ impl Groups {
         self.ids.find(self.hash(id.get()), is_it).map(GroupSlot)
     }
 
+    /// Has an id's place fetched, if there is any group.
+    #[inline]
+    pub(crate) fn prefetch(&self, id: u128) {
+        if self.ids.len() > 0 {
+            self.ids.prefetch(self.hash(id));
+        }
+    }
+
     pub(crate) fn get(&self, slot: GroupSlot) -> &Group {
         self.groups.get(slot.0)
     }

@@ -262,6 +262,8 @@ impl State {
         match command.body {
             Ok(Command::PlaceOrder(head, lines)) => {
                 self.orders.prefetch(self.orders.hash(head.order));
+                // Orders and groups share their ids.
+                self.groups.prefetch(head.order.get());
                 self.prefetch_skus(lines.iter().map(|line| line.sku));
             }
             Ok(Command::ReserveCart(head, lines)) => {
@@ -270,7 +272,12 @@ impl State {
             }
             Ok(Command::CheckOut(head, orders, lines)) => {
                 self.reservations.prefetch(self.reservations.hash(head.reservation));
-                orders.iter().take(4).for_each(|order| self.orders.prefetch(self.orders.hash(order.order)));
+                self.orders.prefetch(self.orders.hash(OrderId::new(head.group.get())));
+                self.groups.prefetch(head.group.get());
+                for order in orders.iter().take(PREFETCHED_ORDERS) {
+                    self.orders.prefetch(self.orders.hash(order.order));
+                    self.groups.prefetch(order.order.get());
+                }
                 self.prefetch_skus(lines.iter().map(|line| line.sku));
             }
             Ok(command) => {
@@ -286,8 +293,12 @@ impl State {
     #[inline]
     pub fn prefetch_second(&self, command: &Parsed<'_>) {
         match command.body {
-            Ok(Command::PlaceOrder(_, lines) | Command::CheckOut(_, _, lines)) => {
-                self.prefetch_levels(lines.iter().map(|line| line.sku));
+            Ok(Command::PlaceOrder(_, lines)) => self.prefetch_levels(lines.iter().map(|line| line.sku)),
+            Ok(Command::CheckOut(head, _, lines)) => {
+                // Looking for the reservation has it fetched, while the other commands' fetches are under way.
+                if head.reservation.get() == 0 || self.reservations.find(head.reservation).is_none() {
+                    self.prefetch_levels(lines.iter().map(|line| line.sku));
+                }
             }
             Ok(Command::ReserveCart(_, lines)) => self.prefetch_levels(lines.iter().map(|line| line.sku)),
             _ => {}
@@ -357,6 +368,9 @@ fn order_of(command: &Command<'_>) -> Option<OrderId> {
         _ => return None,
     })
 }
+
+/// Orders of a group whose ids are prefetched.
+const PREFETCHED_ORDERS: usize = 4;
 
 /// Lines of an order that are prefetched: the processor has some ten to twenty fetches under way at once.
 const PREFETCHED_LINES: usize = 8;
