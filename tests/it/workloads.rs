@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::cli::has_keys;
-use crate::recovery::{await_snapshots, replayed, verified};
+use crate::recovery::{await_snapshots, replayed};
 use crate::support::Server;
 use crate::support::program::{Running, command, orderline};
 use crate::support::server::{NO_SNAPSHOTS, SMALL, recovered_hash};
@@ -32,6 +32,14 @@ fn load(server: &Server, arguments: &str) -> Value {
     let connect = server.addr.to_string();
     let head = ["load", "--json", "--connect", &connect];
     orderline(head.into_iter().chain(arguments.split(' '))).well()
+}
+
+/// What `verify` says of a directory in which all must be well, at its end and on the way there.
+fn verified(data: &Path) -> Value {
+    let arguments = ["verify", "--json", "--check-every", "293", "--data", data.to_str().unwrap()];
+    let report = orderline(arguments).well();
+    assert!(report["ok"] == true && report["checks"].as_u64() > Some(1), "{report}");
+    report
 }
 
 /// Runs it against a server of its own that ends well, and returns what it reports and what `verify` says of the rest.
