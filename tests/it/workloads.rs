@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::cli::has_keys;
-use crate::recovery::{await_snapshots, replayed};
+use crate::recovery::{self, await_snapshots, replayed};
 use crate::support::Server;
 use crate::support::program::{Running, command, orderline};
 use crate::support::server::{NO_SNAPSHOTS, SMALL, recovered_hash};
@@ -34,11 +34,13 @@ fn load(server: &Server, arguments: &str) -> Value {
     orderline(head.into_iter().chain(arguments.split(' '))).well()
 }
 
-/// What `verify` says of a directory in which all must be well, at its end and on the way there.
+/// What `verify` says of a directory in which all must be well, at its end and at twenty places on the way there.
 fn verified(data: &Path) -> Value {
-    let arguments = ["verify", "--json", "--check-every", "293", "--data", data.to_str().unwrap()];
+    let records = recovery::verified(data)["records"].as_u64().unwrap();
+    let every = (records / 20).to_string();
+    let arguments = ["verify", "--json", "--check-every", &every, "--data", data.to_str().unwrap()];
     let report = orderline(arguments).well();
-    assert!(report["ok"] == true && report["checks"].as_u64() > Some(1), "{report}");
+    assert!(report["ok"] == true && report["checks"].as_u64() > Some(20), "{report}");
     report
 }
 
