@@ -296,7 +296,9 @@ impl State {
             Ok(Command::PlaceOrder(_, lines)) => self.prefetch_levels(lines.iter().map(|line| line.sku)),
             Ok(Command::CheckOut(head, _, lines)) => {
                 // Looking for the reservation has it fetched, while the other commands' fetches are under way.
-                if head.reservation.get() == 0 || self.reservations.find(head.reservation).is_none() {
+                let is_held =
+                    head.reservation.get() != 0 && self.reservations.find(head.reservation).is_some();
+                if !is_held {
                     self.prefetch_levels(lines.iter().map(|line| line.sku));
                 }
             }
