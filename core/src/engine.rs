@@ -13,12 +13,9 @@ use orderline_protocol::reply::{Outcome, REPLY_HEADER_BYTES, ReplyHeader};
 use orderline_protocol::{RejectCode, SessionHandle, SessionId};
 use zerocopy::IntoBytes;
 
+use crate::ahead::Ahead;
 use crate::door::{Door, EngineEnd, Opened, Task, Work, door};
 use crate::state::{Accepted, Decision, Due, Parsed, Rejection, Scratch, State};
-
-/// Commands that are prefetched together. Each has several fetches under way, so a few commands fill the
-/// processor's line buffers; more would push each other's lines out again.
-const GROUP_COMMANDS: usize = 16;
 
 /// Staged bytes at which a batch is appended. Small enough to stay in the second-level cache on its way to the
 /// journal, large enough that a batch's header and locks cost nothing per order.
@@ -347,28 +344,22 @@ impl<C: FnMut() -> i64> Engine<C> {
         // The input is set aside so that replies can be pushed while it is read; it keeps its room.
         let input = std::mem::take(&mut work.input);
         let payloads = std::mem::take(&mut work.payloads);
-        let mut commands = payloads.iter().flat_map(|range| Commands { rest: &input[range.clone()] });
-        let mut group: [Option<Parsed<'_>>; GROUP_COMMANDS] = [None; GROUP_COMMANDS];
+        let commands = payloads.iter().flat_map(|range| Commands { rest: &input[range.clone()] });
+        let mut commands = commands.map(Parsed::new);
+        let mut ahead = Ahead::default();
         loop {
-            let mut group_len = 0;
-            for (place, command) in group.iter_mut().zip(commands.by_ref()) {
-                let command = Parsed::new(command);
-                self.state.prefetch_first(&command);
-                *place = Some(command);
-                group_len += 1;
+            let state = &self.state;
+            let next = ahead.next(
+                &mut commands,
+                |command| state.prefetch_first(command),
+                |command| state.prefetch_second(command),
+            );
+            let Some(command) = next else { break };
+            if self.writer.staged_bytes() >= BATCH_BYTES {
+                self.commit()?;
+                has_room = self.reserve()?;
             }
-            if group_len == 0 {
-                break;
-            }
-            let group = group.iter().take(group_len).flatten();
-            group.clone().for_each(|command| self.state.prefetch_second(command));
-            for command in group {
-                if self.writer.staged_bytes() >= BATCH_BYTES {
-                    self.commit()?;
-                    has_room = self.reserve()?;
-                }
-                self.process_command(session, command, work, has_room);
-            }
+            self.process_command(session, &command, work, has_room);
         }
         work.input = input;
         work.payloads = payloads;

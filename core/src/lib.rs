@@ -7,6 +7,7 @@
 #[cfg(target_endian = "big")]
 compile_error!("the tables in memory share their layout with the journal's little-endian bytes");
 
+pub mod ahead;
 mod arena;
 pub mod door;
 pub mod engine;

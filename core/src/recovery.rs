@@ -8,6 +8,7 @@ use orderline_journal::{Batch, JournalError, Locked, Opened, Reader, Record, Rec
 use orderline_protocol::Sequence;
 use orderline_protocol::event::{Event, UnreadableEvent};
 
+use crate::ahead::Ahead;
 use crate::snapshot::{self, Loaded};
 use crate::state::{ImageError, State, Violation};
 
@@ -57,9 +58,6 @@ pub enum RecoveryError {
     },
 }
 
-/// Records that are prefetched together when a journal is replayed.
-const GROUP_RECORDS: usize = 32;
-
 /// Applies every record of a batch.
 ///
 /// # Errors
@@ -75,36 +73,21 @@ pub fn replay_batch(state: &mut State, batch: &Batch<'_>) -> Result<(), Recovery
 /// As [`replay_batch`].
 pub fn replay_batch_to(state: &mut State, batch: &Batch<'_>, to: Sequence) -> Result<(), RecoveryError> {
     check_next(state, batch.first_sequence)?;
-    let mut records = batch.records().take_while(|record| record.sequence <= to);
-    // In groups, each looked at three times: what the first record needs is on its way while the others are read.
-    let mut group: [Option<(Sequence, Event<'_>)>; GROUP_RECORDS] = [None; GROUP_RECORDS];
+    let records = batch.records().take_while(|record| record.sequence <= to);
+    let mut events =
+        records.map(|record| (record.sequence, Event::read(record.kind, record.version, record.payload)));
+    let mut ahead = Ahead::default();
     loop {
-        let mut group_len = 0;
-        let mut unreadable = None;
-        for (place, record) in group.iter_mut().zip(records.by_ref()) {
-            let event = match Event::read(record.kind, record.version, record.payload) {
-                Ok(event) => event,
-                Err(source) => {
-                    unreadable = Some(RecoveryError::Event { sequence: record.sequence, source });
-                    break;
-                }
-            };
-            state.prefetch_event_first(&event);
-            *place = Some((record.sequence, event));
-            group_len += 1;
-        }
-        let events = group.iter().take(group_len).flatten();
-        events.clone().for_each(|(_, event)| state.prefetch_event_second(event));
-        for (sequence, event) in events {
-            state.apply(*sequence, batch.recorded_at_us, event);
-        }
+        let of = &*state;
+        let next = ahead.next(
+            &mut events,
+            |(_, event)| event.iter().for_each(|event| of.prefetch_event_first(event)),
+            |(_, event)| event.iter().for_each(|event| of.prefetch_event_second(event)),
+        );
+        let Some((sequence, event)) = next else { return Ok(()) };
         // What stands before a record that cannot be read has been applied.
-        if let Some(error) = unreadable {
-            return Err(error);
-        }
-        if group_len == 0 {
-            return Ok(());
-        }
+        let event = event.map_err(|source| RecoveryError::Event { sequence, source })?;
+        state.apply(sequence, batch.recorded_at_us, &event);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the core's benches share: a core with a catalogue, and commands ready to be decided.
 #![allow(dead_code, unreachable_pub)] // Each bench uses its own part of this.
 
+use orderline_core::ahead::Ahead;
 use orderline_core::state::Parsed;
 use orderline_core::{Decision, Scratch, State};
 use orderline_protocol::command::{
@@ -19,8 +20,6 @@ use rand_distr::weighted::WeightedAliasIndex;
 
 pub const SKUS: u32 = 100_000;
 pub const LINES: usize = 4;
-/// Commands that are prefetched together, as the engine does.
-const GROUP: usize = 16;
 const NOW_US: i64 = 1_700_000_000_000_000;
 const CURRENCY: CurrencyCode = CurrencyCode::new(826);
 
@@ -118,20 +117,23 @@ impl Core {
     }
 }
 
-/// Decides and applies all of it, prefetched in groups.
+/// Decides and applies all of it, looking ahead as the engine does.
 #[inline(never)]
 pub fn run_all(core: &mut Core, bytes: &[u8]) {
     let mut rest = bytes;
-    let mut group = Vec::with_capacity(GROUP);
-    while !rest.is_empty() {
-        group.clear();
-        while group.len() < GROUP && !rest.is_empty() {
-            let command = Parsed::new(RawCommand::take(&mut rest).expect("whole"));
-            core.state.prefetch_first(&command);
-            group.push(command);
-        }
-        group.iter().for_each(|command| core.state.prefetch_second(command));
-        group.iter().for_each(|command| core.decide_and_apply(command));
+    let mut commands = std::iter::from_fn(|| {
+        (!rest.is_empty()).then(|| Parsed::new(RawCommand::take(&mut rest).expect("whole")))
+    });
+    let mut ahead = Ahead::default();
+    loop {
+        let state = &core.state;
+        let next = ahead.next(
+            &mut commands,
+            |command| state.prefetch_first(command),
+            |command| state.prefetch_second(command),
+        );
+        let Some(command) = next else { break };
+        core.decide_and_apply(&command);
     }
 }
 

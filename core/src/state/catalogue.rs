@@ -5,6 +5,7 @@ use orderline_protocol::{CurrencyCode, LocationHandle, SellerHandle, SkuHandle};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::codes::Codes;
+use super::stock::Row;
 use crate::arena::Arena;
 
 /// A seller.
@@ -49,13 +50,11 @@ impl Location {
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub(crate) struct Sku {
-    /// With one level: that level's row; with more: where the rows of its levels begin. See `stock`.
-    pub(crate) rows: u64,
+    /// With one level: that level's row; with more: what leads to the rows of its levels. See `stock`.
+    pub(crate) row: Row,
     /// Where its levels begin.
     pub(crate) levels: u32,
     pub(crate) seller: SellerHandle,
-    pub(crate) backorder_cap: u32,
-    pub(crate) version: u32,
     pub(crate) currency: CurrencyCode,
     pub(crate) level_count: u16,
     pub(crate) standing: u8,
@@ -67,6 +66,14 @@ pub(crate) struct Sku {
 }
 
 const _: () = assert!(size_of::<Sku>() == 32);
+
+/// What placements do not read of a SKU.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+struct SkuTerms {
+    backorder_cap: u32,
+    version: u32,
+}
 
 impl Sku {
     pub(crate) fn is_active(&self) -> bool {
@@ -82,6 +89,7 @@ pub(crate) struct Catalogue {
     locations: Vec<Location>,
     pub(crate) sku_codes: Codes,
     skus: Arena<Sku>,
+    sku_terms: Arena<SkuTerms>,
 }
 
 impl Catalogue {
@@ -93,6 +101,7 @@ impl Catalogue {
             locations: Vec::new(),
             sku_codes: Codes::new(seed.rotate_left(2)),
             skus: Arena::default(),
+            sku_terms: Arena::default(),
         }
     }
 
@@ -184,13 +193,24 @@ impl Catalogue {
         if handle as usize == self.skus.len() {
             assert_eq!(self.sku_codes.add(code), handle, "handles are dense");
             self.skus.extend(1);
+            self.sku_terms.extend(1);
         }
         let sku = self.skus.get_mut(handle as usize);
         sku.seller = definition.seller;
-        sku.backorder_cap = definition.backorder_cap.get();
-        sku.version = version;
         sku.currency = definition.currency;
         sku.standing = definition.standing;
+        *self.sku_terms.get_mut(handle as usize) =
+            SkuTerms { backorder_cap: definition.backorder_cap.get(), version };
+    }
+
+    /// Units of a defined SKU that may be promised without stock.
+    pub(crate) fn sku_backorder_cap(&self, handle: SkuHandle) -> u32 {
+        self.sku_terms.get(handle.index()).backorder_cap
+    }
+
+    /// The version of a SKU's definition; `None`: it is not defined.
+    pub(crate) fn sku_version(&self, handle: SkuHandle) -> Option<u32> {
+        (handle.index() < self.sku_terms.len()).then(|| self.sku_terms.get(handle.index()).version)
     }
 
     /// A SKU's definition, as a command would give it.
@@ -198,7 +218,7 @@ impl Catalogue {
         let sku = self.skus.get(handle as usize);
         DefineSku {
             seller: sku.seller,
-            backorder_cap: sku.backorder_cap.into(),
+            backorder_cap: self.sku_backorder_cap(SkuHandle::new(handle)).into(),
             currency: sku.currency,
             standing: sku.standing,
             code_bytes: self.sku_codes.code(handle).unwrap_or_default().len() as u8,

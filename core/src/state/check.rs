@@ -257,7 +257,7 @@ impl State {
             for (row, level) in self.stock.levels(of) {
                 let location = row.location();
                 let orders = promised.take(sku, location);
-                let kept = (level.reserved, level.committed);
+                let kept = (row.reserved, level.committed);
                 if orders != kept {
                     violations.push(Violation::Conservation { sku, location, level: kept, orders });
                 }

@@ -49,7 +49,7 @@ impl State {
     pub(super) fn check_shortages(&self, violations: &mut Vec<Violation>) {
         for &(sku, location) in &self.stock.unnamed_shortages {
             let found = self.catalogue.sku(sku).and_then(|sku| self.stock.find(sku, location));
-            if found.is_none_or(|(available, _)| available >= 0) {
+            if found.is_none_or(|(row, _)| row.available() >= 0) {
                 violations.push(Violation::NoShortage { sku, location });
             }
         }

@@ -38,7 +38,7 @@ impl State {
             }
             Command::DefineSku(head, code) => {
                 let handle = catalogue.sku_codes.find(code)?;
-                let version = catalogue.sku(SkuHandle::new(handle))?.version;
+                let version = catalogue.sku_version(SkuHandle::new(handle))?;
                 let said = DefineSku { expected_version: 0.into(), ..*head };
                 (catalogue.sku_definition(handle) == said && expects(head.expected_version.get(), version))
                     .then_some((handle, version))
@@ -106,7 +106,7 @@ impl State {
         if self.catalogue.seller(head.seller).is_none() {
             return Err(Rejection::new(RejectCode::UnknownSeller).about(head.seller.get()));
         }
-        let version_of = |handle: u32| self.catalogue.sku(SkuHandle::new(handle)).map(|sku| sku.version);
+        let version_of = |handle: u32| self.catalogue.sku_version(SkuHandle::new(handle));
         let (handle, version) =
             next(&self.catalogue.sku_codes, code, SKUS_MAX, head.expected_version.get(), version_of)?;
         if let Some(sku) = self.catalogue.sku(SkuHandle::new(handle))

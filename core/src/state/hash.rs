@@ -85,7 +85,7 @@ impl State {
             });
         }
         for handle in 0..self.catalogue.sku_count() as u32 {
-            let version = self.catalogue.sku(SkuHandle::new(handle)).map_or(0, |sku| sku.version);
+            let version = self.catalogue.sku_version(SkuHandle::new(handle)).unwrap_or(0);
             sum.add(3, |out| {
                 out.extend_from_slice([handle, version].map(U32::new).as_bytes());
                 out.extend_from_slice(self.catalogue.sku_definition(handle).as_bytes());
@@ -104,9 +104,10 @@ impl State {
             let Some(sku) = self.catalogue.sku(SkuHandle::new(handle)) else { continue };
             for (row, level) in self.stock.levels(sku) {
                 sum.add(4, |out| {
+                    // The upper half of the handle is nothing.
+                    let saved = super::stock::SavedLevel::new(SkuHandle::new(handle), row, level);
                     out.extend_from_slice(&handle.to_le_bytes());
-                    out.extend_from_slice(row.as_bytes());
-                    out.extend_from_slice(level.as_bytes());
+                    out.extend_from_slice(&saved.as_bytes()[size_of::<u64>()..]);
                 });
             }
         }

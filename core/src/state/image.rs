@@ -26,7 +26,7 @@ use super::movements::Movement;
 use super::orders::{OrderHead, Stage};
 use super::reservations::ReservationHead;
 use super::sessions::{Answer, Session};
-use super::stock::{Level, Row};
+use super::stock::SavedLevel;
 
 /// The sections of a snapshot, in the order in which they are written and read.
 pub const SECTION_TAGS: [u32; 9] = [
@@ -125,15 +125,6 @@ pub type WriteSection<'a> = &'a mut dyn FnMut(&mut dyn std::io::Write) -> Result
 
 /// Reads one section's bytes, to their end, from where it is told.
 pub type ReadSection<'a> = &'a mut dyn FnMut(&mut dyn std::io::Read) -> Result<(), ImageError>;
-
-/// A level as a snapshot keeps it.
-#[derive(Clone, Copy, FromBytes, IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)]
-#[repr(C)]
-struct SavedLevel {
-    sku: u64,
-    row: Row,
-    level: [u64; 8],
-}
 
 impl State {
     /// Writes the state, section by section: `section` is told a tag and what writes its bytes.
@@ -267,7 +258,7 @@ impl State {
             )
         };
         let sku = |at: u32| {
-            let version = catalogue.sku(SkuHandle::new(at)).map_or(0, |sku| sku.version);
+            let version = catalogue.sku_version(SkuHandle::new(at)).unwrap_or(0);
             entry(catalogue.sku_definition(at).as_bytes(), version, catalogue.sku_codes.code(at))
         };
         CatalogueImage {
@@ -301,8 +292,7 @@ impl State {
         for handle in 0..self.catalogue.sku_count() as u32 {
             let Some(sku) = self.catalogue.sku(SkuHandle::new(handle)) else { continue };
             for (row, level) in self.stock.levels(sku) {
-                let saved = SavedLevel { sku: handle.into(), row, level: zerocopy::transmute!(*level) };
-                out.write_all(saved.as_bytes())?;
+                out.write_all(SavedLevel::new(SkuHandle::new(handle), row, level).as_bytes())?;
             }
         }
         Ok(())
@@ -311,14 +301,13 @@ impl State {
     fn read_levels(&mut self, from: &mut dyn std::io::Read) -> Result<(), ImageError> {
         let wrong = |why: &str| ImageError::Section { tag: TAG_LEVELS, why: why.into() };
         while let Some(saved) = read_struct::<SavedLevel>(TAG_LEVELS, from)? {
-            let level: Level = zerocopy::transmute!(saved.level);
             let sku =
                 u32::try_from(saved.sku).map(SkuHandle::new).map_err(|_| wrong("a SKU is out of range"))?;
-            let location = saved.row.location();
+            let location = saved.row().location();
             if self.catalogue.sku(sku).is_none() || self.catalogue.location(location).is_none() {
                 return Err(wrong("a level names a SKU or location that is not defined"));
             }
-            self.stock.restore(&mut self.catalogue, sku, saved.row, &level);
+            self.stock.restore(&mut self.catalogue, sku, &saved);
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! down as they are placed, so that a round costs as much as there are locations, and all rounds together as much as there
 //! are levels.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use orderline_protocol::command::SourcingRule;
@@ -13,7 +13,7 @@ use orderline_protocol::limits::{BUCKET_QUANTITY_MAX, CART_LINES_MAX, ORDER_LINE
 use orderline_protocol::{LocationHandle, RejectCode, SkuHandle};
 
 use super::decide::Refusable;
-use super::sourcing::{ALLOCATIONS_MAX, Backordering, Demand, Preference, Request};
+use super::sourcing::{ALLOCATIONS_MAX, Backordering, Demand, Merit, Preference, Request};
 use super::stock::Row;
 use super::{Rejection, State};
 
@@ -21,7 +21,9 @@ use super::{Rejection, State};
 #[derive(Debug, Clone, Copy)]
 struct Candidate {
     location: LocationHandle,
-    /// Its place among all candidates if how many SKUs each covers is left aside: the best has 0.
+    /// How it stands if how many SKUs it covers is left aside.
+    merit: Merit,
+    /// Its place among all candidates by that: the best has 0.
     rank: u32,
     /// The same by those rules alone that are asked before that number is; equal ones have the same.
     class: u32,
@@ -150,7 +152,7 @@ impl State {
             Backordering::Never => false,
             Backordering::Always => true,
             Backordering::WithinCap => {
-                let cap = self.catalogue.sku(demand.sku).map_or(0, |sku| sku.backorder_cap);
+                let cap = self.catalogue.sku_backorder_cap(demand.sku);
                 self.backorders.units(demand.sku) + lack <= u64::from(cap)
             }
         };
@@ -215,7 +217,8 @@ impl Rounds {
             self.looked_at.push(location);
             *number = NO_CANDIDATE;
             if preference.is_candidate(location) {
-                self.candidates.push(Candidate { location, rank: 0, class: 0, covers: 0 });
+                let merit = preference.merit(location, 0);
+                self.candidates.push(Candidate { location, merit, rank: 0, class: 0, covers: 0 });
                 *number = self.candidates.len() as u32;
             }
         }
@@ -245,17 +248,14 @@ impl Rounds {
         let Self { candidates, by_rank, .. } = self;
         by_rank.clear();
         by_rank.extend(0..candidates.len() as u32);
-        let of = |candidates: &[Candidate], number: u32| (candidates[number as usize].location, 0);
-        by_rank.sort_unstable_by(|&a, &b| preference.compare(of(candidates, a), of(candidates, b)).0);
+        by_rank.sort_unstable_by_key(|&number| candidates[number as usize].merit);
         let counts = preference.rules().any(|rule| rule == SourcingRule::FewestPackages);
-        let is_counted = |rule: &SourcingRule| *rule != SourcingRule::FewestPackages;
         let mut class = 0;
         for rank in 0..by_rank.len() {
-            let (last, this) = (by_rank[rank.saturating_sub(1)], by_rank[rank]);
-            let (last, this) = (of(candidates, last), of(candidates, this));
+            let merit_at = |rank: usize| candidates[by_rank[rank] as usize].merit;
+            let (last, this) = (merit_at(rank.saturating_sub(1)), merit_at(rank));
             // The rules before the count come first in the ranking, too, so that equal ones stand side by side.
-            let differs = |rule| preference.by_rule(rule, last, this) != Ordering::Equal;
-            if rank > 0 && (!counts || preference.rules().take_while(is_counted).any(differs)) {
+            if rank > 0 && (!counts || preference.differ_before_count(last, this)) {
                 class += 1;
             }
             let candidate = &mut candidates[by_rank[rank] as usize];
@@ -301,12 +301,12 @@ impl Rounds {
                 let others = self.open.iter().copied().filter(|&number| number != best);
                 let of = |number: u32| {
                     let candidate = &self.candidates[number as usize];
-                    (candidate.location, candidate.covers)
+                    preference.merit(candidate.location, candidate.covers)
                 };
                 let second = others.min_by_key(|&number| key(number));
                 rule =
                     Some(second.map_or(DecidingRule::OnlyChoice, |second| {
-                        preference.compare(of(best), of(second)).1
+                        preference.deciding(of(best), of(second))
                     }));
             }
             self.choose(best as usize);
@@ -367,12 +367,13 @@ impl Rounds {
             Reverse((candidates[candidate].rank, row.available() as u64))
         }));
         let location_of = |rank: u32| candidates[by_rank[rank as usize] as usize].location;
+        let merit_of = |rank: u32| candidates[by_rank[rank as usize] as usize].merit;
         let (mut rule, mut left) = (None, units);
         while left > 0 {
             let Some(Reverse((rank, there))) = split.pop() else { break };
             if rule.is_none() {
                 rule = Some(split.peek().map_or(DecidingRule::OnlyChoice, |Reverse((second, _))| {
-                    preference.compare((location_of(rank), 0), (location_of(*second), 0)).1
+                    preference.deciding(merit_of(rank), merit_of(*second))
                 }));
             }
             let taken = left.min(there);

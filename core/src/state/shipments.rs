@@ -103,8 +103,8 @@ impl State {
         for part in parts {
             let handle = self.orders.lines(slot)[usize::from(part.line.get())].sku;
             let level = self.catalogue.sku(handle).and_then(|sku| self.stock.find(sku, part.location));
-            let Some((available, level)) = level.filter(|(available, _)| *available < 0) else { continue };
-            let on_hand = level.on_hand(available).max(0) as u64;
+            let Some((row, level)) = level.filter(|(row, _)| row.available() < 0) else { continue };
+            let on_hand = level.on_hand(row).max(0) as u64;
             let units = leaving.entry((handle, part.location)).or_default();
             *units += u64::from(part.quantity.get());
             if *units > on_hand {

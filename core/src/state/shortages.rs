@@ -125,8 +125,11 @@ impl State {
         newest: &BTreeSet<(Sequence, u128)>,
         out: &mut Vec<u8>,
     ) {
-        let available =
-            self.catalogue.sku(sku).and_then(|sku| self.stock.find(sku, location)).map_or(0, |of| of.0);
+        let available = self
+            .catalogue
+            .sku(sku)
+            .and_then(|sku| self.stock.find(sku, location))
+            .map_or(0, |(row, _)| row.available());
         assert!(available < 0, "SKU {sku} at location {location} is searched for and has no shortage");
         let short = available.unsigned_abs();
         let mut covered = 0;

@@ -1,9 +1,7 @@
 //! Sourcing: which location ships what, by the rules of `docs/domain.md`. The cases that nearly every placement is (one
 //! location has everything) are answered here, without looking at anything twice; the rest goes on in `rounds`.
 
-use std::cmp::Ordering;
-
-use orderline_protocol::command::{CartLine, OrderLine, SourcingRule};
+use orderline_protocol::command::{CartLine, OrderLine, SOURCING_RULES_MAX, SourcingRule};
 use orderline_protocol::event::{Allocation, DecidingRule, Refill};
 use orderline_protocol::limits::LINE_QUANTITY_MAX;
 use orderline_protocol::{LocationHandle, RejectCode, SellerHandle, SkuHandle};
@@ -92,8 +90,8 @@ pub(crate) struct SourcingScratch {
     demand_of_line: Vec<u32>,
     /// By location: how many SKUs of the order it covers. All zeros between decisions.
     location_counts: Vec<u32>,
-    /// Which of the counts are not zero.
-    locations_touched: Vec<LocationHandle>,
+    /// The locations that cover some of them, and how many.
+    touched: Vec<(LocationHandle, u32)>,
     /// Where several locations are needed.
     rounds: Rounds,
     /// Units of lines by location, sorted by line and location, when no location has everything.
@@ -134,6 +132,21 @@ pub(super) struct Preference<'a> {
     day: u32,
 }
 
+/// How a location stands before the rules: the lower, the better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Merit {
+    /// 32 bits for each rule, the first one's uppermost.
+    by_rules: u128,
+    /// Priority and handle: what tells locations apart that are equal before the rules.
+    rest: u64,
+}
+
+/// Rules of a list that say something: each stands there once at most.
+const RULES_MAX: usize = SourcingRule::ALL.len();
+
+const BITS_OF_RULE: u32 = u128::BITS / RULES_MAX as u32;
+const _: () = assert!(BITS_OF_RULE == u32::BITS && RULES_MAX <= SOURCING_RULES_MAX);
+
 impl Preference<'_> {
     /// The rules, in their order.
     pub(super) fn rules(&self) -> impl Iterator<Item = SourcingRule> {
@@ -145,44 +158,74 @@ impl Preference<'_> {
         self.locations[location.index()].takes_orders(self.day)
     }
 
-    /// Which of two locations one rule prefers (`Less`: the first one). Each comes with how many SKUs it covers.
-    pub(super) fn by_rule(
-        &self,
-        rule: SourcingRule,
-        one: (LocationHandle, u32),
-        other: (LocationHandle, u32),
-    ) -> Ordering {
-        let [a, b] = [one, other].map(|(location, _)| &self.locations[location.index()]);
+    /// How a candidate stands before one rule, the lower, the better. It covers so many SKUs; where that says nothing, 0 for
+    /// all.
+    #[inline]
+    fn standing(&self, rule: SourcingRule, location: LocationHandle, covers: u32) -> u32 {
+        let of = &self.locations[location.index()];
         match rule {
-            SourcingRule::FewestPackages => other.1.cmp(&one.1),
+            SourcingRule::FewestPackages => u32::MAX - covers,
             SourcingRule::SameRegion => {
-                let is_same = |of: &Location| self.region != 0 && of.definition.region.get() == self.region;
-                is_same(b).cmp(&is_same(a))
+                u32::from(self.region == 0 || of.definition.region.get() != self.region)
             }
-            SourcingRule::Priority => a.definition.priority.get().cmp(&b.definition.priority.get()),
+            SourcingRule::Priority => of.definition.priority.get(),
+            // Without a bound it has more left than any with one, and a candidate has at least one left.
             SourcingRule::Capacity => {
-                let left = |of: &Location| of.orders_left(self.day).map_or(u64::MAX, u64::from);
-                left(b).cmp(&left(a))
+                of.orders_left(self.day).map_or(0, |left| (u32::MAX - left).saturating_add(1))
             }
         }
     }
 
-    /// Which of two different locations is better (`Less`: the first one), and what decided that. Each comes with how many
-    /// SKUs it covers; where that says nothing, both with the same number.
-    pub(super) fn compare(
-        &self,
-        one: (LocationHandle, u32),
-        other: (LocationHandle, u32),
-    ) -> (Ordering, DecidingRule) {
-        for rule in self.rules() {
-            let order = self.by_rule(rule, one, other);
-            if order != Ordering::Equal {
-                return (order, deciding(rule));
-            }
+    /// How a candidate stands before all of them.
+    pub(super) fn merit(&self, location: LocationHandle, covers: u32) -> Merit {
+        let mut by_rules = 0;
+        for &rule in &self.rules[..RULES_MAX] {
+            let standing =
+                SourcingRule::from_number(rule).map_or(0, |rule| self.standing(rule, location, covers));
+            by_rules = by_rules << BITS_OF_RULE | u128::from(standing);
         }
-        match self.by_rule(SourcingRule::Priority, one, other) {
-            Ordering::Equal => (one.0.cmp(&other.0), DecidingRule::Handle),
-            order => (order, DecidingRule::Priority),
+        let priority = self.standing(SourcingRule::Priority, location, covers);
+        Merit { by_rules, rest: u64::from(priority) << u16::BITS | u64::from(location.get()) }
+    }
+
+    /// Leaves the best of some candidates, each with how many SKUs it covers, and says what made it the best: the rule before
+    /// which it alone was left. `None`: there is no candidate.
+    pub(super) fn leave_best(
+        &self,
+        candidates: &mut Vec<(LocationHandle, u32)>,
+    ) -> Option<(LocationHandle, u32, DecidingRule)> {
+        let &first = candidates.first()?;
+        let mut deciding_rule = DecidingRule::OnlyChoice;
+        for rule in self.rules().chain([SourcingRule::Priority]) {
+            if candidates.len() == 1 {
+                break;
+            }
+            deciding_rule = deciding(rule);
+            let standing = |&(location, covers): &(_, u32)| self.standing(rule, location, covers);
+            let best = candidates.iter().map(standing).min().unwrap_or(0);
+            candidates.retain(|candidate| standing(candidate) == best);
+        }
+        if candidates.len() == 1 {
+            let (location, covers) = candidates[0];
+            return Some((location, covers, deciding_rule));
+        }
+        let (location, covers) = candidates.iter().copied().min().unwrap_or(first);
+        Some((location, covers, DecidingRule::Handle))
+    }
+
+    /// Whether two differ by a rule that comes before the count of packages.
+    pub(super) fn differ_before_count(&self, one: Merit, other: Merit) -> bool {
+        let counted = |rule: SourcingRule| rule == SourcingRule::FewestPackages;
+        self.rules().position(counted).is_some_and(|place| one.first_difference(other) < place as u32)
+    }
+
+    /// What made the better of two the better one.
+    pub(super) fn deciding(&self, one: Merit, other: Merit) -> DecidingRule {
+        let place = one.first_difference(other) as usize;
+        match self.rules.get(place).and_then(|&number| SourcingRule::from_number(number)) {
+            Some(rule) => deciding(rule),
+            None if one.rest >> u16::BITS != other.rest >> u16::BITS => DecidingRule::Priority,
+            None => DecidingRule::Handle,
         }
     }
 }
@@ -193,6 +236,13 @@ const fn deciding(rule: SourcingRule) -> DecidingRule {
         SourcingRule::SameRegion => DecidingRule::SameRegion,
         SourcingRule::Priority => DecidingRule::Priority,
         SourcingRule::Capacity => DecidingRule::Capacity,
+    }
+}
+
+impl Merit {
+    /// The place of the first rule by which two differ; beyond the last one, they do not.
+    fn first_difference(self, other: Self) -> u32 {
+        (self.by_rules ^ other.by_rules).leading_zeros() / BITS_OF_RULE
     }
 }
 
@@ -256,73 +306,37 @@ impl State {
         request: &Request<'_>,
         scratch: &mut SourcingScratch,
     ) -> Option<Sourced> {
-        let SourcingScratch { demands, location_counts: counts, locations_touched: touched, .. } = scratch;
+        let SourcingScratch { demands, location_counts: counts, touched, .. } = scratch;
         if counts.len() < self.catalogue.locations().len() {
             counts.resize(self.catalogue.locations().len(), 0);
         }
-        let mut is_covered = true;
-        for demand in &*demands {
-            let mut covering_count = 0;
-            for row in self.catalogue.sku(demand.sku).map_or(&[][..], |sku| self.stock.rows(sku)) {
+        touched.clear();
+        let is_covered = demands.iter().all(|demand| {
+            let rows = self.catalogue.sku(demand.sku).map_or(&[][..], |sku| self.stock.rows(sku));
+            let mut is_covered = false;
+            for row in rows {
                 if row.available() >= demand.units as i64 {
                     let count = &mut counts[row.location().index()];
                     if *count == 0 {
-                        touched.push(row.location());
+                        touched.push((row.location(), 0));
                     }
                     *count += 1;
-                    covering_count += 1;
+                    is_covered = true;
                 }
             }
-            if covering_count == 0 {
-                is_covered = false;
-                break;
-            }
+            is_covered
+        });
+        // The counts go back to zero, whatever comes of it.
+        touched
+            .iter_mut()
+            .for_each(|(location, count)| *count = std::mem::take(&mut counts[location.index()]));
+        if !is_covered {
+            return None;
         }
-        let sourced =
-            if is_covered { self.best_of_all(request, demands.len(), counts, touched) } else { None };
-        for location in touched.drain(..) {
-            counts[location.index()] = 0;
-        }
-        if let Some(sourced) = &sourced {
-            // Its levels change next, unless the journal cannot be written.
-            demands.iter().for_each(|demand| self.prefetch_level(demand.sku, sourced.location));
-        }
-        sourced
-    }
-
-    /// The best of the first round's locations, if it covers everything.
-    fn best_of_all(
-        &self,
-        request: &Request<'_>,
-        demand_count: usize,
-        counts: &[u32],
-        touched: &[LocationHandle],
-    ) -> Option<Sourced> {
         let preference = self.preference(request);
-        let (mut best, mut second) = (None, None);
-        for &location in touched {
-            if !preference.is_candidate(location) {
-                continue;
-            }
-            let this = (location, counts[location.index()]);
-            let is_better =
-                |than: Option<_>| than.is_none_or(|than| preference.compare(this, than).0 == Ordering::Less);
-            if is_better(best) {
-                (best, second) = (Some(this), best);
-            } else if is_better(second) {
-                second = Some(this);
-            }
-        }
-        let best = best.filter(|&(_, count)| count as usize == demand_count)?;
-        let rule = second.map_or(DecidingRule::OnlyChoice, |second| preference.compare(best, second).1);
-        Some(Sourced { location: best.0, rule })
-    }
-
-    #[inline]
-    fn prefetch_level(&self, sku: SkuHandle, location: LocationHandle) {
-        if let Some(sku) = self.catalogue.sku(sku) {
-            self.stock.prefetch_level(sku, location);
-        }
+        touched.retain(|&(location, _)| preference.is_candidate(location));
+        let (location, count, rule) = preference.leave_best(touched)?;
+        (count as usize == demands.len()).then_some(Sourced { location, rule })
     }
 
     /// Holds what a placement or a reservation was given.

@@ -1,9 +1,9 @@
 //! Inventory levels: how many units of one SKU are at one location, in buckets.
 //!
-//! A level has two parts. Its row (8 bytes: location and available) is what sourcing reads; the rows of a SKU lie side by
-//! side, and the row of a SKU with one level lies in the SKU itself. The rest (one cache line) is only touched where units
-//! move. Which location ships is decided by `sourcing`; here units only move between buckets. `on_hand` is the sum of the
-//! buckets and therefore never stored.
+//! A level has two parts. Its row (16 bytes: location, available and reserved) is what sourcing reads and a placement
+//! changes; the rows of a SKU lie side by side, and the row of a SKU with one level lies in the SKU itself. The rest (one
+//! cache line) is only touched where other units move. Which location ships is decided by `sourcing`; here units only move
+//! between buckets. `on_hand` is the sum of the buckets and therefore never stored.
 
 use std::collections::BTreeSet;
 
@@ -17,46 +17,52 @@ use super::movements::Movements;
 use super::shortages::Search;
 use crate::arena::Arena;
 
-/// A level's row: what is available (signed, 48 bits) above its location (16 bits).
+/// A level's row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(transparent)]
-pub(crate) struct Row(u64);
+#[repr(C)]
+pub(crate) struct Row {
+    /// What is available (signed, 48 bits) above its location (16 bits).
+    place: u64,
+    pub(crate) reserved: u64,
+}
 
 impl Row {
     pub(crate) const fn new(location: LocationHandle, available: i64) -> Self {
-        Self((available as u64) << 16 | location.get() as u64)
-    }
-
-    /// A SKU's only row.
-    #[inline]
-    fn of(rows: &u64) -> &Self {
-        zerocopy::transmute_ref!(rows)
+        Self { place: (available as u64) << 16 | location.get() as u64, reserved: 0 }
     }
 
     #[inline]
-    fn of_mut(rows: &mut u64) -> &mut Self {
-        zerocopy::transmute_mut!(rows)
-    }
-
-    #[inline]
-    pub(crate) const fn location(self) -> LocationHandle {
-        LocationHandle::new(self.0 as u16)
+    pub(crate) const fn location(&self) -> LocationHandle {
+        LocationHandle::new(self.place as u16)
     }
 
     /// Free to promise; below zero: a shortage.
     #[inline]
-    pub(crate) const fn available(self) -> i64 {
-        self.0 as i64 >> 16
+    pub(crate) const fn available(&self) -> i64 {
+        self.place as i64 >> 16
+    }
+
+    #[inline]
+    fn set_available(&mut self, available: i64) {
+        self.place = (available as u64) << 16 | self.place & 0xffff;
+    }
+
+    /// What stands in a SKU with several levels instead of a row: where its rows begin.
+    const fn leading_to(first: usize) -> Self {
+        Self { place: first as u64, reserved: 0 }
+    }
+
+    const fn first(&self) -> usize {
+        self.place as usize
     }
 }
 
-/// A level without its row.
+/// A level without its row: a cache line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(64))]
 pub(crate) struct Level {
     /// The number of its newest movement; 0: none yet.
     pub(crate) newest_movement: u64,
-    pub(crate) reserved: u64,
     pub(crate) committed: u64,
     pub(crate) safety: u64,
     pub(crate) damaged: u64,
@@ -64,14 +70,67 @@ pub(crate) struct Level {
     pub(crate) incoming: u64,
     /// The newest sequence that it was set as of.
     pub(crate) set_as_of: Sequence,
+    spare: u64,
 }
 
-const _: () = assert!(size_of::<Level>() == 64);
+const _: () = assert!(size_of::<Row>() == 16 && size_of::<Level>() == 64);
+
+/// A level as snapshots and hashes have it.
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub(crate) struct SavedLevel {
+    pub(crate) sku: u64,
+    /// What is available (signed, 48 bits) above its location (16 bits).
+    place: u64,
+    newest_movement: u64,
+    reserved: u64,
+    committed: u64,
+    safety: u64,
+    damaged: u64,
+    quality_hold: u64,
+    incoming: u64,
+    set_as_of: Sequence,
+}
+
+impl SavedLevel {
+    pub(crate) fn new(sku: SkuHandle, row: &Row, level: &Level) -> Self {
+        Self {
+            sku: sku.get().into(),
+            place: row.place,
+            newest_movement: level.newest_movement,
+            reserved: row.reserved,
+            committed: level.committed,
+            safety: level.safety,
+            damaged: level.damaged,
+            quality_hold: level.quality_hold,
+            incoming: level.incoming,
+            set_as_of: level.set_as_of,
+        }
+    }
+
+    pub(crate) fn row(&self) -> Row {
+        Row { place: self.place, reserved: self.reserved }
+    }
+
+    pub(crate) fn level(&self) -> Level {
+        Level {
+            newest_movement: self.newest_movement,
+            committed: self.committed,
+            safety: self.safety,
+            damaged: self.damaged,
+            quality_hold: self.quality_hold,
+            incoming: self.incoming,
+            set_as_of: self.set_as_of,
+            spare: 0,
+        }
+    }
+}
 
 impl Level {
-    /// What is on hand, given what is available. Never below zero.
-    pub(crate) fn on_hand(&self, available: i64) -> i64 {
-        (self.reserved + self.committed + self.safety + self.damaged + self.quality_hold) as i64 + available
+    /// What is on hand, given the level's row. Never below zero.
+    pub(crate) fn on_hand(&self, row: &Row) -> i64 {
+        row.available()
+            + (row.reserved + self.committed + self.safety + self.damaged + self.quality_hold) as i64
     }
 
     /// A bucket other than available.
@@ -98,6 +157,9 @@ impl Level {
 
 /// Rows that lie in one cache line.
 const ROWS_OF_CACHE_LINE: usize = 64 / size_of::<Row>();
+
+/// Rows of a SKU that are prefetched.
+const PREFETCHED_ROWS: usize = 4 * ROWS_OF_CACHE_LINE;
 
 /// Where units stand for an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,36 +197,25 @@ impl Stock {
     pub(crate) fn rows<'a>(&'a self, sku: &'a Sku) -> &'a [Row] {
         match sku.level_count {
             0 => &[],
-            1 => std::slice::from_ref(Row::of(&sku.rows)),
-            count => self.rows.slice(sku.rows as usize, count.into()),
+            1 => std::slice::from_ref(&sku.row),
+            count => self.rows.slice(sku.row.first(), count.into()),
         }
     }
 
     #[inline]
     fn row_mut<'a>(&'a mut self, sku: &'a mut Sku, place: LevelPlace) -> &'a mut Row {
         match sku.level_count {
-            1 => Row::of_mut(&mut sku.rows),
-            _ => self.rows.get_mut(sku.rows as usize + usize::from(place.0)),
+            1 => &mut sku.row,
+            _ => self.rows.get_mut(sku.row.first() + usize::from(place.0)),
         }
     }
 
-    /// Has the first rows of a SKU's levels fetched, and, where it has one level alone, that level.
+    /// Has the rows of a SKU with several levels fetched: those of the first lines.
     #[inline]
     pub(crate) fn prefetch(&self, sku: &Sku) {
-        if sku.level_count > 1 {
-            self.rows.prefetch(sku.rows as usize);
-        }
-        if usize::from(sku.level_count) > ROWS_OF_CACHE_LINE {
-            self.rows.prefetch(sku.rows as usize + ROWS_OF_CACHE_LINE);
-        }
-        self.levels.prefetch(sku.levels as usize);
-    }
-
-    /// Has a SKU's level at a location fetched.
-    #[inline]
-    pub(crate) fn prefetch_level(&self, sku: &Sku, location: LocationHandle) {
-        if let Some(place) = self.place(sku, location) {
-            self.levels.prefetch(sku.levels as usize + usize::from(place.0));
+        let count = usize::from(sku.level_count).min(PREFETCHED_ROWS);
+        if count > 1 {
+            (0..count).step_by(ROWS_OF_CACHE_LINE).for_each(|row| self.rows.prefetch(sku.row.first() + row));
         }
     }
 
@@ -181,21 +232,15 @@ impl Stock {
         self.levels.get(sku.levels as usize + usize::from(place.0))
     }
 
-    /// What is available at a level.
-    #[inline]
-    pub(crate) fn available(&self, sku: &Sku, place: LevelPlace) -> i64 {
-        self.rows(sku)[usize::from(place.0)].available()
-    }
-
-    /// What is available of a SKU at a location, and the rest of the level; `None`: there is no level.
-    pub(crate) fn find(&self, sku: &Sku, location: LocationHandle) -> Option<(i64, &Level)> {
+    /// A SKU's level at a location: its row and the rest; `None`: there is no level.
+    pub(crate) fn find<'a>(&'a self, sku: &'a Sku, location: LocationHandle) -> Option<(&'a Row, &'a Level)> {
         let place = self.place(sku, location)?;
-        Some((self.available(sku, place), self.level(sku, place)))
+        Some((&self.rows(sku)[usize::from(place.0)], self.level(sku, place)))
     }
 
     /// Every level of a SKU, with its row.
-    pub(crate) fn levels<'a>(&'a self, sku: &'a Sku) -> impl Iterator<Item = (Row, &'a Level)> {
-        let level = |(place, &row)| (row, self.levels.get(sku.levels as usize + place));
+    pub(crate) fn levels<'a>(&'a self, sku: &'a Sku) -> impl Iterator<Item = (&'a Row, &'a Level)> {
+        let level = |(place, row)| (row, self.levels.get(sku.levels as usize + place));
         self.rows(sku).iter().enumerate().map(level)
     }
 
@@ -241,9 +286,9 @@ impl Stock {
             let old = self.rows(sku).to_vec();
             self.rows.slice_mut(rows, room)[..count].copy_from_slice(&old);
             if count > 1 {
-                self.free_rows[usize::from(sku.level_room_log2)].push(sku.rows as u32);
+                self.free_rows[usize::from(sku.level_room_log2)].push(sku.row.first() as u32);
             }
-            sku.rows = rows as u64;
+            sku.row = Row::leading_to(rows);
         }
         if count > 0 {
             self.free_levels[usize::from(sku.level_room_log2)].push(sku.levels);
@@ -272,7 +317,7 @@ impl Stock {
             after.unsigned_abs() <= BUCKET_QUANTITY_MAX,
             "{delta} units added to {before} available: SKU {handle} at location {location}"
         );
-        *row = Row::new(location, after);
+        row.set_available(after);
         if delta > 0 && has_backorders {
             self.refills_due.insert(handle);
         }
@@ -359,8 +404,8 @@ impl Stock {
         let row = self.row_mut(sku, place);
         let available = row.available();
         assert!(available >= units as i64, "oversold: SKU {handle} at location {location}");
-        *row = Row::new(location, available - units as i64);
-        self.levels.get_mut(sku.levels as usize + usize::from(place.0)).reserved += units;
+        row.set_available(available - units as i64);
+        row.reserved += units;
     }
 
     /// Commits what was held for an order that is now confirmed.
@@ -373,29 +418,29 @@ impl Stock {
     ) {
         let sku = catalogue.sku_mut(handle);
         let place = self.existing(sku, handle, location);
-        let level = self.levels.get_mut(sku.levels as usize + usize::from(place.0));
-        assert!(level.reserved >= units, "committed without being held: SKU {handle} at location {location}");
-        level.reserved -= units;
-        level.committed += units;
+        let row = self.row_mut(sku, place);
+        assert!(row.reserved >= units, "committed without being held: SKU {handle} at location {location}");
+        row.reserved -= units;
+        self.levels.get_mut(sku.levels as usize + usize::from(place.0)).committed += units;
     }
 
     /// Takes units off what is promised at a level, without giving them back to anything.
     fn unpromise(
         &mut self,
-        sku: &Sku,
+        sku: &mut Sku,
         handle: SkuHandle,
         place: LevelPlace,
         promise: Promise,
         units: u64,
-    ) -> &mut Level {
-        let level = self.levels.get_mut(sku.levels as usize + usize::from(place.0));
+    ) {
         let promised = match promise {
-            Promise::Reserved => &mut level.reserved,
-            Promise::Committed => &mut level.committed,
+            Promise::Reserved => &mut self.row_mut(sku, place).reserved,
+            Promise::Committed => {
+                &mut self.levels.get_mut(sku.levels as usize + usize::from(place.0)).committed
+            }
         };
         assert!(*promised >= units, "given back without being promised: SKU {handle}");
         *promised -= units;
-        level
     }
 
     /// Gives back what was promised; what is on hand stays as it is.
@@ -424,7 +469,8 @@ impl Stock {
     ) {
         let sku = catalogue.sku_mut(handle);
         let place = self.existing(sku, handle, location);
-        self.unpromise(sku, handle, place, promise, units).quality_hold += units;
+        self.unpromise(sku, handle, place, promise, units);
+        self.levels.get_mut(sku.levels as usize + usize::from(place.0)).quality_hold += units;
     }
 
     /// Ships committed units: they leave what is on hand.
@@ -443,10 +489,10 @@ impl Stock {
     }
 
     /// Restores a level from a snapshot.
-    pub(crate) fn restore(&mut self, catalogue: &mut Catalogue, handle: SkuHandle, row: Row, saved: &Level) {
+    pub(crate) fn restore(&mut self, catalogue: &mut Catalogue, handle: SkuHandle, saved: &SavedLevel) {
         let sku = catalogue.sku_mut(handle);
-        let place = self.ensure(sku, row.location());
-        *self.row_mut(sku, place) = row;
-        *self.levels.get_mut(sku.levels as usize + usize::from(place.0)) = *saved;
+        let place = self.ensure(sku, saved.row().location());
+        *self.row_mut(sku, place) = saved.row();
+        *self.levels.get_mut(sku.levels as usize + usize::from(place.0)) = saved.level();
     }
 }

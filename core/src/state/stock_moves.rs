@@ -10,7 +10,7 @@ use zerocopy::FromZeros;
 
 use super::apply::Effect;
 use super::decide::{Refusable, check_flag, check_zeros, write};
-use super::stock::Level;
+use super::stock::{Level, Row};
 use super::{Rejection, State};
 
 impl State {
@@ -172,8 +172,8 @@ impl State {
     /// A level as it is; all zeros if it has not come to be.
     fn level_of(&self, sku: SkuHandle, location: LocationHandle) -> Held {
         let found = self.catalogue.sku(sku).and_then(|sku| self.stock.find(sku, location));
-        let none = || Held { available: 0, rest: FromZeros::new_zeroed() };
-        found.map_or_else(none, |(available, rest)| Held { available, rest: *rest })
+        let none = || Held { row: FromZeros::new_zeroed(), rest: FromZeros::new_zeroed() };
+        found.map_or_else(none, |(row, rest)| Held { row: *row, rest: *rest })
     }
 
     pub(super) fn apply_adjusted(&mut self, head: &StockAdjusted) -> Effect {
@@ -223,17 +223,17 @@ impl State {
 
 /// What a level holds.
 struct Held {
-    available: i64,
+    row: Row,
     rest: Level,
 }
 
 impl Held {
     fn bucket(&self, bucket: Bucket) -> i64 {
-        self.rest.bucket(bucket).map_or(self.available, |held| held as i64)
+        self.rest.bucket(bucket).map_or(self.row.available(), |held| held as i64)
     }
 
     fn on_hand(&self) -> i64 {
-        self.rest.on_hand(self.available)
+        self.rest.on_hand(&self.row)
     }
 
     /// Whether so many more units fit. What bounds a level is what is on hand, over all buckets: whatever is given back then
@@ -247,15 +247,15 @@ impl Held {
 
     /// What available must change by so that this much is on hand. What is not promised must fit into it.
     fn delta_to(&self, on_hand: i128) -> Refusable<i64> {
-        let not_available = self.rest.on_hand(0);
-        let promised = self.rest.reserved + self.rest.committed;
+        let not_available = self.on_hand() - self.row.available();
+        let promised = self.row.reserved + self.rest.committed;
         let available = on_hand - i128::from(not_available);
         if available < -i128::from(promised) {
             return Err(negative(not_available));
         }
         self.check_room(on_hand - i128::from(self.on_hand()))?;
         // Both are within a bucket's limits.
-        Ok((available - i128::from(self.available)) as i64)
+        Ok((available - i128::from(self.row.available())) as i64)
     }
 }
 

@@ -342,7 +342,7 @@ impl State {
                     (location.version, location.definition.as_bytes().to_vec())
                 }
                 _ => {
-                    let version = catalogue.sku(SkuHandle::new(handle)).map_or(0, |sku| sku.version);
+                    let version = catalogue.sku_version(SkuHandle::new(handle)).unwrap_or(0);
                     (version, catalogue.sku_definition(handle).as_bytes().to_vec())
                 }
             };
@@ -366,7 +366,7 @@ impl State {
                 location: row.location(),
                 reserved_2: [0; 2],
                 available: row.available().into(),
-                reserved: level.reserved.into(),
+                reserved: row.reserved.into(),
                 committed: level.committed.into(),
                 safety: level.safety.into(),
                 damaged: level.damaged.into(),

@@ -305,7 +305,7 @@ impl State {
         for part in moves {
             let handle = self.sku_of(slot, part);
             let level = self.catalogue.sku(handle).and_then(|sku| self.stock.find(sku, location));
-            let available = level.map_or(0, |(available, _)| available.max(0)) as u64;
+            let available = level.map_or(0, |(row, _)| row.available().max(0)) as u64;
             let units = wanted.entry(handle).or_default();
             *units += u64::from(part.quantity.get());
             if *units > available {
