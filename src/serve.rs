@@ -50,6 +50,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
 
     let mut doors = Doors::new(opened.watermark.clone());
     let door = doors.open(config.gateway.door_capacity());
+    let snapshots = doors.snapshots();
     let gateway = Gateway::bind(arguments.listen, door, gateway_options)?;
     let listen = gateway.local_addr();
     let engine = Engine::new(state, opened.writer, doors, unix_us, config.engine_options());
@@ -62,11 +63,11 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
         storage: opened.storage,
         store_id: opened.recovery.store_id,
         watermark: opened.watermark,
+        engine: snapshots,
         plan: SnapshotPlan {
             every_records: config.snapshots.every_records,
             remove_segments: config.snapshots.remove_segments,
             last_sequence: snapshot_sequence,
-            seed: random_seed(),
         },
     };
     let snapshot_thread = spawn_snapshotter(snapshotter, Arc::clone(&stopping))?;
@@ -97,6 +98,13 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
         grouped(stats.repeated_count),
         grouped(stats.answered_count)
     );
+    if stats.walk_step_count > 0 {
+        eprintln!(
+            "snapshots: walked in {} steps, the longest {} us",
+            grouped(stats.walk_step_count),
+            grouped(stats.walk_step_us_max)
+        );
+    }
     Ok(Ending::well_if(joined))
 }
 

@@ -15,6 +15,7 @@ use zerocopy::IntoBytes;
 
 use crate::ahead::Ahead;
 use crate::door::{Door, EngineEnd, Opened, Task, Work, door};
+use crate::snapshot::{MakerEnd, WalkerEnd, seam};
 use crate::state::{Accepted, Decision, Due, Parsed, Rejection, Scratch, State};
 
 /// Staged bytes at which a batch is appended. Small enough to stay in the second-level cache on its way to the
@@ -69,12 +70,13 @@ pub struct Doors {
     parker: Parker,
     ends: Vec<EngineEnd>,
     watermark: Watermark,
+    snapshots: Option<WalkerEnd>,
 }
 
 impl Doors {
     /// No door yet; doors will release by this watermark.
     pub fn new(watermark: Watermark) -> Self {
-        Self { parker: Parker::new(), ends: Vec::new(), watermark }
+        Self { parker: Parker::new(), ends: Vec::new(), watermark, snapshots: None }
     }
 
     /// One more door, for a front that keeps at most `capacity` works in it.
@@ -82,6 +84,13 @@ impl Doors {
         let (front, end) = door(capacity, self.parker.unparker().clone(), self.watermark.clone());
         self.ends.push(end);
         front
+    }
+
+    /// The seam over which snapshots are made: for a [`Snapshotter`](crate::snapshot::Snapshotter).
+    pub fn snapshots(&mut self) -> MakerEnd {
+        let (walker, maker) = seam(self.parker.unparker().clone());
+        self.snapshots = Some(walker);
+        maker
     }
 
     /// What wakes the engine, for whoever else must.
@@ -105,6 +114,10 @@ pub struct EngineStats {
     pub due_count: u64,
     /// Batches appended.
     pub batch_count: u64,
+    /// Steps walked for snapshots, and microseconds that the longest took, as commands had to wait for it.
+    pub walk_step_count: u64,
+    /// See there.
+    pub walk_step_us_max: u64,
 }
 
 /// The engine: give it its parts, then [`Engine::run`] it on a thread of its own.
@@ -166,7 +179,8 @@ impl<C: FnMut() -> i64> Engine<C> {
                 }
                 self.commit()?;
                 self.hold_back()?;
-                if !is_more_due {
+                let is_walking = self.walk();
+                if !is_more_due && !is_walking {
                     self.wait();
                 }
                 continue;
@@ -178,6 +192,7 @@ impl<C: FnMut() -> i64> Engine<C> {
             self.commit()?;
             self.hand_back(&mut turn);
             self.turn = turn;
+            self.walk();
             self.hold_back()?;
         }
     }
@@ -357,6 +372,7 @@ impl<C: FnMut() -> i64> Engine<C> {
             let Some(command) = next else { break };
             if self.writer.staged_bytes() >= BATCH_BYTES {
                 self.commit()?;
+                self.walk();
                 has_room = self.reserve()?;
             }
             self.process_command(session, &command, work, has_room);
@@ -458,6 +474,27 @@ impl<C: FnMut() -> i64> Engine<C> {
             self.writer.commit(self.now_us)?;
         }
         Ok(())
+    }
+
+    /// Goes on with the snapshot under way, or begins one that was asked for, by one piece. Everything decided must have been
+    /// committed. Says whether it did something, so that there may be more to do.
+    fn walk(&mut self) -> bool {
+        let Some(snapshots) = &self.doors.snapshots else { return false };
+        let is_beginning = !self.state.is_walking();
+        if is_beginning && !snapshots.take_wish() {
+            return false;
+        }
+        let start_us = (self.clock_us)();
+        if is_beginning {
+            assert_eq!(self.writer.staged_count(), 0, "a snapshot begins behind a whole batch");
+            self.state.begin_walk();
+            snapshots.begin(self.writer.position());
+        }
+        let has_walked = snapshots.walk(&mut self.state);
+        let took_us = (self.clock_us)().saturating_sub(start_us).max(0) as u64;
+        self.stats.walk_step_count += u64::from(has_walked);
+        self.stats.walk_step_us_max = self.stats.walk_step_us_max.max(took_us);
+        has_walked
     }
 
     /// Gives every work back to the door that it came through. The sync thread wakes the fronts when more is

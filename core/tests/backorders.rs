@@ -154,7 +154,7 @@ fn a_snapshot_forgets_nobody_who_waits() {
     driver.receive(shirts, far, 1);
     driver.place(9, &[line(shirts, 3, 5)]).unwrap();
     driver.place(4, &[line(shirts, 2, 5)]).unwrap();
-    let (mut other, first) = (restored(&driver.state), driver.events.len());
+    let (mut other, first) = (image_and_back(&mut driver.state), driver.events.len());
     driver.receive(shirts, near, 3);
     std::mem::swap(&mut driver.state, &mut other);
     driver.events.truncate(first);

@@ -291,7 +291,7 @@ fn a_shortage_names_the_newest_orders_until_they_cover_it() {
     driver.adjust(shirts, near, Bucket::Available, -2).unwrap();
     driver.assert_lasting();
     // What is still to be named is in a snapshot, too.
-    driver.state = restored(&driver.state);
+    driver.state = image_and_back(&mut driver.state);
     driver.pass_time(NOW_US);
     assert_eq!(driver.shortages_since(first), vec![(shirts, near, 9, vec![(5, 4), (4, 4), (3, 4)])]);
 

@@ -11,6 +11,7 @@ use crate::layout::{
     ALIGN_BYTES, BATCH_HEADER_BYTES, BATCH_MAGIC, BatchHeader, RECORD_HEADER_BYTES, RecordHeader,
     SEGMENT_HEADER_BYTES, batch_checksum, page_up, record_bytes,
 };
+use crate::position::Position;
 use crate::prepare::Preparer;
 use crate::tail::Shared;
 
@@ -65,6 +66,21 @@ impl Writer {
     /// The sequence the next record gets.
     pub fn next_sequence(&self) -> u64 {
         self.next_sequence
+    }
+
+    /// The place behind the last batch that was committed.
+    ///
+    /// # Panics
+    /// If records are staged: they have sequences and no place yet.
+    pub fn position(&self) -> Position {
+        assert_eq!(self.staged_count, 0, "staged records have no place yet");
+        let tail = self.shared.tail.lock();
+        Position {
+            segment: tail.segment,
+            offset: tail.offset,
+            sequence: self.next_sequence,
+            chain: self.chain,
+        }
     }
 
     /// Whether a payload of this length still fits into the batch being staged; if not, commit first.

@@ -2,11 +2,11 @@
 //! does it, with every choice its own.
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
 
 use orderline_core::state::{Due, Parsed};
-use orderline_core::{Decision, Scratch, State, snapshot};
-use orderline_journal::{JournalOptions, Opened, PositionalStorage, open};
+use orderline_core::{Decision, Scratch, State};
+use orderline_journal::{JournalOptions, Opened, PositionalStorage, SnapshotWriter, open};
 use orderline_protocol::command::*;
 use orderline_protocol::event::{EVENT_VERSION, Event};
 use orderline_protocol::lifecycle::{Disposition, HoldKind, blocks};
@@ -107,9 +107,19 @@ impl Scribe {
     fn snapshot(&mut self, at: u64) {
         assert_eq!(self.state.sequence(), at);
         while self.opened.syncer.sync_once().unwrap() {}
-        let durable = self.opened.watermark.durable();
-        let stop = AtomicBool::new(false);
-        snapshot::make(&self.opened.storage, STORE_ID, durable, 0, &stop).unwrap().unwrap();
+        let position = self.opened.writer.position();
+        let mut writer =
+            SnapshotWriter::create(Arc::clone(&self.opened.storage), STORE_ID, position).unwrap();
+        let mut section = None;
+        let hash = self.state.write_image(|tag, bytes| {
+            if section != Some(tag) {
+                writer.begin_section(tag).unwrap();
+                section = Some(tag);
+            }
+            writer.append(bytes).unwrap();
+            Ok(())
+        });
+        writer.finish(hash.unwrap().0).unwrap();
     }
 
     /// Ends in order, with the mark of it.

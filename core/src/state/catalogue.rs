@@ -4,6 +4,7 @@ use orderline_protocol::command::{DefineLocation, DefineSeller, DefineSku, Stand
 use orderline_protocol::{CurrencyCode, LocationHandle, SellerHandle, SkuHandle};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::catalogue_image::{FrozenCatalogue, List};
 use super::codes::Codes;
 use super::stock::Row;
 use crate::arena::Arena;
@@ -90,6 +91,8 @@ pub(crate) struct Catalogue {
     pub(crate) sku_codes: Codes,
     skus: Arena<Sku>,
     sku_terms: Arena<SkuTerms>,
+    /// While a snapshot is made: what it still needs.
+    pub(super) frozen: Option<Box<FrozenCatalogue>>,
 }
 
 impl Catalogue {
@@ -102,6 +105,7 @@ impl Catalogue {
             sku_codes: Codes::new(seed.rotate_left(2)),
             skus: Arena::default(),
             sku_terms: Arena::default(),
+            frozen: None,
         }
     }
 
@@ -115,6 +119,7 @@ impl Catalogue {
 
     /// Defines the next seller, or changes the one with this handle.
     pub(crate) fn set_seller(&mut self, handle: u32, version: u32, code: &str, definition: &DefineSeller) {
+        self.keep(List::Sellers, handle);
         let seller = Seller { definition: *definition, version };
         if handle as usize == self.sellers.len() {
             assert_eq!(self.seller_codes.add(code), handle, "handles are dense");
@@ -141,6 +146,7 @@ impl Catalogue {
         code: &str,
         definition: &DefineLocation,
     ) {
+        self.keep(List::Locations, handle);
         let definition = *definition;
         match self.locations.get_mut(handle as usize) {
             Some(location) => *location = Location { definition, version, ..*location },
@@ -154,6 +160,7 @@ impl Catalogue {
 
     /// Counts an order that a location got units of.
     pub(crate) fn count_order(&mut self, handle: LocationHandle, day: u32) {
+        self.keep(List::Locations, handle.get().into());
         let location = &mut self.locations[handle.index()];
         if location.day != day {
             location.day = day;
@@ -190,6 +197,7 @@ impl Catalogue {
 
     /// Defines the next SKU, or changes the one with this handle.
     pub(crate) fn set_sku(&mut self, handle: u32, version: u32, code: &str, definition: &DefineSku) {
+        self.keep(List::Skus, handle);
         if handle as usize == self.skus.len() {
             assert_eq!(self.sku_codes.add(code), handle, "handles are dense");
             self.skus.extend(1);

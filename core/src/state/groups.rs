@@ -5,6 +5,8 @@ use orderline_protocol::lifecycle::PaymentState;
 use orderline_protocol::{BuyerId, CurrencyCode, GroupId, OrderId, Sequence};
 use serde::{Deserialize, Serialize};
 
+use super::frozen::Frozen;
+use super::hash::{Sum, put};
 use super::id_table::{IdHash, IdTable};
 use super::slab::Slab;
 use super::timers::TimerSlot;
@@ -40,6 +42,17 @@ impl Group {
 
     pub(crate) fn currency(&self) -> CurrencyCode {
         CurrencyCode::new(self.currency)
+    }
+
+    /// Writes it as a snapshot keeps it.
+    fn put_image(&self, out: &mut Vec<u8>, sum: &mut Sum) {
+        put(self, out);
+        self.add_hash(sum);
+    }
+
+    /// Adds its hash.
+    pub(super) fn add_hash(&self, sum: &mut Sum) {
+        sum.add(8, |out| put(self, out));
     }
 
     /// Its orders' ids, as they were placed.
@@ -110,6 +123,8 @@ impl Payment {
 pub(crate) struct Groups {
     ids: IdTable,
     groups: Slab<Box<Group>>,
+    /// While a snapshot is made: what it still needs, by slot.
+    frozen: Option<Box<Frozen>>,
 }
 
 /// Which group.
@@ -118,7 +133,7 @@ pub(crate) struct GroupSlot(u32);
 
 impl Groups {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { ids: IdTable::new(seed), groups: Slab::default() }
+        Self { ids: IdTable::new(seed), groups: Slab::default(), frozen: None }
     }
 
     fn hash(&self, id: u128) -> IdHash {
@@ -147,6 +162,7 @@ impl Groups {
     }
 
     pub(crate) fn get_mut(&mut self, slot: GroupSlot) -> &mut Group {
+        self.keep(slot);
         self.groups.get_mut(slot.0)
     }
 
@@ -154,14 +170,52 @@ impl Groups {
     pub(crate) fn insert(&mut self, group: Group) -> GroupSlot {
         let hash = self.hash(group.id);
         let slot = self.groups.insert(Box::new(group));
+        if let Some(frozen) = &mut self.frozen {
+            frozen.needs(slot as usize);
+        }
         self.ids.insert(hash, slot);
         GroupSlot(slot)
     }
 
     pub(crate) fn remove(&mut self, slot: GroupSlot) -> Group {
+        self.keep(slot);
         let group = self.groups.remove(slot.0);
         self.ids.remove(self.hash(group.id), slot.0);
         *group
+    }
+
+    /// Whatever changes a group comes through here first: a snapshot under way may still need it as it is.
+    fn keep(&mut self, slot: GroupSlot) {
+        if let Some(frozen) = &mut self.frozen
+            && frozen.needs(slot.0 as usize)
+        {
+            let (out, sum) = frozen.kept();
+            self.groups.get(slot.0).put_image(out, sum);
+        }
+    }
+
+    /// Begins a snapshot: a list of groups, its length first.
+    pub(crate) fn freeze(&mut self) {
+        let mut frozen = Box::new(Frozen::new(self.groups.places()));
+        put(&(self.groups.len() as u64), frozen.kept().0);
+        self.frozen = Some(frozen);
+    }
+
+    /// Forgets the snapshot under way.
+    pub(crate) fn thaw(&mut self) {
+        self.frozen = None;
+    }
+
+    /// Writes more of the snapshot under way, about up to so many bytes. Returns the sum of all hashes at its end.
+    pub(crate) fn walk(&mut self, out: &mut Vec<u8>, bytes_max: usize) -> Option<u128> {
+        let total = self.frozen.as_mut()?.walk(out, bytes_max, |place, is_needed, out, sum| {
+            if let Some(group) = self.groups.at(place).filter(|_| is_needed) {
+                group.put_image(out, sum);
+            }
+            place + 1
+        });
+        self.frozen.take_if(|_| total.is_some());
+        total
     }
 
     /// Every group, in no order that means anything.

@@ -1,24 +1,20 @@
-//! The state as a snapshot's bytes, and back. Handles stay what they are; places in memory do not travel.
+//! A state out of a snapshot's bytes, which `walk` writes. Handles stay what they are; places in memory do not travel.
 //!
 //! Small tables (sellers, locations, SKUs, settings, groups, ledgers, sessions) are bincode records behind one version;
 //! levels, movements, orders and reservations, of which there are many, are fixed-layout bytes, as `docs/format.md` lists
 //! them. What follows from the rest (timers, queues) is not kept but made again.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 
 use bincode::config;
-use orderline_protocol::command::{
-    CartLine, DefineLocation, DefineSeller, DefineSku, DefineSourcing, OrderLine, SetPolicy,
-};
+use orderline_protocol::command::{CartLine, DefineSourcing, OrderLine, SetPolicy};
 use orderline_protocol::event::Allocation;
 use orderline_protocol::limits::MOVEMENTS_MAX;
-use orderline_protocol::{CurrencyCode, LocationHandle, SellerHandle, SessionId, SkuHandle};
+use orderline_protocol::{CurrencyCode, LocationHandle, SellerHandle, SessionHandle, SessionId, SkuHandle};
 use serde::{Deserialize, Serialize};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::State;
-use super::catalogue::{Location, Seller};
 use super::detail::Detail;
 use super::groups::Group;
 use super::ledger::Ledger;
@@ -40,18 +36,18 @@ pub const SECTION_TAGS: [u32; 9] = [
     TAG_LEDGERS,
     TAG_SESSIONS,
 ];
-const TAG_HEAD: u32 = 1;
-const TAG_CATALOGUE: u32 = 2;
-const TAG_LEVELS: u32 = 3;
-const TAG_ORDERS: u32 = 4;
-const TAG_SESSIONS: u32 = 5;
-const TAG_MOVEMENTS: u32 = 6;
-const TAG_RESERVATIONS: u32 = 7;
-const TAG_GROUPS: u32 = 8;
-const TAG_LEDGERS: u32 = 9;
+pub(super) const TAG_HEAD: u32 = 1;
+pub(super) const TAG_CATALOGUE: u32 = 2;
+pub(super) const TAG_LEVELS: u32 = 3;
+pub(super) const TAG_ORDERS: u32 = 4;
+pub(super) const TAG_SESSIONS: u32 = 5;
+pub(super) const TAG_MOVEMENTS: u32 = 6;
+pub(super) const TAG_RESERVATIONS: u32 = 7;
+pub(super) const TAG_GROUPS: u32 = 8;
+pub(super) const TAG_LEDGERS: u32 = 9;
 
 /// The version of the sections' contents.
-const IMAGE_VERSION: u32 = 2;
+pub(super) const IMAGE_VERSION: u32 = 2;
 
 /// A snapshot's sections hold what cannot be.
 #[derive(Debug, thiserror::Error)]
@@ -75,44 +71,17 @@ pub enum ImageError {
     Io(#[from] std::io::Error),
 }
 
+/// What the first section begins with. Behind it stand the queue of what has finished and the unnamed shortages, each a list.
 #[derive(Serialize, Deserialize)]
-struct Head {
-    version: u32,
-    sequence: u64,
-    policy: Vec<u8>,
-    policy_version: u32,
+pub(super) struct Head {
+    pub(super) version: u32,
+    pub(super) sequence: u64,
+    pub(super) policy: Vec<u8>,
+    pub(super) policy_version: u32,
     /// Everybody's rules first, then those of sellers that have their own.
-    sourcing: Vec<Vec<u8>>,
-    orders_horizon_ms: u64,
-    reservations_horizon_ms: u64,
-    finished: VecDeque<(u32, u8, u128)>,
-    unnamed_shortages: Vec<(u32, u16)>,
-}
-
-/// One seller, location or SKU: its definition's bytes, its version, its code, and for a location what it has taken on.
-#[derive(Serialize, Deserialize)]
-struct Entry {
-    definition: Vec<u8>,
-    version: u32,
-    code: String,
-    day: u32,
-    taken_count: u32,
-}
-
-#[derive(Serialize, Deserialize)]
-struct CatalogueImage {
-    sellers: Vec<Entry>,
-    locations: Vec<Entry>,
-    skus: Vec<Entry>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct SessionImage {
-    id: u128,
-    last_request: u64,
-    last_sequence: u64,
-    /// Request numbers and what was answered to them.
-    answers: Vec<(u64, Vec<u8>)>,
+    pub(super) sourcing: Vec<Vec<u8>>,
+    pub(super) orders_horizon_ms: u64,
+    pub(super) reservations_horizon_ms: u64,
 }
 
 /// The layout that `bincode` has used since version 1, pinned: other crates read it too.
@@ -120,44 +89,10 @@ pub(super) fn layout() -> impl config::Config {
     config::legacy().with_limit::<{ 4 << 30 }>()
 }
 
-/// Writes one section's bytes to where it is told.
-pub type WriteSection<'a> = &'a mut dyn FnMut(&mut dyn std::io::Write) -> Result<(), ImageError>;
-
 /// Reads one section's bytes, to their end, from where it is told.
 pub type ReadSection<'a> = &'a mut dyn FnMut(&mut dyn std::io::Read) -> Result<(), ImageError>;
 
 impl State {
-    /// Writes the state, section by section: `section` is told a tag and what writes its bytes.
-    ///
-    /// # Errors
-    /// What the writing came to.
-    pub fn write_image(
-        &self,
-        mut section: impl FnMut(u32, WriteSection<'_>) -> Result<(), ImageError>,
-    ) -> Result<(), ImageError> {
-        section(TAG_HEAD, &mut |out| encode(TAG_HEAD, &self.image_head(), out))?;
-        section(TAG_CATALOGUE, &mut |out| encode(TAG_CATALOGUE, &self.catalogue_image(), out))?;
-        section(TAG_LEVELS, &mut |out| self.write_levels(out))?;
-        section(TAG_MOVEMENTS, &mut |out| self.write_movements(out))?;
-        section(TAG_ORDERS, &mut |out| self.write_orders(out))?;
-        section(TAG_RESERVATIONS, &mut |out| self.write_reservations(out))?;
-        section(TAG_GROUPS, &mut |out| {
-            let groups: Vec<&Group> = self.groups.iter().collect();
-            encode(TAG_GROUPS, &groups, out)
-        })?;
-        section(TAG_LEDGERS, &mut |out| {
-            let of = |(seller, currency, ledger): (SellerHandle, CurrencyCode, &Ledger)| {
-                (seller.get(), currency.get(), *ledger)
-            };
-            let ledgers: Vec<(u32, u16, Ledger)> = self.ledgers.iter().map(of).collect();
-            encode(TAG_LEDGERS, &ledgers, out)
-        })?;
-        section(TAG_SESSIONS, &mut |out| {
-            let sessions: Vec<SessionImage> = self.sessions.iter().map(session_image).collect();
-            encode(TAG_SESSIONS, &sessions, out)
-        })
-    }
-
     /// Reads a state back: `section` is told a tag and what reads its bytes. `seed` as in
     /// [`State::new`].
     ///
@@ -169,16 +104,16 @@ impl State {
     ) -> Result<Self, ImageError> {
         let mut state = Self::new(seed);
         section(TAG_HEAD, &mut |from| state.read_head(from))?;
-        section(TAG_CATALOGUE, &mut |from| state.read_catalogue(from))?;
+        section(TAG_CATALOGUE, &mut |from| state.catalogue.read_image(from))?;
         section(TAG_LEVELS, &mut |from| state.read_levels(from))?;
         section(TAG_MOVEMENTS, &mut |from| state.read_movements(from))?;
         section(TAG_ORDERS, &mut |from| state.read_orders(from))?;
         section(TAG_RESERVATIONS, &mut |from| state.read_reservations(from))?;
         section(TAG_GROUPS, &mut |from| {
-            let groups: Vec<Group> = decode(TAG_GROUPS, from)?;
-            groups.into_iter().for_each(|group| {
-                state.groups.insert(group);
-            });
+            let count: u64 = decode(TAG_GROUPS, from)?;
+            for _ in 0..count {
+                state.groups.insert(decode::<Group>(TAG_GROUPS, from)?);
+            }
             Ok(())
         })?;
         section(TAG_LEDGERS, &mut |from| {
@@ -191,25 +126,6 @@ impl State {
         section(TAG_SESSIONS, &mut |from| state.read_sessions(from))?;
         state.rebuild_derived();
         Ok(state)
-    }
-
-    fn image_head(&self) -> Head {
-        Head {
-            version: IMAGE_VERSION,
-            sequence: self.sequence,
-            policy: self.settings.policy.as_bytes().to_vec(),
-            policy_version: self.settings.version,
-            sourcing: self.settings.sourcing().map(|rules| rules.as_bytes().to_vec()).collect(),
-            orders_horizon_ms: self.finished.orders_horizon_ms,
-            reservations_horizon_ms: self.finished.reservations_horizon_ms,
-            finished: self.finished.queue.clone(),
-            unnamed_shortages: self
-                .stock
-                .unnamed_shortages
-                .iter()
-                .map(|(sku, location)| (sku.get(), location.get()))
-                .collect(),
-        }
     }
 
     fn read_head(&mut self, mut from: &mut dyn std::io::Read) -> Result<(), ImageError> {
@@ -230,71 +146,13 @@ impl State {
         }
         self.finished.orders_horizon_ms = head.orders_horizon_ms;
         self.finished.reservations_horizon_ms = head.reservations_horizon_ms;
-        self.finished.queue = head.finished;
+        let finished_count: u64 = decode(TAG_HEAD, from)?;
+        for _ in 0..finished_count {
+            self.finished.queue.push_back(decode(TAG_HEAD, from)?);
+        }
+        let unnamed_shortages: Vec<(u32, u16)> = decode(TAG_HEAD, from)?;
         let named = |(sku, location)| (SkuHandle::new(sku), LocationHandle::new(location));
-        self.stock.unnamed_shortages = head.unnamed_shortages.into_iter().map(named).collect();
-        Ok(())
-    }
-
-    fn catalogue_image(&self) -> CatalogueImage {
-        let catalogue = &self.catalogue;
-        let entry = |definition: &[u8], version, code: Option<&str>| Entry {
-            definition: definition.to_vec(),
-            version,
-            code: code.unwrap_or_default().to_owned(),
-            day: 0,
-            taken_count: 0,
-        };
-        let seller = |(at, seller): (usize, &Seller)| {
-            entry(seller.definition.as_bytes(), seller.version, catalogue.seller_codes.code(at as u32))
-        };
-        let location = |(at, location): (usize, &Location)| Entry {
-            day: location.day,
-            taken_count: location.taken_count,
-            ..entry(
-                location.definition.as_bytes(),
-                location.version,
-                catalogue.location_codes.code(at as u32),
-            )
-        };
-        let sku = |at: u32| {
-            let version = catalogue.sku_version(SkuHandle::new(at)).unwrap_or(0);
-            entry(catalogue.sku_definition(at).as_bytes(), version, catalogue.sku_codes.code(at))
-        };
-        CatalogueImage {
-            sellers: catalogue.sellers().iter().enumerate().map(seller).collect(),
-            locations: catalogue.locations().iter().enumerate().map(location).collect(),
-            skus: (0..catalogue.sku_count() as u32).map(sku).collect(),
-        }
-    }
-
-    fn read_catalogue(&mut self, from: &mut dyn std::io::Read) -> Result<(), ImageError> {
-        let image: CatalogueImage = decode(TAG_CATALOGUE, from)?;
-        let wrong =
-            || ImageError::Section { tag: TAG_CATALOGUE, why: "a definition has another length".into() };
-        for (handle, entry) in (0_u32..).zip(&image.sellers) {
-            let definition = DefineSeller::ref_from_bytes(&entry.definition).map_err(|_| wrong())?;
-            self.catalogue.set_seller(handle, entry.version, &entry.code, definition);
-        }
-        for (handle, entry) in (0_u32..).zip(&image.locations) {
-            let definition = DefineLocation::ref_from_bytes(&entry.definition).map_err(|_| wrong())?;
-            self.catalogue.set_location(handle, entry.version, &entry.code, definition);
-            self.catalogue.restore_taken(handle, entry.day, entry.taken_count);
-        }
-        for (handle, entry) in (0_u32..).zip(&image.skus) {
-            let definition = DefineSku::ref_from_bytes(&entry.definition).map_err(|_| wrong())?;
-            self.catalogue.set_sku(handle, entry.version, &entry.code, definition);
-        }
-        Ok(())
-    }
-
-    fn write_levels(&self, out: &mut dyn std::io::Write) -> Result<(), ImageError> {
-        for handle in 0..self.catalogue.sku_count() as u32 {
-            let Some(sku) = self.catalogue.sku(SkuHandle::new(handle)) else { continue };
-            for (row, level) in self.stock.levels(sku) {
-                out.write_all(SavedLevel::new(SkuHandle::new(handle), row, level).as_bytes())?;
-            }
-        }
+        self.stock.unnamed_shortages = unnamed_shortages.into_iter().map(named).collect();
         Ok(())
     }
 
@@ -308,14 +166,6 @@ impl State {
                 return Err(wrong("a level names a SKU or location that is not defined"));
             }
             self.stock.restore(&mut self.catalogue, sku, &saved);
-        }
-        Ok(())
-    }
-
-    fn write_movements(&self, out: &mut dyn std::io::Write) -> Result<(), ImageError> {
-        out.write_all(&self.stock.movements.count().to_le_bytes())?;
-        for movement in self.stock.movements.iter() {
-            out.write_all(movement.as_bytes())?;
         }
         Ok(())
     }
@@ -336,30 +186,6 @@ impl State {
         let movements: Vec<Movement> =
             bytes.chunks_exact(size_of::<Movement>()).map(one).collect::<Result<_, _>>()?;
         self.stock.movements.restore(count, &movements);
-        Ok(())
-    }
-
-    fn write_orders(&self, out: &mut dyn std::io::Write) -> Result<(), ImageError> {
-        let mut bytes = Vec::new();
-        for slot in self.orders.iter() {
-            out.write_all(self.orders.head(slot).for_snapshot().as_bytes())?;
-            out.write_all(self.orders.lines(slot).as_bytes())?;
-            if let Some(detail) = self.orders.detail(slot) {
-                bytes.clear();
-                encode(TAG_ORDERS, detail, &mut bytes)?;
-                out.write_all(&(bytes.len() as u64).to_le_bytes())?;
-                out.write_all(&bytes)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn write_reservations(&self, out: &mut dyn std::io::Write) -> Result<(), ImageError> {
-        for reservation in self.reservations.iter() {
-            out.write_all(reservation.head.as_bytes())?;
-            out.write_all(reservation.lines.as_bytes())?;
-            out.write_all(reservation.allocations.as_bytes())?;
-        }
         Ok(())
     }
 
@@ -439,40 +265,31 @@ impl State {
     }
 
     fn read_sessions(&mut self, from: &mut dyn std::io::Read) -> Result<(), ImageError> {
-        let images: Vec<SessionImage> = decode(TAG_SESSIONS, from)?;
-        for (handle, image) in images.iter().enumerate() {
-            let mut session = Session::new(SessionId::new(image.id), image.last_sequence);
-            for (request, answer) in &image.answers {
-                let answer = Answer::read_from_bytes(answer).map_err(|_| ImageError::Section {
-                    tag: TAG_SESSIONS,
-                    why: "an answer has another length".into(),
-                })?;
-                session.remember(*request, answer);
+        let count: u64 = decode(TAG_SESSIONS, from)?;
+        for handle in 0..count as u32 {
+            let (id, last_request, last_sequence): (u128, u64, u64) = decode(TAG_SESSIONS, from)?;
+            let mut session = Session::new(SessionId::new(id), last_sequence);
+            let answer_count: u64 = decode(TAG_SESSIONS, from)?;
+            for _ in 0..answer_count {
+                let (request, bytes): (u64, u64) = decode(TAG_SESSIONS, from)?;
+                let answer = read_struct::<Answer>(TAG_SESSIONS, from)?;
+                let Some(answer) = answer.filter(|_| bytes == size_of::<Answer>() as u64) else {
+                    return Err(ImageError::Section {
+                        tag: TAG_SESSIONS,
+                        why: "an answer has another length".into(),
+                    });
+                };
+                session.remember(request, answer);
             }
-            session.last_request = image.last_request;
-            session.last_sequence = image.last_sequence;
-            self.sessions.open(orderline_protocol::SessionHandle::new(handle as u32), session);
+            session.last_request = last_request;
+            session.last_sequence = last_sequence;
+            self.sessions.open(SessionHandle::new(handle), session);
         }
         Ok(())
     }
 }
 
-fn session_image(session: &Session) -> SessionImage {
-    SessionImage {
-        id: session.id.get(),
-        last_request: session.last_request,
-        last_sequence: session.last_sequence,
-        answers: session.answers().map(|(request, answer)| (request, answer.as_bytes().to_vec())).collect(),
-    }
-}
-
-fn encode<T: Serialize>(tag: u32, value: &T, mut out: &mut dyn std::io::Write) -> Result<(), ImageError> {
-    bincode::serde::encode_into_std_write(value, &mut out, layout())
-        .map_err(|error| ImageError::Section { tag, why: error.to_string() })?;
-    Ok(())
-}
-
-fn decode<T: serde::de::DeserializeOwned>(
+pub(super) fn decode<T: serde::de::DeserializeOwned>(
     tag: u32,
     mut from: &mut dyn std::io::Read,
 ) -> Result<T, ImageError> {

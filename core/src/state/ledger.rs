@@ -1,10 +1,14 @@
 //! The sellers' ledgers: what came in for each seller and currency, and how far it is on its way to the seller. Entries are
 //! events of the journal; here are their sums and their count.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use orderline_protocol::{CurrencyCode, SellerHandle};
 use serde::{Deserialize, Serialize};
+
+use super::frozen::Pieces;
+use super::hash::{Sum, put};
 
 /// One seller's ledger in one currency, in minor units.
 /// `sales - commissions - refunds + reversals = accrued + payable + paid`.
@@ -70,22 +74,99 @@ impl Ledger {
 
 /// All ledgers.
 #[derive(Default)]
-pub(crate) struct Ledgers(BTreeMap<(u32, u16), Ledger>);
+pub(crate) struct Ledgers {
+    ledgers: BTreeMap<Key, Ledger>,
+    /// While a snapshot is made: what it still needs.
+    frozen: Option<Box<FrozenLedgers>>,
+}
+
+/// Seller and currency.
+type Key = (u32, u16);
+
+/// What a snapshot that is being made still needs of the ledgers.
+#[derive(Default)]
+struct FrozenLedgers {
+    /// The last one that was walked.
+    walked: Option<Key>,
+    /// Behind that: written before they changed, or come to be later.
+    done: BTreeSet<Key>,
+    pieces: Pieces,
+    sum: Sum,
+}
 
 impl Ledgers {
     /// A seller's ledger: all zeros before its first entry.
     pub(crate) fn get(&self, seller: SellerHandle, currency: CurrencyCode) -> Ledger {
-        self.0.get(&(seller.get(), currency.get())).copied().unwrap_or_default()
+        self.ledgers.get(&(seller.get(), currency.get())).copied().unwrap_or_default()
     }
 
     pub(crate) fn get_mut(&mut self, seller: SellerHandle, currency: CurrencyCode) -> &mut Ledger {
-        self.0.entry((seller.get(), currency.get())).or_default()
+        let key = (seller.get(), currency.get());
+        self.keep(key);
+        self.ledgers.entry(key).or_default()
+    }
+
+    /// Whatever changes a ledger comes through here first: a snapshot under way may still need it as it is.
+    fn keep(&mut self, key: Key) {
+        let Some(frozen) = &mut self.frozen else { return };
+        let is_needed = frozen.walked.is_none_or(|walked| key > walked) && frozen.done.insert(key);
+        if let Some(ledger) = self.ledgers.get(&key).filter(|_| is_needed) {
+            put_image(key, ledger, frozen.pieces.out(), &mut frozen.sum);
+        }
+    }
+
+    /// Begins a snapshot: a list of ledgers, its length first.
+    pub(crate) fn freeze(&mut self) {
+        let mut frozen = Box::<FrozenLedgers>::default();
+        put(&(self.ledgers.len() as u64), frozen.pieces.out());
+        self.frozen = Some(frozen);
+    }
+
+    /// Forgets the snapshot under way.
+    pub(crate) fn thaw(&mut self) {
+        self.frozen = None;
+    }
+
+    /// Writes more of the snapshot under way, about up to so many bytes. Returns the sum of all hashes at its end.
+    pub(crate) fn walk(&mut self, out: &mut Vec<u8>, bytes_max: usize) -> Option<u128> {
+        let frozen = self.frozen.as_mut()?;
+        if frozen.pieces.take(out) {
+            return None;
+        }
+        let from = frozen.walked.map_or(Bound::Unbounded, Bound::Excluded);
+        for (&key, ledger) in self.ledgers.range((from, Bound::Unbounded)) {
+            if out.len() >= bytes_max {
+                return None;
+            }
+            if !frozen.done.contains(&key) {
+                put_image(key, ledger, out, &mut frozen.sum);
+            }
+            frozen.walked = Some(key);
+        }
+        let total = frozen.sum.total();
+        self.frozen = None;
+        Some(total)
+    }
+
+    /// Adds the hashes of all ledgers.
+    pub(super) fn add_hashes(&self, sum: &mut Sum) {
+        self.ledgers.iter().for_each(|(&key, ledger)| add_hash(key, ledger, sum));
     }
 
     /// Every ledger, by seller and currency.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (SellerHandle, CurrencyCode, &Ledger)> {
         let named =
             |(&(seller, currency), ledger)| (SellerHandle::new(seller), CurrencyCode::new(currency), ledger);
-        self.0.iter().map(named)
+        self.ledgers.iter().map(named)
     }
+}
+
+/// Writes a ledger as a snapshot keeps it.
+fn put_image(key: Key, ledger: &Ledger, out: &mut Vec<u8>, sum: &mut Sum) {
+    put(&(key.0, key.1, ledger), out);
+    add_hash(key, ledger, sum);
+}
+
+fn add_hash(key: Key, ledger: &Ledger, sum: &mut Sum) {
+    sum.add(10, |out| put(&(key.0, key.1, ledger), out));
 }

@@ -10,6 +10,7 @@ mod backorders;
 mod care;
 mod cart;
 mod catalogue;
+mod catalogue_image;
 mod check;
 mod check_due;
 mod check_fulfilment;
@@ -22,6 +23,7 @@ mod define;
 mod detail;
 mod due;
 mod edits;
+mod frozen;
 mod fulfilment;
 mod groups;
 mod hash;
@@ -33,6 +35,7 @@ mod money;
 mod movements;
 mod orders;
 mod pending;
+mod queue;
 mod refills;
 mod reservations;
 mod retention;
@@ -51,6 +54,7 @@ mod stock_moves;
 mod timers;
 pub mod transitions;
 mod view;
+mod walk;
 mod work;
 
 use orderline_protocol::command::RawCommand;
@@ -64,7 +68,8 @@ pub use check::Violation;
 pub use decide::Scratch;
 pub use due::Due;
 pub use hash::StateHash;
-pub use image::{ImageError, ReadSection, SECTION_TAGS, WriteSection};
+pub use image::{ImageError, ReadSection, SECTION_TAGS};
+pub use walk::{Step, Walk};
 
 use backorders::Backorders;
 use catalogue::Catalogue;
@@ -93,6 +98,8 @@ pub struct State {
     // What follows from the rest, kept beside it to be found quickly.
     backorders: Backorders,
     timers: Timers,
+    /// The snapshot under way.
+    walk: Option<Box<Walk>>,
 }
 
 /// A command as it came, and its body read once for all the times that it is looked at.
@@ -209,6 +216,7 @@ impl State {
             finished: Finished::default(),
             backorders: Backorders::default(),
             timers: Timers::default(),
+            walk: None,
         }
     }
 

@@ -12,6 +12,8 @@ use orderline_protocol::{BuyerId, CurrencyCode, LocationHandle, OrderId, SellerH
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::detail::Detail;
+use super::frozen::Frozen;
+use super::hash::{Sum, put};
 use super::id_table::{IdHash, IdTable};
 use super::slab::Slab;
 use super::stock::Promise;
@@ -119,6 +121,8 @@ pub(crate) struct Orders {
     /// Blocks that nobody uses any more, by their units.
     free: Vec<Vec<u32>>,
     open_count: u64,
+    /// While a snapshot is made: what it still needs, by the first unit of an order's block.
+    frozen: Option<Box<Frozen>>,
 }
 
 /// Which order: the index of its first unit.
@@ -163,6 +167,7 @@ impl Orders {
             details: Slab::default(),
             free: Vec::new(),
             open_count: 0,
+            frozen: None,
         }
     }
 
@@ -201,8 +206,27 @@ impl Orders {
         head_of(&self.blocks.get(slot.0 as usize).0)
     }
 
+    /// Whatever changes an order comes through here first: a snapshot under way may still need it as it is.
+    #[inline]
+    fn keep(&mut self, slot: OrderSlot) {
+        if self.frozen.is_some() {
+            self.keep_frozen(slot);
+        }
+    }
+
+    #[cold]
+    fn keep_frozen(&mut self, slot: OrderSlot) {
+        let Some(mut frozen) = self.frozen.take() else { return };
+        if frozen.needs(slot.0 as usize) {
+            let (out, sum) = frozen.kept();
+            self.put_image(slot, out, sum);
+        }
+        self.frozen = Some(frozen);
+    }
+
     #[inline]
     fn head_mut(&mut self, slot: OrderSlot) -> &mut OrderHead {
+        self.keep(slot);
         head_of_mut(&mut self.blocks.get_mut(slot.0 as usize).0)
     }
 
@@ -276,6 +300,10 @@ impl Orders {
         };
         let slot = OrderSlot(u32::try_from(first).unwrap_or(u32::MAX));
         assert!((slot.0 as usize) == first && slot.0 < u32::MAX - 1, "the orders' arena is full");
+        if let Some(frozen) = &mut self.frozen {
+            // A new order in an old block is no part of a snapshot that began before it.
+            frozen.needs(first);
+        }
         let head = OrderHead {
             id: order.id,
             placed_sequence: order.placed_sequence,
@@ -304,6 +332,7 @@ impl Orders {
 
     /// Takes a finished order out of memory.
     pub(crate) fn remove(&mut self, slot: OrderSlot) {
+        self.keep(slot);
         let head = *self.head(slot);
         assert!(!head.state().is_open(), "order {} leaves memory while it is open", head.id);
         if head.detail != NO_DETAIL {
@@ -327,6 +356,7 @@ impl Orders {
 
     /// The order's detail, made if it has none.
     pub(crate) fn detail_mut(&mut self, slot: OrderSlot) -> &mut Detail {
+        self.keep(slot);
         if self.head(slot).detail == NO_DETAIL {
             self.put_detail(slot, Detail::default());
         }
@@ -356,6 +386,7 @@ impl Orders {
     /// Changes a line's quantity. The order has parted, so that its counters tell where the units are.
     pub(crate) fn set_quantity(&mut self, slot: OrderSlot, line: usize, quantity: u32) {
         assert!(!self.is_whole(slot), "a whole order's quantities are where its units are");
+        self.keep(slot);
         let count = self.head(slot).line_count as usize;
         let block = self.blocks.slice_mut(slot.0 as usize, block_units(count)).as_mut_bytes();
         let lines = &mut block[size_of::<OrderHead>()..][..count * size_of::<OrderLine>()];
@@ -478,8 +509,7 @@ impl Orders {
             while next < self.blocks.len() {
                 let head: &OrderHead = head_of(&self.blocks.get(next).0);
                 if head.line_count == 0 {
-                    // The unused rest of a chunk: the next block starts the next chunk.
-                    next = (next / Arena::<Unit>::CHUNK_ITEMS + 1) * Arena::<Unit>::CHUNK_ITEMS;
+                    next = Self::next_chunk(next);
                     continue;
                 }
                 let (slot, is_free) = (OrderSlot(next as u32), head.state == 0);
@@ -507,7 +537,7 @@ impl Orders {
             }
             let head: &OrderHead = head_of(&self.blocks.get(next).0);
             if head.line_count == 0 {
-                next = (next / Arena::<Unit>::CHUNK_ITEMS + 1) * Arena::<Unit>::CHUNK_ITEMS;
+                next = Self::next_chunk(next);
                 continue;
             }
             if head.state != 0 {
@@ -516,6 +546,64 @@ impl Orders {
             next += block_units(head.line_count as usize);
         }
         (next < self.blocks.len()).then_some(next)
+    }
+
+    /// Begins a snapshot.
+    pub(crate) fn freeze(&mut self) {
+        self.frozen = Some(Box::new(Frozen::new(self.blocks.len())));
+    }
+
+    /// Forgets the snapshot under way.
+    pub(crate) fn thaw(&mut self) {
+        self.frozen = None;
+    }
+
+    /// Writes more of the snapshot under way, about up to so many bytes. Returns the sum of all hashes at its end.
+    pub(crate) fn walk(&mut self, out: &mut Vec<u8>, bytes_max: usize) -> Option<u128> {
+        let mut frozen = self.frozen.take()?;
+        let total = frozen.walk(out, bytes_max, |place, is_needed, out, sum| {
+            let head: &OrderHead = head_of(&self.blocks.get(place).0);
+            if head.line_count == 0 {
+                return Self::next_chunk(place);
+            }
+            if is_needed && head.state != 0 {
+                self.put_image(OrderSlot(place as u32), out, sum);
+            }
+            place + block_units(head.line_count as usize)
+        });
+        self.frozen = Some(frozen).filter(|_| total.is_none());
+        total
+    }
+
+    /// Writes an order as a snapshot keeps it: its head and its lines, and its detail behind its length where it has one.
+    fn put_image(&self, slot: OrderSlot, out: &mut Vec<u8>, sum: &mut Sum) {
+        out.extend_from_slice(self.head(slot).for_snapshot().as_bytes());
+        out.extend_from_slice(self.lines(slot).as_bytes());
+        if let Some(detail) = self.detail(slot) {
+            let length_at = out.len();
+            out.extend_from_slice(&[0; size_of::<u64>()]);
+            let detail_at = out.len();
+            put(detail, out);
+            let length = (out.len() - detail_at) as u64;
+            out[length_at..detail_at].copy_from_slice(&length.to_le_bytes());
+        }
+        self.add_hash(slot, sum);
+    }
+
+    /// Adds an order's hash.
+    pub(super) fn add_hash(&self, slot: OrderSlot, sum: &mut Sum) {
+        sum.add(5, |out| {
+            out.extend_from_slice(self.head(slot).for_snapshot().as_bytes());
+            out.extend_from_slice(self.lines(slot).as_bytes());
+            if let Some(detail) = self.detail(slot) {
+                put(detail, out);
+            }
+        });
+    }
+
+    /// Behind the unused rest of a chunk the next block starts the next chunk.
+    fn next_chunk(place: usize) -> usize {
+        (place / Arena::<Unit>::CHUNK_ITEMS + 1) * Arena::<Unit>::CHUNK_ITEMS
     }
 
     /// Restores an order from a snapshot: its head and lines, and its detail where it had one.

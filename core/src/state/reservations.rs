@@ -7,6 +7,8 @@ use orderline_protocol::lifecycle::ReservationState;
 use orderline_protocol::{BuyerId, LocationHandle, ReservationId, Sequence, SkuHandle};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use super::frozen::Frozen;
+use super::hash::Sum;
 use super::id_table::{IdHash, IdTable};
 use super::slab::Slab;
 use super::timers::TimerSlot;
@@ -77,6 +79,21 @@ impl Reservation {
         whole.iter().enumerate().map(of_line).chain(self.allocations.iter().copied())
     }
 
+    /// Writes it as a snapshot keeps it: its head and its lists.
+    fn put_image(&self, out: &mut Vec<u8>, sum: &mut Sum) {
+        let start = out.len();
+        out.extend_from_slice(self.head.as_bytes());
+        out.extend_from_slice(self.lines.as_bytes());
+        out.extend_from_slice(self.allocations.as_bytes());
+        let bytes = &out[start..];
+        sum.add(9, |out| out.extend_from_slice(bytes));
+    }
+
+    /// Adds its hash.
+    pub(super) fn add_hash(&self, sum: &mut Sum) {
+        self.put_image(&mut Vec::new(), sum);
+    }
+
     /// Its units by SKU and location, sorted, each pair once: what sourcing counts as its owner's own.
     pub(crate) fn own_units(&self) -> Vec<(SkuHandle, LocationHandle, u64)> {
         let of_part = |part: Allocation| {
@@ -105,6 +122,8 @@ impl Reservation {
 pub(crate) struct Reservations {
     ids: IdTable,
     slab: Slab<Box<Reservation>>,
+    /// While a snapshot is made: what it still needs, by slot.
+    frozen: Option<Box<Frozen>>,
 }
 
 /// Which reservation.
@@ -113,7 +132,7 @@ pub(crate) struct ReservationSlot(u32);
 
 impl Reservations {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { ids: IdTable::new(seed), slab: Slab::default() }
+        Self { ids: IdTable::new(seed), slab: Slab::default(), frozen: None }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -138,6 +157,7 @@ impl Reservations {
     }
 
     pub(crate) fn get_mut(&mut self, slot: ReservationSlot) -> &mut Reservation {
+        self.keep(slot);
         self.slab.get_mut(slot.0)
     }
 
@@ -156,6 +176,9 @@ impl Reservations {
             timer: TimerSlot::NONE,
         };
         let slot = self.slab.insert(Box::new(reservation));
+        if let Some(frozen) = &mut self.frozen {
+            frozen.needs(slot as usize);
+        }
         self.ids.insert(hash, slot);
         ReservationSlot(slot)
     }
@@ -205,9 +228,42 @@ impl Reservations {
 
     /// Takes a finished reservation out of memory.
     pub(crate) fn remove(&mut self, slot: ReservationSlot) {
+        self.keep(slot);
         let head = self.slab.remove(slot.0).head;
         assert!(!head.is_held(), "reservation {} leaves memory while it is held", head.id);
         self.ids.remove(self.hash(head.id), slot.0);
+    }
+
+    /// Whatever changes a reservation comes through here first: a snapshot under way may still need it as it is.
+    fn keep(&mut self, slot: ReservationSlot) {
+        if let Some(frozen) = &mut self.frozen
+            && frozen.needs(slot.0 as usize)
+        {
+            let (out, sum) = frozen.kept();
+            self.slab.get(slot.0).put_image(out, sum);
+        }
+    }
+
+    /// Begins a snapshot.
+    pub(crate) fn freeze(&mut self) {
+        self.frozen = Some(Box::new(Frozen::new(self.slab.places())));
+    }
+
+    /// Forgets the snapshot under way.
+    pub(crate) fn thaw(&mut self) {
+        self.frozen = None;
+    }
+
+    /// Writes more of the snapshot under way, about up to so many bytes. Returns the sum of all hashes at its end.
+    pub(crate) fn walk(&mut self, out: &mut Vec<u8>, bytes_max: usize) -> Option<u128> {
+        let total = self.frozen.as_mut()?.walk(out, bytes_max, |place, is_needed, out, sum| {
+            if let Some(reservation) = self.slab.at(place).filter(|_| is_needed) {
+                reservation.put_image(out, sum);
+            }
+            place + 1
+        });
+        self.frozen.take_if(|_| total.is_some());
+        total
     }
 
     /// Every reservation, in no order that means anything.

@@ -1,24 +1,28 @@
 //! Retention: finished orders and reservations leave memory when their time there is over. They wait in one queue in the
 //! order in which they finished, so that a look costs the same however many wait.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use orderline_protocol::event::{Event, EventKind, FinishedRetired, Retired, RetiredKind};
 use orderline_protocol::limits::DUE_ENTRIES_MAX;
 use orderline_protocol::{GroupId, OrderId, ReservationId};
+use xxhash_rust::xxh3::Xxh3;
 
 use super::State;
 use super::apply::Effect;
 use super::decide::write;
+use super::frozen::Pieces;
+use super::hash::put;
 use super::orders::OrderSlot;
+use super::queue::Queue;
 use super::reservations::ReservationSlot;
 use super::timers::{SECOND_US, second_of};
 
 /// What has finished and waits to leave memory, oldest first.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Finished {
     /// Second in which it finished, kind ([`RetiredKind`]), id.
-    pub(crate) queue: VecDeque<(u32, u8, u128)>,
+    pub(crate) queue: Queue<(u32, u8, u128)>,
     /// The newest time in the id of an order that ever left memory, or of its group, in milliseconds; 0: none has.
     pub(crate) orders_horizon_ms: u64,
     pub(crate) reservations_horizon_ms: u64,
@@ -27,7 +31,31 @@ pub(crate) struct Finished {
     /// Orders that came to the queue again, for something of theirs had ended: the place of their newest entry, the one
     /// that counts. Follows from the queue.
     again: BTreeMap<u128, u64>,
+    /// While a snapshot is made: what it still needs of the queue.
+    frozen: Option<Box<FrozenQueue>>,
 }
+
+/// What a snapshot that is being made still needs of the queue: its entries, oldest first.
+struct FrozenQueue {
+    /// The place of the entry that comes next, counted as in `taken_count`.
+    next: u64,
+    /// The place behind the last one.
+    end: u64,
+    pieces: Pieces,
+    hash: Xxh3,
+}
+
+impl FrozenQueue {
+    fn put(&mut self, entry: &(u32, u8, u128), out: &mut Vec<u8>) {
+        let start = out.len();
+        put(entry, out);
+        self.hash.update(&out[start..]);
+        self.next += 1;
+    }
+}
+
+/// The kind of the one entity that the queue and the horizons are for the state hash.
+const HASH_KIND: u8 = 11;
 
 impl Finished {
     fn push(&mut self, second: u32, kind: RetiredKind, id: u128) -> u64 {
@@ -41,13 +69,77 @@ impl Finished {
     }
 
     fn take_first(&mut self) {
-        let Some((_, kind, id)) = self.queue.pop_front() else {
+        let Some((second, kind, id)) = self.queue.pop_front() else {
             panic!("entries were taken off the queue of what finished that are not there")
         };
+        if let Some(frozen) = &mut self.frozen
+            && frozen.next == self.taken_count
+            && frozen.next < frozen.end
+        {
+            let mut pieces = std::mem::take(&mut frozen.pieces);
+            frozen.put(&(second, kind, id), pieces.out());
+            frozen.pieces = pieces;
+        }
         if kind == RetiredKind::Order as u8 && self.again.get(&id) == Some(&self.taken_count) {
             self.again.remove(&id);
         }
         self.taken_count += 1;
+    }
+
+    fn hash_of_front(&self) -> Xxh3 {
+        let mut hash = Xxh3::new();
+        let mut front = vec![HASH_KIND];
+        put(&(self.orders_horizon_ms, self.reservations_horizon_ms), &mut front);
+        put(&(self.queue.len() as u64), &mut front);
+        hash.update(&front);
+        hash
+    }
+
+    /// The hash of the queue and the horizons.
+    pub(super) fn hash(&self) -> u128 {
+        let mut hash = self.hash_of_front();
+        let mut bytes = Vec::new();
+        for entry in self.queue.iter() {
+            bytes.clear();
+            put(entry, &mut bytes);
+            hash.update(&bytes);
+        }
+        hash.digest128()
+    }
+
+    /// Begins a snapshot: a list of entries, its length first.
+    pub(super) fn freeze(&mut self) {
+        let (next, end) = (self.taken_count, self.taken_count + self.queue.len() as u64);
+        let mut pieces = Pieces::default();
+        put(&(self.queue.len() as u64), pieces.out());
+        self.frozen = Some(Box::new(FrozenQueue { next, end, pieces, hash: self.hash_of_front() }));
+    }
+
+    /// Forgets the snapshot under way.
+    pub(super) fn thaw(&mut self) {
+        self.frozen = None;
+    }
+
+    /// Writes more of the queue for the snapshot under way, about up to so many bytes. Returns its hash at its end.
+    pub(super) fn walk(&mut self, out: &mut Vec<u8>, bytes_max: usize) -> Option<u128> {
+        let mut frozen = self.frozen.take()?;
+        if !frozen.pieces.take(out) {
+            if frozen.next < frozen.end {
+                // What was taken off meanwhile has been kept: the next entry is in the queue.
+                let place = (frozen.next - self.taken_count) as usize;
+                for entry in self.queue.iter_from(place).take((frozen.end - frozen.next) as usize) {
+                    if out.len() >= bytes_max {
+                        break;
+                    }
+                    frozen.put(entry, out);
+                }
+            }
+            if frozen.next == frozen.end {
+                return Some(frozen.hash.digest128());
+            }
+        }
+        self.frozen = Some(frozen);
+        None
     }
 }
 
@@ -239,13 +331,11 @@ mod tests {
         end(state, second, |detail| detail.holds[usize::from(number) - 1].set_state(HoldState::Released));
     }
 
-    fn image_and_back(state: &State) -> State {
+    fn image_and_back(state: &mut State) -> State {
         let mut sections = BTreeMap::new();
         state
-            .write_image(|tag, write| {
-                let mut bytes = Vec::new();
-                write(&mut bytes)?;
-                sections.insert(tag, bytes);
+            .write_image(|tag, bytes| {
+                sections.entry(tag).or_insert_with(Vec::new).extend_from_slice(bytes);
                 Ok(())
             })
             .unwrap();
@@ -272,7 +362,7 @@ mod tests {
         state.settings.policy.retention_s = 50.into();
         hold(&mut state, 500);
         cancel(&mut state, 100);
-        assert!(state.finished.queue.is_empty());
+        assert!(state.finished.queue.front().is_none());
         assert_eq!(tick(&mut state, 500), [EventKind::TimePassed]);
         assert_eq!(tick(&mut state, 549), []);
         assert_eq!(tick(&mut state, 550), RETIRED);
@@ -288,13 +378,13 @@ mod tests {
                 release(&mut state, second, number);
             }
             if goes_through_a_snapshot {
-                state = image_and_back(&state);
+                state = image_and_back(&mut state);
             }
             assert_eq!((state.finished.queue.len(), state.check()), (3, vec![]));
             assert_eq!(tick(&mut state, 160), RETIRED);
             assert_eq!((state.orders.len(), state.finished.queue.len()), (1, 1));
             if goes_through_a_snapshot {
-                state = image_and_back(&state);
+                state = image_and_back(&mut state);
             }
             assert_eq!(tick(&mut state, 169), []);
             assert_eq!(tick(&mut state, 170), RETIRED);

@@ -4,11 +4,16 @@
 //! that is not remembered was never accepted, so deciding it is safe however often it comes. Rejections are
 //! not remembered: they changed nothing, and a flood of them must not fill anything.
 
+use std::collections::BTreeMap;
+
 use hashbrown::HashTable;
 use orderline_protocol::limits::{SESSION_WINDOW, SESSIONS_MAX};
 use orderline_protocol::{Request, Sequence, SessionHandle, SessionId};
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_nano_inline};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use super::frozen::Frozen;
+use super::hash::{Sum, put};
 
 /// The first answer to an accepted request: all that is needed to give it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -45,11 +50,23 @@ pub(crate) struct Session {
     pub(crate) last_sequence: Sequence,
     /// At (request - 1) modulo the window. Grows with the request numbers until it is as long as the window.
     answers: Vec<Answer>,
+    /// What it was when the snapshot under way began, if it has changed since.
+    before: Option<Box<Before>>,
+}
+
+/// What a session was when a snapshot began.
+struct Before {
+    /// The snapshot's sequence: newer answers are no part of it.
+    sequence: Sequence,
+    last_request: Request,
+    last_sequence: Sequence,
+    /// By their places: the answers that were there and have been overwritten since.
+    answers: BTreeMap<usize, Answer>,
 }
 
 impl Session {
     pub(crate) fn new(id: SessionId, sequence: Sequence) -> Self {
-        Self { id, last_request: 0, last_sequence: sequence, answers: Vec::new() }
+        Self { id, last_request: 0, last_sequence: sequence, answers: Vec::new(), before: None }
     }
 
     fn slot(request: Request) -> usize {
@@ -80,24 +97,93 @@ impl Session {
             // The numbers in between were never accepted; what stood in their places is older than the window.
             let from = (self.last_request + 1).max(request.saturating_sub(SESSION_WINDOW - 1));
             for skipped in from..request {
-                if let Some(old) = self.answers.get_mut(Self::slot(skipped)) {
-                    *old = Answer::NONE;
+                if Self::slot(skipped) < self.answers.len() {
+                    self.put(Self::slot(skipped), Answer::NONE);
                 }
             }
             self.last_request = request;
         }
-        self.answers[slot] = answer;
+        self.put(slot, answer);
         self.last_sequence = self.last_sequence.max(answer.sequence);
+    }
+
+    #[inline]
+    fn put(&mut self, slot: usize, answer: Answer) {
+        let old = std::mem::replace(&mut self.answers[slot], answer);
+        if let Some(before) = &mut self.before
+            && (1..=before.sequence).contains(&old.sequence)
+        {
+            before.answers.insert(slot, old);
+        }
+    }
+
+    /// It is about to change, and a snapshot at this sequence needs it as it is.
+    #[cold]
+    fn keep(&mut self, sequence: Sequence) {
+        let (last_request, last_sequence) = (self.last_request, self.last_sequence);
+        let new = || Before { sequence, last_request, last_sequence, answers: BTreeMap::new() };
+        self.before.get_or_insert_with(|| Box::new(new()));
     }
 
     /// What it remembers, oldest request first.
     pub(crate) fn answers(&self) -> impl Iterator<Item = (Request, &Answer)> {
-        let oldest = self.last_request.saturating_sub(SESSION_WINDOW - 1).max(1);
-        (oldest..=self.last_request).filter_map(|request| {
+        window(self.last_request).filter_map(|request| {
             let answer = self.answers.get(Self::slot(request))?;
             (answer.sequence != 0).then_some((request, answer))
         })
     }
+
+    /// What it remembered when the snapshot under way began.
+    fn answers_before<'a>(&'a self, before: &'a Before) -> Vec<(Request, &'a Answer)> {
+        let answer = |request| {
+            let slot = Self::slot(request);
+            let is_old = |answer: &&Answer| (1..=before.sequence).contains(&answer.sequence);
+            let kept = before.answers.get(&slot).or_else(|| self.answers.get(slot).filter(is_old));
+            kept.map(|answer| (request, answer))
+        };
+        window(before.last_request).filter_map(answer).collect()
+    }
+
+    /// Writes it as a snapshot keeps it: as it was when that began.
+    fn put_image(&self, out: &mut Vec<u8>, sum: &mut Sum) {
+        let (last_request, last_sequence, answers) = match &self.before {
+            Some(before) => (before.last_request, before.last_sequence, self.answers_before(before)),
+            None => (self.last_request, self.last_sequence, self.answers().collect()),
+        };
+        put(&(self.id.get(), last_request, last_sequence, answers.len() as u64), out);
+        for (request, answer) in &answers {
+            put(&(*request, answer.as_bytes()), out);
+        }
+        add_hash(self.id, last_request, last_sequence, answers.into_iter(), sum);
+    }
+
+    /// Adds its hash.
+    pub(super) fn add_hash(&self, sum: &mut Sum) {
+        add_hash(self.id, self.last_request, self.last_sequence, self.answers(), sum);
+    }
+}
+
+/// The requests that a session whose newest one is this can remember.
+fn window(last_request: Request) -> impl Iterator<Item = Request> {
+    last_request.saturating_sub(SESSION_WINDOW - 1).max(1)..=last_request
+}
+
+fn add_hash<'a>(
+    id: SessionId,
+    last_request: Request,
+    last_sequence: Sequence,
+    answers: impl Iterator<Item = (Request, &'a Answer)>,
+    sum: &mut Sum,
+) {
+    sum.add(6, |out| {
+        out.extend_from_slice(id.as_bytes());
+        out.extend_from_slice(&last_request.to_le_bytes());
+        out.extend_from_slice(&last_sequence.to_le_bytes());
+        for (request, answer) in answers {
+            out.extend_from_slice(&request.to_le_bytes());
+            out.extend_from_slice(answer.as_bytes());
+        }
+    });
 }
 
 pub(crate) struct Sessions {
@@ -105,6 +191,8 @@ pub(crate) struct Sessions {
     by_handle: Vec<Session>,
     /// Handles by the hash of their ids. Only ever asked, never iterated.
     by_id: HashTable<SessionHandle>,
+    /// While a snapshot is made: what it still needs, by handle, and its sequence.
+    frozen: Option<Box<(Frozen, Sequence)>>,
 }
 
 fn hash(secrets: &RapidSecrets, id: SessionId) -> u64 {
@@ -113,7 +201,12 @@ fn hash(secrets: &RapidSecrets, id: SessionId) -> u64 {
 
 impl Sessions {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { secrets: RapidSecrets::seed(seed), by_handle: Vec::new(), by_id: HashTable::new() }
+        Self {
+            secrets: RapidSecrets::seed(seed),
+            by_handle: Vec::new(),
+            by_id: HashTable::new(),
+            frozen: None,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -155,18 +248,59 @@ impl Sessions {
         if handle.index() == self.by_handle.len() {
             self.by_handle.push(session);
         } else {
+            if let Some(frozen) = &mut self.frozen
+                && frozen.0.needs(handle.index())
+            {
+                let (out, sum) = frozen.0.kept();
+                self.by_handle[handle.index()].put_image(out, sum);
+            }
             let old = std::mem::replace(&mut self.by_handle[handle.index()], session);
             if let Ok(entry) = self.by_id.find_entry(hash(&self.secrets, old.id), |&other| other == handle) {
                 entry.remove();
             }
         }
-        let Self { secrets, by_handle, by_id } = self;
+        let Self { secrets, by_handle, by_id, .. } = self;
         by_id.insert_unique(hash(secrets, id), handle, |other| hash(secrets, by_handle[other.index()].id));
     }
 
     #[inline]
     pub(crate) fn remember(&mut self, handle: SessionHandle, request: Request, answer: Answer) {
-        self.by_handle[handle.index()].remember(request, answer);
+        let session = &mut self.by_handle[handle.index()];
+        if let Some(frozen) = &self.frozen
+            && frozen.0.is_needed(handle.index())
+        {
+            session.keep(frozen.1);
+        }
+        session.remember(request, answer);
+    }
+
+    /// Begins a snapshot at a sequence: a list of sessions, its length first.
+    pub(crate) fn freeze(&mut self, sequence: Sequence) {
+        let mut frozen = Frozen::new(self.by_handle.len());
+        put(&(self.by_handle.len() as u64), frozen.kept().0);
+        self.frozen = Some(Box::new((frozen, sequence)));
+    }
+
+    /// Forgets the snapshot under way.
+    pub(crate) fn thaw(&mut self) {
+        self.frozen = None;
+        self.by_handle.iter_mut().for_each(|session| session.before = None);
+    }
+
+    /// Writes more of the snapshot under way, about up to so many bytes (a whole session at least). Returns the sum of all
+    /// hashes at its end.
+    pub(crate) fn walk(&mut self, out: &mut Vec<u8>, bytes_max: usize) -> Option<u128> {
+        let (frozen, _) = &mut **self.frozen.as_mut()?;
+        let total = frozen.walk(out, bytes_max, |place, is_needed, out, sum| {
+            let session = &mut self.by_handle[place];
+            if is_needed {
+                session.put_image(out, sum);
+            }
+            session.before = None;
+            place + 1
+        });
+        self.frozen.take_if(|_| total.is_some());
+        total
     }
 }
 

@@ -22,6 +22,12 @@ impl<T> Slab<T> {
         self.len
     }
 
+    /// Places that there are: every index is below this.
+    pub(crate) fn places(&self) -> usize {
+        let last = self.chunks.last().map_or(0, Vec::len);
+        self.chunks.len().saturating_sub(1) * CHUNK_PLACES + last
+    }
+
     /// Adds a value and returns its index.
     pub(crate) fn insert(&mut self, value: T) -> u32 {
         self.len += 1;
@@ -61,6 +67,15 @@ impl<T> Slab<T> {
             Some(value) => value,
             None => panic!("place {index} is empty"),
         }
+    }
+
+    /// What stands at a place, if anything does.
+    ///
+    /// # Panics
+    /// If there is no such place.
+    pub(crate) fn at(&self, place: usize) -> Option<&T> {
+        let (chunk, place) = Self::split(place as u32);
+        self.chunks[chunk][place].as_ref()
     }
 
     /// The value at an index, to change it.

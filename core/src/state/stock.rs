@@ -13,6 +13,8 @@ use orderline_protocol::{LocationHandle, Sequence, SkuHandle};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::catalogue::{Catalogue, Sku};
+use super::frozen::Frozen;
+use super::hash::Sum;
 use super::movements::Movements;
 use super::shortages::Search;
 use crate::arena::Arena;
@@ -189,6 +191,8 @@ pub(crate) struct Stock {
     pub(crate) refills_due: BTreeSet<SkuHandle>,
     /// The search for orders that a shortage hits, while one is under way.
     pub(crate) search: Option<Box<Search>>,
+    /// While a snapshot is made: the levels that it still needs, by SKU.
+    frozen: Option<Box<Frozen>>,
 }
 
 impl Stock {
@@ -242,6 +246,78 @@ impl Stock {
     pub(crate) fn levels<'a>(&'a self, sku: &'a Sku) -> impl Iterator<Item = (&'a Row, &'a Level)> {
         let level = |(place, row)| (row, self.levels.get(sku.levels as usize + place));
         self.rows(sku).iter().enumerate().map(level)
+    }
+
+    /// The SKU of which a level is about to change. Whatever changes one comes through here first: a snapshot under way may
+    /// still need the SKU's levels as they are.
+    #[inline]
+    fn sku_to_change<'a>(&mut self, catalogue: &'a mut Catalogue, handle: SkuHandle) -> &'a mut Sku {
+        let sku = catalogue.sku_mut(handle);
+        if self.frozen.is_some() {
+            self.keep(handle, sku);
+        }
+        sku
+    }
+
+    #[cold]
+    fn keep(&mut self, handle: SkuHandle, sku: &Sku) {
+        let Some(mut frozen) = self.frozen.take() else { return };
+        if frozen.needs(handle.index()) {
+            let (out, sum) = frozen.kept();
+            self.put_image(handle, sku, out, sum);
+        }
+        self.frozen = Some(frozen);
+    }
+
+    /// Begins a snapshot of the levels of so many SKUs.
+    pub(crate) fn freeze(&mut self, sku_count: usize) {
+        self.frozen = Some(Box::new(Frozen::new(sku_count)));
+    }
+
+    /// Forgets the snapshot under way.
+    pub(crate) fn thaw(&mut self) {
+        self.frozen = None;
+        self.movements.thaw();
+    }
+
+    /// Writes more of the levels for the snapshot under way, about up to so many bytes. Returns the sum of all hashes at its
+    /// end.
+    pub(crate) fn walk(
+        &mut self,
+        catalogue: &Catalogue,
+        out: &mut Vec<u8>,
+        bytes_max: usize,
+    ) -> Option<u128> {
+        let mut frozen = self.frozen.take()?;
+        let total = frozen.walk(out, bytes_max, |place, is_needed, out, sum| {
+            let handle = SkuHandle::new(place as u32);
+            if let Some(sku) = catalogue.sku(handle).filter(|_| is_needed) {
+                self.put_image(handle, sku, out, sum);
+            }
+            place + 1
+        });
+        self.frozen = Some(frozen).filter(|_| total.is_none());
+        total
+    }
+
+    /// Writes the levels of a SKU as a snapshot keeps them.
+    fn put_image(&self, handle: SkuHandle, sku: &Sku, out: &mut Vec<u8>, sum: &mut Sum) {
+        for (row, level) in self.levels(sku) {
+            out.extend_from_slice(SavedLevel::new(handle, row, level).as_bytes());
+        }
+        self.add_hashes(handle, sku, sum);
+    }
+
+    /// Adds the hashes of a SKU's levels.
+    pub(super) fn add_hashes(&self, handle: SkuHandle, sku: &Sku, sum: &mut Sum) {
+        for (row, level) in self.levels(sku) {
+            sum.add(4, |out| {
+                out.extend_from_slice(handle.as_bytes());
+                // The upper half of the handle is nothing.
+                let saved = SavedLevel::new(handle, row, level);
+                out.extend_from_slice(&saved.as_bytes()[size_of::<u64>()..]);
+            });
+        }
     }
 
     /// A SKU's level at a location, made if there is none.
@@ -344,7 +420,7 @@ impl Stock {
         bucket: Bucket,
         delta: i64,
     ) -> i64 {
-        let sku = catalogue.sku_mut(handle);
+        let sku = self.sku_to_change(catalogue, handle);
         let place = self.ensure(sku, location);
         let level = self.levels.get_mut(sku.levels as usize + usize::from(place.0));
         let Some(held) = level.bucket_mut(bucket) else {
@@ -369,7 +445,7 @@ impl Stock {
         if delta == 0 {
             return;
         }
-        let sku = catalogue.sku_mut(handle);
+        let sku = self.sku_to_change(catalogue, handle);
         let place = self.ensure(sku, location);
         let level = self.levels.get_mut(sku.levels as usize + usize::from(place.0));
         level.newest_movement = self.movements.add(sequence, handle, location, delta, level.newest_movement);
@@ -384,7 +460,7 @@ impl Stock {
         delta: i64,
         as_of: Sequence,
     ) -> i64 {
-        let sku = catalogue.sku_mut(handle);
+        let sku = self.sku_to_change(catalogue, handle);
         let place = self.ensure(sku, location);
         self.levels.get_mut(sku.levels as usize + usize::from(place.0)).set_as_of = as_of;
         self.add_available(sku, handle, place, delta)
@@ -399,7 +475,7 @@ impl Stock {
         location: LocationHandle,
         units: u64,
     ) {
-        let sku = catalogue.sku_mut(handle);
+        let sku = self.sku_to_change(catalogue, handle);
         let place = self.existing(sku, handle, location);
         let row = self.row_mut(sku, place);
         let available = row.available();
@@ -416,7 +492,7 @@ impl Stock {
         location: LocationHandle,
         units: u64,
     ) {
-        let sku = catalogue.sku_mut(handle);
+        let sku = self.sku_to_change(catalogue, handle);
         let place = self.existing(sku, handle, location);
         let row = self.row_mut(sku, place);
         assert!(row.reserved >= units, "committed without being held: SKU {handle} at location {location}");
@@ -452,7 +528,7 @@ impl Stock {
         promise: Promise,
         units: u64,
     ) {
-        let sku = catalogue.sku_mut(handle);
+        let sku = self.sku_to_change(catalogue, handle);
         let place = self.existing(sku, handle, location);
         self.unpromise(sku, handle, place, promise, units);
         self.add_available(sku, handle, place, units as i64);
@@ -467,7 +543,7 @@ impl Stock {
         promise: Promise,
         units: u64,
     ) {
-        let sku = catalogue.sku_mut(handle);
+        let sku = self.sku_to_change(catalogue, handle);
         let place = self.existing(sku, handle, location);
         self.unpromise(sku, handle, place, promise, units);
         self.levels.get_mut(sku.levels as usize + usize::from(place.0)).quality_hold += units;
@@ -482,7 +558,7 @@ impl Stock {
         sequence: Sequence,
         units: u64,
     ) {
-        let sku = catalogue.sku_mut(handle);
+        let sku = self.sku_to_change(catalogue, handle);
         let place = self.existing(sku, handle, location);
         self.unpromise(sku, handle, place, Promise::Committed, units);
         self.moved(catalogue, handle, location, sequence, -(units as i64));
@@ -490,7 +566,7 @@ impl Stock {
 
     /// Restores a level from a snapshot.
     pub(crate) fn restore(&mut self, catalogue: &mut Catalogue, handle: SkuHandle, saved: &SavedLevel) {
-        let sku = catalogue.sku_mut(handle);
+        let sku = self.sku_to_change(catalogue, handle);
         let place = self.ensure(sku, saved.row().location());
         *self.row_mut(sku, place) = saved.row();
         *self.levels.get_mut(sku.levels as usize + usize::from(place.0)) = saved.level();

@@ -26,12 +26,10 @@ mod stock;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use orderline_core::State;
 use orderline_protocol::RejectCode;
 use orderline_protocol::command::CommandKind;
 use orderline_protocol::event::DecidingRule;
@@ -39,6 +37,7 @@ use orderline_protocol::event::DecidingRule;
 use generate::{Generator, Step, What};
 use model::{Model, Rare};
 use pair::{Counts, Pair, with_command};
+use support::image_and_back;
 
 /// Steps of one seed: its history is young enough that most of what happens meets something else.
 const STEPS: u64 = 2_500;
@@ -80,36 +79,22 @@ fn replay(steps: &[Step]) -> Result<Pair, (usize, String)> {
             pair.compare().map_err(|why| (index, why))?;
         }
     }
-    comes_back(&pair, 1).map_err(|why| (steps.len(), why))?;
+    comes_back(&mut pair, 1).map_err(|why| (steps.len(), why))?;
     Ok(pair)
 }
 
 /// The kept events give the same state, and so does an image, whatever the seeds of their tables.
-fn comes_back(pair: &Pair, seed: u64) -> Result<(), String> {
+fn comes_back(pair: &mut Pair, seed: u64) -> Result<(), String> {
     let hash = pair.driver.state.hash();
     if pair.driver.replayed(seed + 1).hash() != hash {
         return Err("replay of the events gives another state".to_owned());
     }
-    let image = image_and_back(&pair.driver.state);
+    let image = image_and_back(&mut pair.driver.state);
     if image.hash() != hash {
         return Err("an image read back gives another state".to_owned());
     }
     let unsound = image.check();
     if unsound.is_empty() { Ok(()) } else { Err(format!("the image is unsound: {unsound:?}")) }
-}
-
-/// The state through its snapshot's sections.
-fn image_and_back(state: &State) -> State {
-    let mut sections = BTreeMap::new();
-    state
-        .write_image(|tag, write| {
-            let mut bytes = Vec::new();
-            write(&mut bytes)?;
-            sections.insert(tag, bytes);
-            Ok(())
-        })
-        .unwrap();
-    State::read_image(99, |tag, read| read(&mut &sections[&tag][..])).unwrap()
 }
 
 /// Runs one seed, keeping its steps, until it ends or the two do not agree.
@@ -125,8 +110,9 @@ fn run_seed(seed: u64, steps: &mut Vec<Step>) -> Result<Counts, String> {
         }
     }
     pair.compare()?;
-    comes_back(&pair, seed)?;
+    comes_back(&mut pair, seed)?;
     pair.counts.add_rare(&pair.model.rare);
+    pair.counts.walked = pair.driver.walk.as_ref().map_or(0, |walk| walk.ended_count as u64);
     Ok(pair.counts)
 }
 
@@ -313,6 +299,7 @@ fn the_engine_and_the_model_answer_alike() {
     }
     if only_seed().is_none() && commands() >= COMMANDS {
         assert!(counts.commands >= commands(), "{} commands", counts.commands);
+        assert!(counts.walked > 500, "{} snapshots walked beside the commands", counts.walked);
         assert_reached(&counts);
     }
 }

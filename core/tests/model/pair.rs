@@ -11,7 +11,7 @@ use orderline_protocol::event::{DecidingRule, EVENT_VERSION, Event};
 use crate::compare;
 use crate::generate::{Step, What};
 use crate::model::{Answer, Model, Rare, Refused};
-use crate::support::Driver;
+use crate::support::{Driver, SlowWalk};
 
 /// How often each kind was accepted, and each code was the answer.
 #[derive(Debug, Default)]
@@ -27,6 +27,8 @@ pub struct Counts {
     pub shortages: u64,
     pub expired: u64,
     pub left: u64,
+    /// Snapshots that were walked while the state changed.
+    pub walked: u64,
     /// How often the model came to what is rare.
     pub rare: BTreeMap<Rare, u64>,
 }
@@ -38,6 +40,7 @@ impl Counts {
         self.shortages += other.shortages;
         self.expired += other.expired;
         self.left += other.left;
+        self.walked += other.walked;
         self.add_rare(&other.rare);
         for (&kind, count) in &other.accepted {
             *self.accepted.entry(kind).or_default() += count;
@@ -90,7 +93,8 @@ pub struct Pair {
 
 impl Pair {
     pub fn new(seed: u64) -> Self {
-        let driver = Driver::new(seed);
+        let mut driver = Driver::new(seed);
+        driver.walk = Some(SlowWalk::default());
         let model = Model { sequence: driver.state.sequence(), ..Model::default() };
         Self { driver, model, counts: Counts::default(), gone: VecDeque::new() }
     }

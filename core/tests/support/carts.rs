@@ -2,16 +2,14 @@
 // Each test file uses its own part of this.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
-
+use orderline_core::Rejection;
 use orderline_core::state::Accepted;
-use orderline_core::{Rejection, State};
 use orderline_protocol::command::*;
 use orderline_protocol::lifecycle::{OrderState, ReservationState};
 use orderline_protocol::reply::{GroupOrderView, GroupView, ReservationView};
 use orderline_protocol::*;
 
-use crate::support::{Driver, NOW_US};
+use crate::support::{Driver, NOW_US, image_and_back};
 
 /// Microseconds of a second.
 pub const SECOND_US: i64 = 1_000_000;
@@ -188,7 +186,7 @@ impl Driver {
     /// Goes on with a state that was written to a snapshot and read back.
     #[track_caller]
     pub fn reopen(&mut self) {
-        let restored = image_and_back(&self.state);
+        let restored = image_and_back(&mut self.state);
         assert_eq!(restored.hash(), self.state.hash());
         assert_eq!(restored.next_due_us(), self.state.next_due_us());
         assert_eq!(restored.check(), vec![]);
@@ -197,12 +195,12 @@ impl Driver {
 
     /// The invariants hold, and replay and a snapshot come to the same.
     #[track_caller]
-    pub fn assert_sound_and_replayed(&self) {
+    pub fn assert_sound_and_replayed(&mut self) {
         self.assert_sound();
         let replayed = self.replayed(4_711);
         assert_eq!(replayed.hash(), self.state.hash());
         assert_eq!(replayed.check(), vec![]);
-        let restored = image_and_back(&self.state);
+        let restored = image_and_back(&mut self.state);
         assert_eq!(restored.hash(), self.state.hash());
         assert_eq!(restored.check(), vec![]);
     }
@@ -218,18 +216,4 @@ pub fn parts_of(parts: &[Part<'_>]) -> (Vec<GroupOrder>, Vec<OrderLine>) {
     };
     let lines = parts.iter().flat_map(|&(_, _, lines)| lines.iter().copied()).collect();
     (parts.iter().map(order).collect(), lines)
-}
-
-/// A state as a snapshot keeps it.
-pub fn image_and_back(state: &State) -> State {
-    let mut sections = BTreeMap::new();
-    state
-        .write_image(|tag, write| {
-            let mut bytes = Vec::new();
-            write(&mut bytes)?;
-            sections.insert(tag, bytes);
-            Ok(())
-        })
-        .unwrap();
-    State::read_image(99, |tag, read| read(&mut &sections[&tag][..])).unwrap()
 }

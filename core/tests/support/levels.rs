@@ -2,13 +2,13 @@
 // Each test file uses its own part of this.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+use orderline_core::Rejection;
 use orderline_core::state::Accepted;
-use orderline_core::{Rejection, State};
 use orderline_protocol::command::*;
 use orderline_protocol::event::{EVENT_VERSION, Event, EventKind};
 use orderline_protocol::*;
 
-use crate::support::Driver;
+use crate::support::{Driver, image_and_back};
 
 /// One refill: order, line, location, units.
 pub type Given = (u128, u16, LocationHandle, u32);
@@ -212,26 +212,12 @@ impl Driver {
 
     /// The invariants hold, and replay and a snapshot come to the same.
     #[track_caller]
-    pub fn assert_lasting(&self) {
+    pub fn assert_lasting(&mut self) {
         self.assert_sound();
         let hash = self.state.hash();
         let replayed = self.replayed(4_711);
         assert_eq!((replayed.hash(), replayed.check()), (hash, vec![]), "replayed");
-        let restored = restored(&self.state);
+        let restored = image_and_back(&mut self.state);
         assert_eq!((restored.hash(), restored.check()), (hash, vec![]), "image and back");
     }
-}
-
-/// The state that a snapshot of a state gives back.
-pub fn restored(state: &State) -> State {
-    let mut sections = std::collections::BTreeMap::new();
-    state
-        .write_image(|tag, write| {
-            let mut bytes = Vec::new();
-            write(&mut bytes)?;
-            sections.insert(tag, bytes);
-            Ok(())
-        })
-        .unwrap();
-    State::read_image(78, |tag, read| read(&mut &sections[&tag][..])).unwrap()
 }

@@ -1,6 +1,8 @@
 //! A state driven as the engine drives it: decide, keep the event, apply; and short ways to say commands.
 // Each test file uses its own part of this; clippy knows test functions, and not what they share.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+#![allow(dead_code, unreachable_pub, unused_imports, clippy::unwrap_used)]
+
+mod image;
 
 use orderline_core::state::{Accepted, Due, Parsed};
 use orderline_core::{Decision, Rejection, Scratch, State};
@@ -8,6 +10,8 @@ use orderline_protocol::command::*;
 use orderline_protocol::event::{EVENT_VERSION, Event};
 use orderline_protocol::reply::{LevelView, LineView, OrderView};
 use orderline_protocol::*;
+
+pub use image::{SlowWalk, image_and_back};
 
 /// A time for all events: nothing in the state may depend on the machine's.
 pub const NOW_US: i64 = 1_700_000_000_000_000;
@@ -21,6 +25,8 @@ pub struct Driver {
     pub now_us: i64,
     /// Whether shortages are named right behind the command that made them; else when a test looks for them.
     pub names_shortages: bool,
+    /// Snapshots walked beside what happens; `None`: not in this test.
+    pub walk: Option<SlowWalk>,
     scratch: Scratch,
 }
 
@@ -33,6 +39,7 @@ impl Driver {
             events: Vec::new(),
             now_us: NOW_US,
             names_shortages: true,
+            walk: None,
             scratch: Scratch::default(),
         };
         driver.session = driver.open_session(1);
@@ -51,6 +58,9 @@ impl Driver {
         let read = Event::read(kind, EVENT_VERSION, &event).unwrap();
         let answer = self.state.apply(self.state.sequence() + 1, self.now_us, &read);
         self.events.push((self.now_us, kind, event));
+        if let Some(walk) = &mut self.walk {
+            walk.step(&mut self.state);
+        }
         answer
     }
 

@@ -6,13 +6,13 @@
 use std::hash::{BuildHasher, RandomState};
 
 use orderline_core::Rejection;
-use orderline_core::state::{Accepted, State};
+use orderline_core::state::Accepted;
 use orderline_protocol::command::*;
 use orderline_protocol::lifecycle::HoldKind;
 use orderline_protocol::reply::{GroupOrderView, GroupView, HoldView, LedgerView, OrderView, RefundView};
 use orderline_protocol::*;
 
-use crate::support::Driver;
+use crate::support::{Driver, image_and_back};
 
 pub type Answer = Result<Accepted, Rejection>;
 
@@ -120,22 +120,11 @@ impl Driver {
 
     /// Nothing is broken, and replaying the events, or a snapshot, gives the same state.
     #[track_caller]
-    pub fn assert_kept(&self) {
+    pub fn assert_kept(&mut self) {
         self.assert_sound();
         let hash = self.state.hash();
         assert_eq!(self.replayed(77).hash(), hash, "replay");
-        let mut sections = Vec::new();
-        self.state
-            .write_image(|_, write| {
-                let mut bytes = Vec::new();
-                write(&mut bytes)?;
-                sections.push(bytes);
-                Ok(())
-            })
-            .unwrap();
-        let mut sections = sections.into_iter();
-        let read = State::read_image(78, |_, read| read(&mut &sections.next().unwrap()[..])).unwrap();
-        assert_eq!(read.hash(), hash, "a snapshot");
+        assert_eq!(image_and_back(&mut self.state).hash(), hash, "a snapshot");
     }
 }
 

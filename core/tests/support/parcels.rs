@@ -3,17 +3,15 @@
 // Each test file uses its own part of this.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
-
+use orderline_core::Rejection;
 use orderline_core::state::Accepted;
-use orderline_core::{Rejection, State};
 use orderline_protocol::command::*;
 use orderline_protocol::event::{Allocation, EVENT_VERSION, Event, EventKind};
 use orderline_protocol::lifecycle::{Disposition, OrderState, ReturnState, ShipmentState, WorkState};
 use orderline_protocol::reply::{OrderParts, OrderView};
 use orderline_protocol::*;
 
-use crate::support::Driver;
+use crate::support::{Driver, image_and_back};
 
 /// One seller, three locations by priority, two SKUs.
 pub struct Shop {
@@ -49,20 +47,6 @@ pub fn at(line: u16, location: LocationHandle, quantity: u32) -> Allocation {
     Allocation { line: line.into(), location, quantity: quantity.into() }
 }
 
-/// The state that a snapshot of a state gives back.
-pub fn image_and_back(state: &State) -> State {
-    let mut sections = BTreeMap::new();
-    state
-        .write_image(|tag, write| {
-            let mut bytes = Vec::new();
-            write(&mut bytes)?;
-            sections.insert(tag, bytes);
-            Ok(())
-        })
-        .unwrap();
-    State::read_image(77, |tag, read| read(&mut &sections[&tag][..])).unwrap()
-}
-
 impl Driver {
     /// A refusal, which changed nothing.
     #[track_caller]
@@ -75,11 +59,11 @@ impl Driver {
 
     /// A sound state that replay and a snapshot give again, both under other seeds.
     #[track_caller]
-    pub fn assert_kept(&self) {
+    pub fn assert_kept(&mut self) {
         self.assert_sound();
         let hash = self.state.hash();
         assert_eq!(self.replayed(5).hash(), hash, "replayed");
-        assert_eq!(image_and_back(&self.state).hash(), hash, "image and back");
+        assert_eq!(image_and_back(&mut self.state).hash(), hash, "image and back");
     }
 
     pub fn work(
