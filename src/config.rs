@@ -61,11 +61,13 @@ pub(crate) struct SnapshotConfig {
     pub(crate) every_records: u64,
     /// Remove the segments that lie behind the older of the two snapshots kept.
     pub(crate) remove_segments: bool,
+    /// MiB that are written to a snapshot in a second at most, so that orders keep the disk and the processor; 0: no bound.
+    pub(crate) mib_per_s_max: u32,
 }
 
 impl Default for SnapshotConfig {
     fn default() -> Self {
-        Self { every_records: 10_000_000, remove_segments: false }
+        Self { every_records: 10_000_000, remove_segments: false, mib_per_s_max: 160 }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::progress::{ProgressLine, grouped};
 use crate::verb::{Ending, Refusal, VerbResult, print_json};
 
 /// Small segments and frequent snapshots, so that kills fall into rolls and snapshots, too.
-const CONFIG: &str = "[journal]\nsegment_mib = 16\n[snapshots]\nevery_records = 300000\n";
+const CONFIG: &str = "[journal]\nsegment_mib = 16\n[snapshots]\nevery_records = 300000\nmib_per_s_max = 0\n";
 
 /// What a drill can send: workloads that every acknowledged order of can be looked for in the journal, and that go on
 /// as long as the drill does.

@@ -67,6 +67,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
         plan: SnapshotPlan {
             every_records: config.snapshots.every_records,
             remove_segments: config.snapshots.remove_segments,
+            bytes_per_s_max: u64::from(config.snapshots.mib_per_s_max) << 20,
             last_sequence: snapshot_sequence,
         },
     };

@@ -67,6 +67,8 @@ pub(crate) struct Tail {
     pub(crate) segment_bytes: u64,
     /// Where the next batch goes.
     pub(crate) offset: u64,
+    /// Where the last batch ends: the padding behind a group is none of it.
+    pub(crate) batch_end: u64,
     /// Where the open group starts; a page boundary.
     pub(crate) group_from: u64,
     group_batch_bytes: u64,
@@ -98,6 +100,7 @@ impl Tail {
             segment,
             segment_bytes,
             offset,
+            batch_end: offset,
             group_from,
             group_batch_bytes,
             write_calls: 0,
@@ -125,6 +128,7 @@ impl Tail {
             self.file.copy_at(self.offset, batch)?;
         }
         self.offset += batch.len() as u64;
+        self.batch_end = self.offset;
         self.group_batch_bytes += batch.len() as u64;
         self.at_mark = false;
         self.last_sequence = last_sequence;

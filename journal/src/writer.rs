@@ -77,7 +77,7 @@ impl Writer {
         let tail = self.shared.tail.lock();
         Position {
             segment: tail.segment,
-            offset: tail.offset,
+            offset: tail.batch_end,
             sequence: self.next_sequence,
             chain: self.chain,
         }

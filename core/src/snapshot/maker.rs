@@ -24,6 +24,9 @@ pub struct SnapshotPlan {
     pub every_records: u64,
     /// Remove the segments that lie wholly behind the older of the two snapshots kept.
     pub remove_segments: bool,
+    /// Bytes written to a snapshot in a second at most; 0: no bound. A walk costs as much whenever it is made: spread over more
+    /// seconds, orders feel less of it.
+    pub bytes_per_s_max: u64,
     /// The sequence of the newest snapshot that there is.
     pub last_sequence: Sequence,
 }
@@ -86,6 +89,7 @@ impl Snapshotter {
         self.engine.ask();
         let Some(Handed::Begin(position)) = self.next(stop) else { return Made::Stopped };
         let mut written = Writing::begin(self, position);
+        let mut pace = Pace::new(self.plan.bytes_per_s_max);
         loop {
             match self.next(stop) {
                 Some(Handed::Piece { tag, bytes }) => {
@@ -95,6 +99,7 @@ impl Snapshotter {
                     {
                         written = Err(error);
                     }
+                    pace.wait(bytes.len());
                     self.engine.give_back(bytes);
                 }
                 Some(Handed::End(hash)) => {
@@ -147,6 +152,28 @@ impl Snapshotter {
             Ok(0) => {}
             Ok(count) => tell(format!("{count} segments removed")),
             Err(error) => tell(format!("segments could not be removed: {error}")),
+        }
+    }
+}
+
+/// Keeps to so many bytes a second.
+struct Pace {
+    bytes_per_s_max: u64,
+    start: Instant,
+    bytes: u64,
+}
+
+impl Pace {
+    fn new(bytes_per_s_max: u64) -> Self {
+        Self { bytes_per_s_max, start: Instant::now(), bytes: 0 }
+    }
+
+    /// Waits until so many bytes more are within the pace: a piece's time at most.
+    fn wait(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+        if self.bytes_per_s_max > 0 {
+            let due = Duration::from_secs_f64(self.bytes as f64 / self.bytes_per_s_max as f64);
+            std::thread::sleep(due.saturating_sub(self.start.elapsed()));
         }
     }
 }

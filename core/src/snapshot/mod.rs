@@ -1,12 +1,13 @@
 //! Snapshots of the state: made while orders flow (`maker`, over the `seam` to the engine), found and checked at start.
 
+mod ahead;
 mod maker;
 mod seam;
 
 use std::sync::Arc;
 
 use orderline_journal::snapshot::list_snapshots;
-use orderline_journal::{JournalError, SnapshotReader, Start, Storage};
+use orderline_journal::{SnapshotReader, Start, Storage};
 use orderline_protocol::Sequence;
 
 pub use maker::{SnapshotPlan, Snapshotter};
@@ -60,29 +61,28 @@ pub fn load_newest(storage: &Arc<dyn Storage>, store_id: u128, seed: u64) -> Res
     Ok(Loaded { refused, ..Loaded::nothing(seed) })
 }
 
-fn read_state(mut reader: SnapshotReader, seed: u64) -> Result<State, RecoveryError> {
+fn read_state(reader: SnapshotReader, seed: u64) -> Result<State, RecoveryError> {
     let info = reader.info().clone();
-    let state = State::read_image(seed, |tag, read| {
-        let found = reader.next_section().map_err(|error| journal_error(tag, &error))?;
-        if found != Some(tag) {
-            let why = format!("section {found:?} stands in its place");
-            return Err(ImageError::Section { tag, why });
+    let state = ahead::read(reader, |sections| {
+        let state = State::read_image(seed, |tag, read| {
+            let found = sections.next_section()?;
+            if found != Some(tag) {
+                let why = format!("section {found:?} stands in its place");
+                return Err(ImageError::Section { tag, why });
+            }
+            read(sections)
+        })?;
+        // Behind the last section the whole file's hash is checked.
+        match sections.next_section()? {
+            Some(tag) => Err(ImageError::Section { tag, why: "no such section is known".to_owned() }),
+            None => Ok(state),
         }
-        read(&mut reader)
     })?;
-    // Behind the last section the whole file's hash is checked.
-    if let Some(tag) = reader.next_section()? {
-        return Err(ImageError::Section { tag, why: "no such section is known".to_owned() }.into());
-    }
     if state.sequence() != info.sequence {
         let why = format!("it stands at sequence {}, its file at {}", state.sequence(), info.sequence);
         return Err(ImageError::Section { tag: 0, why }.into());
     }
     Ok(state)
-}
-
-fn journal_error(tag: u32, error: &JournalError) -> ImageError {
-    ImageError::Section { tag, why: error.to_string() }
 }
 
 /// All snapshots of a store, read and built.

@@ -36,7 +36,8 @@ impl State {
     /// There is one timer for each thing that expires, and no other.
     fn check_timers(&self, violations: &mut Vec<Violation>) {
         let in_seconds = |(due_us, key)| (round_up(due_us) / SECOND_US, key);
-        let mut wanted: Vec<(i64, TimerKey)> = self.timers_wanted().into_iter().map(in_seconds).collect();
+        let mut wanted: Vec<(i64, TimerKey)> =
+            self.timers_wanted(self.orders.iter()).into_iter().map(in_seconds).collect();
         wanted.sort_unstable();
         let kept = self.timers.all();
         let mut differs = |(_, key): &(i64, TimerKey)| {

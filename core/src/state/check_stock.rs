@@ -98,7 +98,8 @@ mod tests {
         assert_eq!(state.check(), vec![Violation::Waiting { sku, queued: 0, orders: 0 }]);
         state.backorders.add(sku, Waiting { placed_sequence: 1, order: 1, line: 0 }, 3);
         assert_eq!(state.check(), vec![Violation::Waiting { sku, queued: 3, orders: 0 }]);
-        state.rebuild_backorders();
+        let orders: Vec<_> = state.orders.iter().collect();
+        state.rebuild_backorders(&orders);
         assert_eq!(state.check(), vec![], "the queues follow from the orders");
     }
 }

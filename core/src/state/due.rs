@@ -165,24 +165,25 @@ impl State {
         self.something_ended(at_us, slot);
     }
 
-    /// Makes again what follows from the rest, after a snapshot was read: the queues of backorders, the timers.
-    pub(super) fn rebuild_derived(&mut self) {
-        self.rebuild_backorders();
-        self.rebuild_timers();
+    /// Makes again what follows from the rest, after a snapshot was read: the queues of backorders, the timers. `detailed` are
+    /// the orders that have a detail: of no other anything follows, but that it is pending.
+    pub(super) fn rebuild_derived(&mut self, detailed: &[OrderSlot]) {
+        self.rebuild_backorders(detailed);
+        self.rebuild_timers(detailed);
         self.rebuild_pending();
-        self.rebuild_finished();
+        self.rebuild_finished(detailed);
     }
 
-    fn rebuild_timers(&mut self) {
-        for (due_us, key) in self.timers_wanted() {
+    fn rebuild_timers(&mut self, detailed: &[OrderSlot]) {
+        for (due_us, key) in self.timers_wanted(detailed.iter().copied()) {
             let timer = self.timers.set(due_us, key);
             *self.timer_mut(key) = timer;
         }
     }
 
     /// The timers that there must be, each with its time: of held reservations, payments that can lapse, and active holds
-    /// that end.
-    pub(super) fn timers_wanted(&self) -> Vec<(i64, TimerKey)> {
+    /// that end, of these orders.
+    pub(super) fn timers_wanted(&self, orders: impl Iterator<Item = OrderSlot>) -> Vec<(i64, TimerKey)> {
         let held =
             self.reservations.iter().map(|reservation| &reservation.head).filter(|head| head.is_held());
         let of_reservation =
@@ -198,7 +199,7 @@ impl State {
                 wanted.push((payment.expires_at_us, key));
             }
         }
-        for slot in self.orders.iter() {
+        for slot in orders {
             let Some(detail) = self.orders.detail(slot) else { continue };
             let id = self.orders.head(slot).id.get();
             for (number, hold) in (1..).zip(&detail.holds) {

@@ -19,7 +19,7 @@ use super::detail::Detail;
 use super::groups::Group;
 use super::ledger::Ledger;
 use super::movements::Movement;
-use super::orders::{OrderHead, Stage};
+use super::orders::{OrderHead, OrderSlot, Stage};
 use super::reservations::ReservationHead;
 use super::sessions::{Answer, Session};
 use super::stock::SavedLevel;
@@ -107,7 +107,8 @@ impl State {
         section(TAG_CATALOGUE, &mut |from| state.catalogue.read_image(from))?;
         section(TAG_LEVELS, &mut |from| state.read_levels(from))?;
         section(TAG_MOVEMENTS, &mut |from| state.read_movements(from))?;
-        section(TAG_ORDERS, &mut |from| state.read_orders(from))?;
+        let mut detailed = Vec::new();
+        section(TAG_ORDERS, &mut |from| state.read_orders(from, &mut detailed))?;
         section(TAG_RESERVATIONS, &mut |from| state.read_reservations(from))?;
         section(TAG_GROUPS, &mut |from| {
             let count: u64 = decode(TAG_GROUPS, from)?;
@@ -124,7 +125,7 @@ impl State {
             Ok(())
         })?;
         section(TAG_SESSIONS, &mut |from| state.read_sessions(from))?;
-        state.rebuild_derived();
+        state.rebuild_derived(&detailed);
         Ok(state)
     }
 
@@ -206,7 +207,12 @@ impl State {
         Ok(())
     }
 
-    fn read_orders(&mut self, from: &mut dyn std::io::Read) -> Result<(), ImageError> {
+    /// Reads the orders, and notes those that have a detail.
+    fn read_orders(
+        &mut self,
+        from: &mut dyn std::io::Read,
+        detailed: &mut Vec<OrderSlot>,
+    ) -> Result<(), ImageError> {
         let mut window = Window::new(from);
         // In groups: each order's place in the id table is fetched while the others are read.
         let mut group: Vec<SavedOrder> = Vec::with_capacity(GROUP_ORDERS);
@@ -222,7 +228,10 @@ impl State {
                 group.push(order);
             }
             for order in &group {
-                self.read_order(order, window.bytes())?;
+                let slot = self.read_order(order, window.bytes())?;
+                if order.detail.is_some() {
+                    detailed.push(slot);
+                }
             }
             window.consume(at);
             if group.is_empty() && !window.bytes().is_empty() && window.grow()? {
@@ -238,7 +247,7 @@ impl State {
         }
     }
 
-    fn read_order(&mut self, order: &SavedOrder, bytes: &[u8]) -> Result<(), ImageError> {
+    fn read_order(&mut self, order: &SavedOrder, bytes: &[u8]) -> Result<OrderSlot, ImageError> {
         let cut = || wrong_order("an order is cut");
         let lines = <[OrderLine]>::ref_from_bytes(&bytes[order.lines.clone()]).map_err(|_| cut())?;
         if lines.iter().any(|line| self.catalogue.sku(line.sku).is_none()) {
@@ -248,8 +257,7 @@ impl State {
             None => None,
             Some(detail) => Some(self.read_detail(&order.head, &bytes[detail.clone()])?),
         };
-        self.orders.restore(&order.head, lines, detail);
-        Ok(())
+        Ok(self.orders.restore(&order.head, lines, detail))
     }
 
     fn read_detail(&self, head: &OrderHead, mut bytes: &[u8]) -> Result<Detail, ImageError> {

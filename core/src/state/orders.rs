@@ -607,7 +607,12 @@ impl Orders {
     }
 
     /// Restores an order from a snapshot: its head and lines, and its detail where it had one.
-    pub(crate) fn restore(&mut self, head: &OrderHead, lines: &[OrderLine], detail: Option<Detail>) {
+    pub(crate) fn restore(
+        &mut self,
+        head: &OrderHead,
+        lines: &[OrderLine],
+        detail: Option<Detail>,
+    ) -> OrderSlot {
         let slot = self.write_block(
             &NewOrder {
                 id: head.id,
@@ -630,6 +635,7 @@ impl Orders {
         if let Some(detail) = detail {
             self.put_detail(slot, detail);
         }
+        slot
     }
 }
 

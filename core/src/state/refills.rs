@@ -61,15 +61,16 @@ impl State {
     }
 
     /// Makes the queues again from the orders' counters.
-    pub(super) fn rebuild_backorders(&mut self) {
+    pub(super) fn rebuild_backorders(&mut self, detailed: &[OrderSlot]) {
         for sku in self.backorders.skus() {
             self.catalogue.sku_mut(sku).has_backorders = 0;
         }
         self.backorders = Backorders::default();
         self.stock.refills_due.clear();
-        let parted: Vec<OrderSlot> = self.orders.iter().filter(|&slot| !self.orders.is_whole(slot)).collect();
-        for slot in parted {
-            self.wait_for_lines(slot);
+        for &slot in detailed {
+            if !self.orders.is_whole(slot) {
+                self.wait_for_lines(slot);
+            }
         }
     }
 

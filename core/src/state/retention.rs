@@ -270,10 +270,10 @@ impl State {
     }
 
     /// Finds again, after a snapshot was read, which entry of the queue counts for orders that are in it more than once.
-    pub(super) fn rebuild_finished(&mut self) {
+    pub(super) fn rebuild_finished(&mut self, detailed: &[OrderSlot]) {
         // Only an order of which something can have stood comes to the queue again.
         let mut candidates = BTreeSet::new();
-        for slot in self.orders.iter().filter(|&slot| !self.orders.head(slot).state().is_open()) {
+        for &slot in detailed.iter().filter(|&&slot| !self.orders.head(slot).state().is_open()) {
             if self.orders.detail(slot).is_some_and(|detail| {
                 !detail.holds.is_empty() || !detail.refunds.is_empty() || !detail.returns.is_empty()
             }) {
