@@ -191,8 +191,18 @@ pub(crate) struct Sessions {
     by_handle: Vec<Session>,
     /// Handles by the hash of their ids. Only ever asked, never iterated.
     by_id: HashTable<SessionHandle>,
-    /// While a snapshot is made: what it still needs, by handle, and its sequence.
-    frozen: Option<Box<(Frozen, Sequence)>>,
+    /// While a snapshot is made: what it still needs.
+    frozen: Option<Box<FrozenSessions>>,
+}
+
+/// What a snapshot that is being made still needs of the sessions, which it has in the order of their handles.
+struct FrozenSessions {
+    /// By handle.
+    frozen: Frozen,
+    /// The snapshot's sequence.
+    sequence: Sequence,
+    /// Sessions that were forgotten meanwhile, by handle.
+    forgotten: BTreeMap<usize, Session>,
 }
 
 fn hash(secrets: &RapidSecrets, id: SessionId) -> u64 {
@@ -248,15 +258,15 @@ impl Sessions {
         if handle.index() == self.by_handle.len() {
             self.by_handle.push(session);
         } else {
-            if let Some(frozen) = &mut self.frozen
-                && frozen.0.needs(handle.index())
-            {
-                let (out, sum) = frozen.0.kept();
-                self.by_handle[handle.index()].put_image(out, sum);
-            }
             let old = std::mem::replace(&mut self.by_handle[handle.index()], session);
             if let Ok(entry) = self.by_id.find_entry(hash(&self.secrets, old.id), |&other| other == handle) {
                 entry.remove();
+            }
+            if let Some(frozen) = &mut self.frozen
+                && frozen.frozen.is_needed(handle.index())
+            {
+                // Of several that had the handle, the first one is part of the snapshot.
+                frozen.forgotten.entry(handle.index()).or_insert(old);
             }
         }
         let Self { secrets, by_handle, by_id, .. } = self;
@@ -267,9 +277,9 @@ impl Sessions {
     pub(crate) fn remember(&mut self, handle: SessionHandle, request: Request, answer: Answer) {
         let session = &mut self.by_handle[handle.index()];
         if let Some(frozen) = &self.frozen
-            && frozen.0.is_needed(handle.index())
+            && frozen.frozen.is_needed(handle.index())
         {
-            session.keep(frozen.1);
+            session.keep(frozen.sequence);
         }
         session.remember(request, answer);
     }
@@ -278,7 +288,7 @@ impl Sessions {
     pub(crate) fn freeze(&mut self, sequence: Sequence) {
         let mut frozen = Frozen::new(self.by_handle.len());
         put(&(self.by_handle.len() as u64), frozen.kept().0);
-        self.frozen = Some(Box::new((frozen, sequence)));
+        self.frozen = Some(Box::new(FrozenSessions { frozen, sequence, forgotten: BTreeMap::new() }));
     }
 
     /// Forgets the snapshot under way.
@@ -290,11 +300,11 @@ impl Sessions {
     /// Writes more of the snapshot under way, about up to so many bytes (a whole session at least). Returns the sum of all
     /// hashes at its end.
     pub(crate) fn walk(&mut self, out: &mut Vec<u8>, bytes_max: usize) -> Option<u128> {
-        let (frozen, _) = &mut **self.frozen.as_mut()?;
+        let FrozenSessions { frozen, forgotten, .. } = &mut **self.frozen.as_mut()?;
         let total = frozen.walk(out, bytes_max, |place, is_needed, out, sum| {
             let session = &mut self.by_handle[place];
             if is_needed {
-                session.put_image(out, sum);
+                forgotten.remove(&place).as_ref().unwrap_or(session).put_image(out, sum);
             }
             session.before = None;
             place + 1
@@ -328,6 +338,47 @@ mod tests {
         assert!(matches!(session.known(6), Known::Undecided), "the slot was cleared");
         assert_eq!(session.answers().count(), 1);
         assert!(matches!(session.known(0), Known::TooOld));
+    }
+
+    #[test]
+    fn a_snapshot_has_each_session_as_it_was_at_its_handle() {
+        let mut sessions = Sessions::new(4);
+        for n in 0..SESSIONS_MAX as u64 {
+            let handle = sessions.next_handle();
+            sessions.open(handle, Session::new(SessionId::new(n.into()), n + 1));
+        }
+        let begun = SESSIONS_MAX as u64 + 10;
+        for request in 1..=5 {
+            sessions.remember(SessionHandle::new(9_000), request, answer(begun - 5 + request));
+        }
+        let image = |sessions: &mut Sessions, bytes: usize, step: fn(&mut Sessions, u64)| {
+            sessions.freeze(SESSIONS_MAX as u64 + 10);
+            let (mut image, mut steps) = (Vec::new(), 0);
+            loop {
+                let up_to = image.len() + bytes;
+                if let Some(total) = sessions.walk(&mut image, up_to) {
+                    return (image, total);
+                }
+                steps += 1;
+                step(sessions, steps);
+            }
+        };
+        let at_rest = image(&mut sessions, 1 << 20, |_, _| {});
+        let changing = image(&mut sessions, 5_000, |sessions, step| {
+            // One is forgotten and its number goes round, one overwrites what it had answered, one goes far ahead.
+            let sequence = SESSIONS_MAX as u64 + 10 + step * 10;
+            let handle = sessions.next_handle();
+            sessions.open(handle, Session::new(SessionId::new(u128::from(step) << 64), sequence));
+            sessions.remember(handle, 1, answer(sequence + 1));
+            sessions.remember(SessionHandle::new(9_000), SESSION_WINDOW + step, answer(sequence + 2));
+            let far = SessionHandle::new(SESSIONS_MAX as u32 - 1);
+            sessions.remember(far, step * 9_000, answer(sequence + 3));
+            // Handles that the walk comes to late are forgotten, too, and more than once.
+            let late = SessionHandle::new(12_000 + step as u32 % 3);
+            sessions.open(late, Session::new(SessionId::new(u128::from(step) << 64 | 1), sequence));
+        });
+        assert!(changing == at_rest, "the snapshot is another one when sessions change meanwhile");
+        assert!(sessions.by_handle.iter().all(|session| session.before.is_none()));
     }
 
     #[test]
