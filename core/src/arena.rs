@@ -6,13 +6,19 @@
 #![allow(unsafe_code)] // The island: raw chunks behind checked indexes.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::ptr::NonNull;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, OnceLock};
 
 use memmap2::{Advice, MmapMut, MmapOptions};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// Bytes of one chunk: a multiple of the huge page's 2 MiB. Untouched pages of a chunk cost nothing.
 const CHUNK_BYTES: usize = 32 << 20;
+
+/// Bytes ahead of what is in use whose pages are had ready: as many as are in use, but at least and at most these.
+const READY_BYTES: Range<usize> = 2 << 20..16 << 20;
 
 /// A table of plain structures by dense index. New entries are all zero bits.
 ///
@@ -21,8 +27,10 @@ pub(crate) struct Arena<T> {
     /// By chunk: where its first item is. As many as `memory`, and together they hold at least `len` items.
     firsts: Vec<NonNull<T>>,
     /// Keeps the memory that `firsts` point into; its bytes are never touched through it.
-    memory: Vec<MmapMut>,
+    memory: Vec<Arc<MmapMut>>,
     len: usize,
+    /// Items up to here have pages, or are having them made.
+    ready: usize,
     _items: PhantomData<T>,
 }
 
@@ -33,7 +41,7 @@ unsafe impl<T: Sync> Sync for Arena<T> {}
 
 impl<T: FromBytes + IntoBytes + Immutable> Default for Arena<T> {
     fn default() -> Self {
-        Self { firsts: Vec::new(), memory: Vec::new(), len: 0, _items: PhantomData }
+        Self { firsts: Vec::new(), memory: Vec::new(), len: 0, ready: 0, _items: PhantomData }
     }
 }
 
@@ -67,6 +75,9 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
         while self.firsts.len() << Self::SHIFT < self.len {
             self.add_chunk();
         }
+        if self.ready < self.len + self.ready_items() / 2 {
+            self.make_ready();
+        }
         first
     }
 
@@ -76,6 +87,30 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
         while self.firsts.len() << Self::SHIFT < self.len + count {
             // A wish: without it the pages come when they are first written to.
             let _ = self.add_chunk().advise(Advice::PopulateWrite);
+        }
+        self.ready = self.ready.max(self.len + count);
+    }
+
+    #[inline]
+    fn ready_items(&self) -> usize {
+        self.len.clamp(READY_BYTES.start / size_of::<T>(), READY_BYTES.end / size_of::<T>())
+    }
+
+    /// Has pages made on another thread for what comes next: the kernel clears a huge page in some tenths of a millisecond (in
+    /// some milliseconds, if the memory must come from a virtual machine's host), and whoever writes to it first would wait.
+    #[cold]
+    fn make_ready(&mut self) {
+        let from = self.ready.max(self.len);
+        self.ready = self.len + self.ready_items();
+        for chunk in from >> Self::SHIFT..=self.ready >> Self::SHIFT {
+            if chunk == self.firsts.len() {
+                self.add_chunk();
+            }
+            let of_chunk = |item: usize| {
+                item.clamp(chunk << Self::SHIFT, (chunk + 1) << Self::SHIFT) - (chunk << Self::SHIFT)
+            };
+            let bytes = of_chunk(from) * size_of::<T>()..of_chunk(self.ready) * size_of::<T>();
+            make_pages(&self.memory[chunk], bytes);
         }
     }
 
@@ -92,7 +127,7 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
         // Mappings start on a page.
         assert!(align_of::<T>() <= 4096 && memory.as_ptr().addr().is_multiple_of(4096));
         self.firsts.push(NonNull::from(&mut memory[0]).cast::<T>());
-        self.memory.push(memory);
+        self.memory.push(Arc::new(memory));
         &self.memory[self.memory.len() - 1]
     }
 
@@ -184,6 +219,26 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
         }
         #[cfg(not(target_arch = "x86_64"))]
         let _ = index;
+    }
+}
+
+/// Has the pages of a part of a chunk made, soon and elsewhere. A wish: without it they come when they are first written to.
+fn make_pages(memory: &Arc<MmapMut>, bytes: Range<usize>) {
+    static MAKER: OnceLock<Option<Sender<(Arc<MmapMut>, Range<usize>)>>> = OnceLock::new();
+    let maker = MAKER.get_or_init(|| {
+        let (ask, asked) = channel::<(Arc<MmapMut>, Range<usize>)>();
+        let make = move || {
+            for (memory, bytes) in asked {
+                // Whole pages of 4 KiB; the contents of those that are there already stay as they are.
+                let start = bytes.start & !4095;
+                let _ = memory.advise_range(Advice::PopulateWrite, start, bytes.end - start);
+            }
+        };
+        let spawned = std::thread::Builder::new().name("pages".to_owned()).spawn(make);
+        spawned.ok().map(|_| ask)
+    });
+    if let Some(maker) = maker {
+        let _ = maker.send((Arc::clone(memory), bytes));
     }
 }
 

@@ -1,26 +1,19 @@
 //! Outside codes and the dense handles behind them: looked up at the edge, never on the hot path.
 
-use hashbrown::HashTable;
-use rapidhash::v3::{RapidSecrets, rapidhash_v3_nano_inline};
+use super::id_table::IdTable;
 
 /// An interner: codes get handles 0, 1, 2, … in the order in which they are added.
 pub(crate) struct Codes {
-    secrets: RapidSecrets,
     bytes: Vec<u8>,
     /// By handle: where its code ends in `bytes`; it starts where the one before ends.
     ends: Vec<u64>,
-    /// Handles by the hash of their codes. Only ever asked, never iterated.
-    handles: HashTable<u32>,
+    /// Handles by the hash of their codes. It grows without ever being hashed anew, for there may be tens of millions.
+    handles: IdTable,
 }
 
 impl Codes {
     pub(crate) fn new(seed: u64) -> Self {
-        Self {
-            secrets: RapidSecrets::seed(seed),
-            bytes: Vec::new(),
-            ends: Vec::new(),
-            handles: HashTable::new(),
-        }
+        Self { bytes: Vec::new(), ends: Vec::new(), handles: IdTable::new(seed) }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -32,8 +25,8 @@ impl Codes {
     }
 
     pub(crate) fn find(&self, code: &str) -> Option<u32> {
-        let hash = hash(&self.secrets, code);
-        self.handles.find(hash, |&handle| self.code(handle) == Some(code)).copied()
+        let hash = self.handles.hash_of(code.as_bytes());
+        self.handles.find(hash, |handle| self.code(handle) == Some(code))
     }
 
     /// Adds a code that is not there yet.
@@ -42,16 +35,9 @@ impl Codes {
         let handle = self.ends.len() as u32;
         self.bytes.extend_from_slice(code.as_bytes());
         self.ends.push(self.bytes.len() as u64);
-        let Self { secrets, bytes, ends, handles } = self;
-        handles.insert_unique(hash(secrets, code), handle, |&other| {
-            hash(secrets, code_at(bytes, ends, other as usize).unwrap_or_default())
-        });
+        self.handles.insert(self.handles.hash_of(code.as_bytes()), handle);
         handle
     }
-}
-
-fn hash(secrets: &RapidSecrets, code: &str) -> u64 {
-    rapidhash_v3_nano_inline::<true, false>(code.as_bytes(), secrets)
 }
 
 fn code_at<'a>(bytes: &'a [u8], ends: &[u64], index: usize) -> Option<&'a str> {

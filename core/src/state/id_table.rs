@@ -1,5 +1,5 @@
-//! From order ids to order slots: an extendible hash table whose growth splits one small segment at a time, so that
-//! no insertion ever waits for a rehash of the whole.
+//! From ids to slots (of orders, groups, reservations) and from codes to handles: an extendible hash table whose growth splits
+//! one small segment at a time, so that no insertion ever waits for a rehash of the whole.
 //!
 //! An entry is the upper half of the id's hash and the slot; the id itself stands in the order, so a match is
 //! confirmed there. The hash is seeded at random per process against callers who craft ids; neither the seed nor
@@ -73,7 +73,13 @@ impl IdTable {
 
     #[inline]
     pub(crate) fn hash(&self, id: u128) -> IdHash {
-        let hash = rapidhash_v3_nano_inline::<true, false>(&id.to_le_bytes(), &self.secrets);
+        self.hash_of(&id.to_le_bytes())
+    }
+
+    /// The hash of something else that is an id: a code.
+    #[inline]
+    pub(crate) fn hash_of(&self, bytes: &[u8]) -> IdHash {
+        let hash = rapidhash_v3_nano_inline::<true, false>(bytes, &self.secrets);
         IdHash((hash >> 32) as u32)
     }
 
