@@ -1,4 +1,5 @@
-//! Keeps exactly one segment ready ahead of the writer, made on a thread of its own.
+//! Keeps one segment ready ahead of the writer, made on a thread of its own, in step with how fast the writer fills
+//! the one before: a burst of writes would stand in the way of the journal's own syncs.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -6,13 +7,22 @@ use std::thread::JoinHandle;
 use parking_lot::{Condvar, Mutex};
 
 use crate::error::JournalError;
-use crate::segment::{check_segment, list_segments, make_segment, segment_name};
+use crate::segment::{FILL_BYTES, check_segment, list_segments, make_segment, segment_name};
 use crate::storage::{Storage, StorageFile};
+
+/// The next segment is ready when this part of what was left of the current one has been filled: early enough that the
+/// writer never waits for the last piece, late enough that making it is spread over most of that time.
+const READY_AT_NUMERATOR: u64 = 3;
+const READY_AT_DENOMINATOR: u64 = 4;
 
 /// The next segment, or the work to get it.
 pub(crate) struct Preparer {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+    /// Where the writer stood in the current segment when the next one was begun.
+    from: u64,
+    /// Where it has to stand before the helper is told again.
+    tell_at: u64,
 }
 
 struct Shared {
@@ -27,6 +37,8 @@ struct Slot {
     /// The segment that is wanted next.
     index: u32,
     state: State,
+    /// Bytes of it that are to be filled by now.
+    wanted_bytes: u64,
     /// Why the last attempt failed, if that can pass and no later one has succeeded: the writer is then told so at
     /// once instead of being kept waiting for the next attempt.
     lacking: Option<JournalError>,
@@ -41,15 +53,17 @@ enum State {
 }
 
 impl Preparer {
-    /// Starts preparing `index`, on a helper thread if asked to, else within the first call that needs it.
+    /// Starts preparing `index` for a writer that stands at `offset` of the segment before it, on a helper thread if
+    /// asked to, else within the first call that needs it.
     pub(crate) fn new(
         storage: Arc<dyn Storage>,
         store_id: u128,
         segment_bytes: u64,
         index: u32,
+        offset: u64,
         helper_thread: bool,
     ) -> Result<Self, JournalError> {
-        let slot = Slot { index, state: State::Wanted, lacking: None, stopping: false };
+        let slot = Slot { index, state: State::Wanted, wanted_bytes: 0, lacking: None, stopping: false };
         let shared =
             Shared { storage, store_id, segment_bytes, slot: Mutex::new(slot), changed: Condvar::new() };
         let shared = Arc::new(shared);
@@ -65,7 +79,21 @@ impl Preparer {
         } else {
             None
         };
-        Ok(Self { shared, thread })
+        Ok(Self { shared, thread, from: offset, tell_at: offset })
+    }
+
+    /// Takes note of how far the writer has filled its segment, and lets the helper go on as far as that asks for.
+    pub(crate) fn keep_up(&mut self, offset: u64, segment_bytes: u64) {
+        if offset < self.tell_at || self.thread.is_none() {
+            return;
+        }
+        let due = (segment_bytes - self.from) / READY_AT_DENOMINATOR * READY_AT_NUMERATOR;
+        let filled = offset.saturating_sub(self.from);
+        let wanted = u128::from(self.shared.segment_bytes) * u128::from(filled) / u128::from(due.max(1));
+        let mut slot = self.shared.slot.lock();
+        slot.wanted_bytes = slot.wanted_bytes.max(u64::try_from(wanted).unwrap_or(u64::MAX));
+        self.shared.changed.notify_all();
+        self.tell_at = offset + FILL_BYTES / 2;
     }
 
     /// Returns once the next segment is ready; blocks only if the writer has outrun the helper.
@@ -88,23 +116,29 @@ impl Preparer {
                     if let Some(error) = slot.lacking.as_ref().and_then(JournalError::repeat) {
                         return Err(error);
                     }
+                    // The writer waits: no more spreading.
+                    slot.wanted_bytes = u64::MAX;
+                    self.shared.changed.notify_all();
                     self.shared.changed.wait(&mut slot);
                 }
                 State::Wanted | State::Working => {
-                    slot.state = self.shared.attempt(slot.index, &|| true);
+                    slot.state = self.shared.attempt(slot.index, &|_| true);
                 }
             }
         }
     }
 
-    /// The next segment with its index; the one after it is then prepared.
-    pub(crate) fn take(&self) -> Result<(u32, Arc<dyn StorageFile>), JournalError> {
+    /// The next segment with its index; the one after it is then prepared, in step with a writer that starts at
+    /// `offset` of this one.
+    pub(crate) fn take(&mut self, offset: u64) -> Result<(u32, Arc<dyn StorageFile>), JournalError> {
         self.ensure_ready()?;
         let mut slot = self.shared.slot.lock();
         match std::mem::replace(&mut slot.state, State::Wanted) {
             State::Ready(file) => {
                 let index = slot.index;
                 slot.index += 1;
+                slot.wanted_bytes = 0;
+                (self.from, self.tell_at) = (offset, offset);
                 self.shared.changed.notify_all();
                 Ok((index, file))
             }
@@ -135,7 +169,7 @@ impl Shared {
             slot.state = State::Working;
             let index = slot.index;
             drop(slot);
-            let state = self.attempt(index, &|| !self.slot.lock().stopping);
+            let state = self.attempt(index, &|filled| self.wait_until_wanted(filled));
             slot = self.slot.lock();
             slot.lacking = match &state {
                 State::Failed(error) => error.repeat(),
@@ -146,7 +180,16 @@ impl Shared {
         }
     }
 
-    fn attempt(&self, index: u32, keep_going: &dyn Fn() -> bool) -> State {
+    /// Waits until more than `filled` bytes are asked for; false: the journal is being closed.
+    fn wait_until_wanted(&self, filled: u64) -> bool {
+        let mut slot = self.slot.lock();
+        while !slot.stopping && slot.wanted_bytes <= filled {
+            self.changed.wait(&mut slot);
+        }
+        !slot.stopping
+    }
+
+    fn attempt(&self, index: u32, keep_going: &dyn Fn(u64) -> bool) -> State {
         match self.prepare(index, keep_going) {
             Ok(Some(file)) => State::Ready(file),
             Ok(None) => State::Wanted,
@@ -157,7 +200,7 @@ impl Shared {
     fn prepare(
         &self,
         index: u32,
-        keep_going: &dyn Fn() -> bool,
+        keep_going: &dyn Fn(u64) -> bool,
     ) -> Result<Option<Arc<dyn StorageFile>>, JournalError> {
         let storage = &*self.storage;
         // A run that ended before it used its prepared segment left one, which recovery has found to be empty.

@@ -154,7 +154,7 @@ impl Recovering {
         }
         sync_segments(&*storage, start.segment, position.segment)?;
         if list_segments(&*storage)?.is_empty() {
-            make_segment(&*storage, store_id, position.segment, options.segment_bytes, &|| true)?;
+            make_segment(&*storage, store_id, position.segment, options.segment_bytes, &|_| true)?;
         }
         let file = storage.open_segment(&segment_name(position.segment))?;
         let segment_bytes = file.len()?;
@@ -182,7 +182,8 @@ impl Recovering {
         });
         let next = position.segment + 1;
         let helper = options.helper_thread;
-        let preparer = Preparer::new(Arc::clone(&storage), store_id, options.segment_bytes, next, helper)?;
+        let preparer =
+            Preparer::new(Arc::clone(&storage), store_id, options.segment_bytes, next, offset, helper)?;
         let limits = WriterLimits {
             batch_bytes_max: options.batch_bytes_max,
             group_bytes_max: options.group_bytes_max,

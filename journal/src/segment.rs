@@ -15,7 +15,7 @@ pub(crate) const JOURNAL_DIRECTORY: &str = "journal";
 const SUFFIX: &str = ".segment";
 /// Zeros are written in pieces this large, because the page cache then holds large folios: a journal mapped over
 /// them runs several times faster than over single pages.
-const FILL_BYTES: u64 = 2 << 20;
+pub(crate) const FILL_BYTES: u64 = 256 << 10;
 
 /// The name of a segment file in the data directory.
 pub(crate) fn segment_name(index: u32) -> String {
@@ -137,14 +137,14 @@ pub(crate) fn check_segment(
     Ok(length)
 }
 
-/// Makes a segment under a temporary name, fills it with zeros, syncs and renames it. `keep_going` is asked between
-/// the pieces; the half-made file is removed if it says no or anything fails, so that its room is given back.
+/// Makes a segment under a temporary name, fills it with zeros, syncs and renames it. `keep_going` is asked before
+/// each piece, with the bytes filled so far, and may wait; the half-made file is removed if it says no or anything fails, so that its room is given back.
 pub(crate) fn make_segment(
     storage: &dyn Storage,
     store_id: u128,
     index: u32,
     segment_bytes: u64,
-    keep_going: &dyn Fn() -> bool,
+    keep_going: &dyn Fn(u64) -> bool,
 ) -> Result<bool, JournalError> {
     let name = segment_name(index);
     let temporary = format!("{name}{TEMPORARY_SUFFIX}");
@@ -168,7 +168,7 @@ fn fill_segment(
     storage: &dyn Storage,
     temporary: &str,
     header: SegmentHeader,
-    keep_going: &dyn Fn() -> bool,
+    keep_going: &dyn Fn(u64) -> bool,
 ) -> Result<bool, JournalError> {
     let segment_bytes = header.segment_bytes.get();
     let file: Arc<dyn StorageFile> = storage.create(temporary)?;
@@ -176,7 +176,7 @@ fn fill_segment(
     let zeros = vec![0; FILL_BYTES.min(segment_bytes) as usize];
     let mut offset = 0;
     while offset < segment_bytes {
-        if !keep_going() {
+        if !keep_going(offset) {
             return Ok(false);
         }
         let piece = (segment_bytes - offset).min(FILL_BYTES);

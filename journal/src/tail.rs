@@ -15,10 +15,8 @@ use crate::storage::StorageFile;
 use crate::watermark::{Watermark, WatermarkPublisher};
 
 // Storing into a mapped page dirties the whole folio around it, up to 2 MiB, and a sync of 4 KiB then writes all of
-// that: 320 us instead of 120. A write call dirties only its own blocks but costs some microseconds. So the first
-// batches of a group are written by calls, which is all there is under light load, and the rest are copied; under
-// full load, which the size of the last group shows, all are copied.
-const WRITE_CALLS_PER_GROUP_MAX: u32 = 16;
+// that: 320 us instead of 120. A write call dirties only its own blocks but costs some microseconds. So batches are
+// written by calls, and copied only under full load, which the size of this group or the last one shows.
 const FULL_LOAD_GROUP_BYTES: u64 = 1 << 20;
 
 /// What both halves of the journal hold.
@@ -72,7 +70,6 @@ pub(crate) struct Tail {
     /// Where the open group starts; a page boundary.
     pub(crate) group_from: u64,
     group_batch_bytes: u64,
-    write_calls: u32,
     last_group_bytes: u64,
     pub(crate) last_sequence: u64,
     /// Groups that are complete and wait for their sync, oldest first.
@@ -103,7 +100,6 @@ impl Tail {
             batch_end: offset,
             group_from,
             group_batch_bytes,
-            write_calls: 0,
             last_group_bytes: 0,
             last_sequence,
             closed,
@@ -121,9 +117,8 @@ impl Tail {
     pub(crate) fn append(&mut self, batch: &[u8], last_sequence: u64) -> Result<(), JournalError> {
         assert!(self.fits(batch.len() as u64), "a batch never spans segments");
         assert!(last_sequence >= self.last_sequence, "sequences only rise");
-        if self.write_calls < WRITE_CALLS_PER_GROUP_MAX && self.last_group_bytes < FULL_LOAD_GROUP_BYTES {
+        if self.group_batch_bytes.max(self.last_group_bytes) < FULL_LOAD_GROUP_BYTES {
             self.file.write_at(self.offset, batch)?;
-            self.write_calls += 1;
         } else {
             self.file.copy_at(self.offset, batch)?;
         }
@@ -156,7 +151,6 @@ impl Tail {
         self.group_from = self.offset;
         self.last_group_bytes = self.group_batch_bytes;
         self.group_batch_bytes = 0;
-        self.write_calls = 0;
     }
 
     /// Goes on in another segment; what stands in this one is synced first.

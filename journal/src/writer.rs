@@ -230,7 +230,7 @@ impl Writer {
         if !tail.fits(length_bytes) {
             // The sync thread needs the tail while this thread may wait for the helper.
             drop(tail);
-            let next = self.preparer.take().and_then(|(index, file)| Ok((index, file.len()?, file)));
+            let next = self.preparer.take(SEGMENT_HEADER_BYTES).and_then(|(index, file)| Ok((index, file.len()?, file)));
             let (index, segment_bytes, file) = match next {
                 Ok(next) => next,
                 Err(error) => return Err(self.passing_or_poison(error)),
@@ -247,8 +247,10 @@ impl Writer {
         if tail.open_bytes() >= self.group_bytes_max {
             tail.close_group();
         }
+        let (offset, segment_bytes) = (tail.offset, tail.segment_bytes);
         drop(tail);
         self.shared.sync_thread.unpark();
+        self.preparer.keep_up(offset, segment_bytes);
         Ok(())
     }
 

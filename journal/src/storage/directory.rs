@@ -1,7 +1,7 @@
 //! A real directory, written by positional writes and fdatasync.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -202,6 +202,9 @@ pub(super) fn allocate_file(file: &File, path: &Path, bytes: u64) -> Result<(), 
     }
 }
 
-pub(super) fn file_len(file: &File, path: &Path) -> Result<u64, JournalError> {
-    Ok(file.metadata().map_err(|source| JournalError::io("inspect", path, source))?.len())
+/// The length by seeking to the end, which no other access minds, for all go by position. `fstat` would ask for the
+/// times as well, and the kernel then stamps the next write with a time of its own, for which the next sync writes the
+/// inode to the disk: a third more for a small one.
+pub(super) fn file_len(mut file: &File, path: &Path) -> Result<u64, JournalError> {
+    file.seek(SeekFrom::End(0)).map_err(|source| JournalError::io("inspect", path, source))
 }
