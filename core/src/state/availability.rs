@@ -69,7 +69,8 @@ impl State {
     #[inline]
     pub fn availability(&self, handle: SkuHandle) -> Availability {
         let Some(sku) = self.catalogue.sku(handle) else { return Availability::UNKNOWN };
-        let is_open = |location| self.catalogue.location(location).is_some_and(|location| location.is_active());
+        let is_open =
+            |location| self.catalogue.location(location).is_some_and(|location| location.is_active());
         let of_row = |row: &Row| match row.available() {
             units if units > 0 && is_open(row.location()) => units as u64,
             _ => 0,

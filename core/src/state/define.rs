@@ -166,7 +166,10 @@ impl State {
     }
 
     pub(super) fn apply_seller(&mut self, head: &SellerDefined, code: &str) -> Effect {
-        let standing = self.catalogue.seller(SellerHandle::new(head.handle.get())).map(|seller| seller.definition.standing);
+        let standing = self
+            .catalogue
+            .seller(SellerHandle::new(head.handle.get()))
+            .map(|seller| seller.definition.standing);
         if standing.is_some_and(|standing| standing != head.definition.standing) {
             self.stock.touched.note_all();
         }
@@ -175,7 +178,10 @@ impl State {
     }
 
     pub(super) fn apply_location(&mut self, head: &LocationDefined, code: &str) -> Effect {
-        let standing = self.catalogue.location(LocationHandle::new(head.handle.get() as u16)).map(|location| location.definition.standing);
+        let standing = self
+            .catalogue
+            .location(LocationHandle::new(head.handle.get() as u16))
+            .map(|location| location.definition.standing);
         if standing.is_some_and(|standing| standing != head.definition.standing) {
             self.stock.touched.note_all();
         }

@@ -9,9 +9,9 @@ use orderline_protocol::command::{
 };
 
 use super::{
-    LOCATION, OTHER_SKU, POUNDS, SELLER, SKU, adjustment, authorization, capture, cart, cart_lines, checkout, count,
-    edit_address, edit_line, end_payment, group, group_orders, hold, location, move_lines, move_work, order,
-    order_lines, payout, placement, policy, quantities, receipt, receive_return, refund, reject_work,
+    LOCATION, OTHER_SKU, POUNDS, SELLER, SKU, adjustment, authorization, capture, cart, cart_lines, checkout,
+    count, edit_address, edit_line, end_payment, group, group_orders, hold, location, move_lines, move_work,
+    order, order_lines, payout, placement, policy, quantities, receipt, receive_return, refund, reject_work,
     release_hold, reservation, returned, seller, set_level, settlement, sku, sourcing, stock_move,
     update_return, update_shipment, update_work,
 };

@@ -7,9 +7,9 @@ use orderline_protocol::lifecycle::{
     ReservationState, ReturnState, ReturnStatus, ShipmentState, WorkState, blocks,
 };
 use orderline_protocol::reply::{
-    AvailabilityView, CatalogueEntry, GroupOrderView, GroupView, HoldView, LedgerView, LevelView, LineCounters, LineView,
-    OrderView, Outcome, REPLY_HEADER_BYTES, RefundView, ReplyHeader, ReservationView, ReturnView,
-    SaleStanding, SettingsView, ShipmentView, StatusView, WorkView,
+    AvailabilityView, CatalogueEntry, GroupOrderView, GroupView, HoldView, LedgerView, LevelView,
+    LineCounters, LineView, OrderView, Outcome, REPLY_HEADER_BYTES, RefundView, ReplyHeader, ReservationView,
+    ReturnView, SaleStanding, SettingsView, ShipmentView, StatusView, WorkView,
 };
 use orderline_protocol::{Amount, LocationHandle, RejectCode};
 use zerocopy::{FromZeros, IntoBytes};
