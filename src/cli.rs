@@ -70,13 +70,13 @@ pub(crate) struct LoadArguments {
     /// The server's TCP address.
     #[arg(long, value_name = "ADDR")]
     pub(crate) connect: SocketAddr,
-    /// Orders to send in all (carts: carts, tpcc: transactions), with all that follows on them.
+    /// Orders to send in all (carts: carts, tpcc: transactions, availability: queries), with all that follows on them.
     #[arg(long, value_name = "N")]
     pub(crate) orders: Option<u64>,
     /// Seconds to send for.
     #[arg(long, value_name = "S")]
     pub(crate) seconds: Option<f64>,
-    /// Orders (carts, transactions) a second on an open-loop schedule; latency then counts from the intended start.
+    /// Orders (carts, transactions, queries) a second on an open-loop schedule; latency then counts from the intended start.
     /// Without it: as fast as answers allow.
     #[arg(long, value_name = "R")]
     pub(crate) rate: Option<f64>,
@@ -105,15 +105,20 @@ pub(crate) struct LoadArguments {
     /// Connections to send over.
     #[arg(long, value_name = "C", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) connections: u32,
-    /// Orders in flight on each connection; by default 4,096 divided among the connections.
+    /// Orders (queries) in flight on each connection; by default 4,096 divided among the connections, for availability as
+    /// many queries as ask about 32,768 SKUs.
     #[arg(long, value_name = "W", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) in_flight: Option<u32>,
     /// Orders in a frame at most; 1 sends each in a frame of its own.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) orders_per_frame: Option<u32>,
+    /// SKUs that a query of availability asks about.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=500))]
+    pub(crate) query_skus: u16,
     /// What to send: place (orders over the whole catalogue), flash (every buyer wants one SKU), life (orders paid,
     /// shipped, delivered, some cancelled or returned), carts (reserved, half of them checked out), feed (orders, and
-    /// bursts of stock levels beside them) or tpcc (a TPC-C-shaped mix, no TPC result, checked afterwards).
+    /// bursts of stock levels beside them), tpcc (a TPC-C-shaped mix, no TPC result, checked afterwards) or availability
+    /// (no orders, but queries what can be bought).
     #[arg(long, value_name = "NAME", default_value = "place")]
     pub(crate) workload: String,
     /// Units of the one SKU that a flash sale has to sell.

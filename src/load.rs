@@ -50,6 +50,7 @@ fn options(arguments: &LoadArguments) -> Result<LoadOptions, Refusal> {
         connections: arguments.connections,
         in_flight: arguments.in_flight,
         orders_per_frame_max: arguments.orders_per_frame,
+        query_skus: arguments.query_skus,
         flash_stock: arguments.flash_stock,
         feed_burst: arguments.feed_burst,
         feed_every: duration("feed-seconds", arguments.feed_seconds)?,
@@ -68,6 +69,7 @@ fn what(options: &LoadOptions) -> String {
     let of = match options.workload {
         WorkloadName::Tpcc => "transactions",
         WorkloadName::Carts => "carts",
+        WorkloadName::Availability => "queries",
         _ => "orders",
     };
     let rate =
@@ -87,11 +89,24 @@ fn what(options: &LoadOptions) -> String {
         WorkloadName::Flash => {
             format!("flash ({} units of one SKU, {rate})", grouped(options.flash_stock))
         }
+        WorkloadName::Availability => format!(
+            "availability (queries of {} among {skus} SKUs, {}, {rate})",
+            options.query_skus, options.skew
+        ),
         WorkloadName::Tpcc => format!("a TPC-C-shaped mix, no TPC result ({skus} items, {rate})"),
     }
 }
 
 fn progress_text(progress: &Progress) -> String {
+    if progress.acked + progress.rejected == 0 && progress.answers_per_second > 0.0 {
+        return format!(
+            "{:>6.1} s  {:>11} answers/s  {:>11} queries/s  p99 {:>9} us",
+            progress.elapsed_s,
+            grouped(progress.answers_per_second as u64),
+            grouped(progress.commands_per_second as u64),
+            grouped(progress.p99_us),
+        );
+    }
     let mut text = format!(
         "{:>6.1} s  {:>11} orders/s  {:>13} accepted  p99 {:>9} us",
         progress.elapsed_s,
@@ -220,6 +235,13 @@ fn print_particulars(particulars: &Particulars) {
             feed.feed_burst_ms.max
         ),
         Particulars::Tpcc(tpcc) => print_transactions(tpcc),
+        Particulars::Availability(availability) => eprintln!(
+            "  answers    {:>15}   {} answers/s, {} SKUs a query; {} SKUs could be bought",
+            grouped(availability.sku_answers),
+            grouped(availability.sku_answers_per_second as u64),
+            availability.query_skus,
+            grouped(availability.skus_buyable)
+        ),
     }
 }
 

@@ -16,6 +16,8 @@ use orderline_protocol::frame::{self, FrameKind};
 use orderline_protocol::limits::FRAME_PAYLOAD_BYTES_MAX;
 use orderline_protocol::{Sequence, SessionHandle, SessionId};
 
+use crate::board::Board;
+
 /// What a front asks the engine to do with a [`Work`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
@@ -158,6 +160,7 @@ struct Shared {
 pub struct Door {
     shared: Arc<Shared>,
     watermark: Watermark,
+    board: Board,
 }
 
 /// The engine's end of a door.
@@ -174,10 +177,17 @@ pub fn door(capacity: usize, engine: Unparker, watermark: Watermark) -> (Door, E
         wake_front: OnceLock::new(),
         closed: AtomicBool::new(false),
     });
-    (Door { shared: Arc::clone(&shared), watermark }, EngineEnd { shared })
+    (Door { shared: Arc::clone(&shared), watermark, board: Board::default() }, EngineEnd { shared })
 }
 
 impl Door {
+    /// The same door beside another board; a door is made with one that is never whole.
+    #[must_use]
+    pub fn with_board(mut self, board: Board) -> Self {
+        self.board = board;
+        self
+    }
+
     /// Works that the door holds at most: the front keeps as many as this, or fewer, between
     /// [`Door::submit`] and [`Door::collect`], and then neither ring can ever be full.
     pub fn capacity(&self) -> usize {
@@ -191,6 +201,12 @@ impl Door {
     pub fn submit(&self, work: Box<Work>) {
         assert!(self.shared.inbox.push(work).is_ok(), "a front keeps its works within the door's capacity");
         self.shared.engine.unpark();
+    }
+
+    /// Answers a work of availability queries from the board, without the engine. False: it cannot, and the work is to be
+    /// submitted. What was submitted before must have been collected, or its replies would come later.
+    pub fn answer(&self, work: &mut Work) -> bool {
+        self.board.answer(work)
     }
 
     /// Takes the oldest work that the engine has done with. Its output must not leave the process before

@@ -10,10 +10,11 @@ use orderline_protocol::command::RawCommand;
 use orderline_protocol::event::{EVENT_VERSION, Event};
 use orderline_protocol::limits::SESSIONS_MAX;
 use orderline_protocol::reply::{Outcome, REPLY_HEADER_BYTES, ReplyHeader};
-use orderline_protocol::{RejectCode, SessionHandle, SessionId};
+use orderline_protocol::{RejectCode, Sequence, SessionHandle, SessionId};
 use zerocopy::IntoBytes;
 
 use crate::ahead::Ahead;
+use crate::board::{Board, Publisher, board};
 use crate::door::{Door, EngineEnd, Opened, Task, Work, door};
 use crate::snapshot::{MakerEnd, WalkerEnd, seam};
 use crate::state::{Accepted, Decision, Due, Parsed, Rejection, Scratch, State};
@@ -71,19 +72,23 @@ pub struct Doors {
     ends: Vec<EngineEnd>,
     watermark: Watermark,
     snapshots: Option<WalkerEnd>,
+    board: Board,
+    publisher: Publisher,
 }
 
 impl Doors {
     /// No door yet; doors will release by this watermark.
     pub fn new(watermark: Watermark) -> Self {
-        Self { parker: Parker::new(), ends: Vec::new(), watermark, snapshots: None }
+        let (writer, board) = board();
+        let publisher = Publisher::new(writer);
+        Self { parker: Parker::new(), ends: Vec::new(), watermark, snapshots: None, board, publisher }
     }
 
     /// One more door, for a front that keeps at most `capacity` works in it.
     pub fn open(&mut self, capacity: usize) -> Door {
         let (front, end) = door(capacity, self.parker.unparker().clone(), self.watermark.clone());
         self.ends.push(end);
-        front
+        front.with_board(self.board.clone())
     }
 
     /// The seam over which snapshots are made: for a [`Snapshotter`](crate::snapshot::Snapshotter).
@@ -178,9 +183,10 @@ impl<C: FnMut() -> i64> Engine<C> {
                     return Ok(self.stats);
                 }
                 self.commit()?;
+                self.doors.publisher.publish(&mut self.state);
                 self.hold_back()?;
                 let is_walking = self.walk();
-                if !is_more_due && !is_walking {
+                if !is_more_due && !is_walking && !self.doors.publisher.is_sweeping() {
                     self.wait();
                 }
                 continue;
@@ -190,6 +196,7 @@ impl<C: FnMut() -> i64> Engine<C> {
                 self.process(work)?;
             }
             self.commit()?;
+            self.doors.publisher.publish(&mut self.state);
             self.hand_back(&mut turn);
             self.turn = turn;
             self.walk();
@@ -359,7 +366,7 @@ impl<C: FnMut() -> i64> Engine<C> {
         // The input is set aside so that replies can be pushed while it is read; it keeps its room.
         let input = std::mem::take(&mut work.input);
         let payloads = std::mem::take(&mut work.payloads);
-        let commands = payloads.iter().flat_map(|range| Commands { rest: &input[range.clone()] });
+        let commands = payloads.iter().flat_map(|range| Commands::new(&input[range.clone()]));
         let mut commands = commands.map(Parsed::new);
         let mut ahead = Ahead::default();
         loop {
@@ -415,7 +422,7 @@ impl<C: FnMut() -> i64> Engine<C> {
             Decision::Rejected(rejection) => {
                 self.writer.cancel_record();
                 self.stats.rejected_count += 1;
-                self.rejected_reply(command, rejection)
+                rejected_reply(command, rejection, self.state.sequence())
             }
         };
         work.push_reply(REPLY_HEADER_BYTES, |out| out.extend_from_slice(header.as_bytes()));
@@ -443,7 +450,7 @@ impl<C: FnMut() -> i64> Engine<C> {
             Ok(answer) => accepted_reply(command, Outcome::Answered, answer),
             Err(rejection) => {
                 view.clear();
-                self.rejected_reply(command, rejection)
+                rejected_reply(command, rejection, self.state.sequence())
             }
         };
         view.resize(view.len().next_multiple_of(8), 0);
@@ -452,20 +459,6 @@ impl<C: FnMut() -> i64> Engine<C> {
             out.extend_from_slice(header.as_bytes());
             out.extend_from_slice(&view);
         });
-    }
-
-    fn rejected_reply(&self, command: &RawCommand<'_>, rejection: Rejection) -> ReplyHeader {
-        ReplyHeader {
-            bytes: (REPLY_HEADER_BYTES as u32).into(),
-            outcome: Outcome::Rejected as u8,
-            state: rejection.state,
-            code: (rejection.code as u16).into(),
-            request: command.request.into(),
-            sequence: rejection.sequence.unwrap_or(self.state.sequence()).into(),
-            detail: rejection.detail.into(),
-            subject: rejection.subject.into(),
-            version: rejection.version.into(),
-        }
     }
 
     fn commit(&mut self) -> Result<(), JournalError> {
@@ -525,8 +518,14 @@ impl<C: FnMut() -> i64> Engine<C> {
 }
 
 /// The commands of one checked frame payload.
-struct Commands<'a> {
+pub(crate) struct Commands<'a> {
     rest: &'a [u8],
+}
+
+impl<'a> Commands<'a> {
+    pub(crate) fn new(payload: &'a [u8]) -> Self {
+        Self { rest: payload }
+    }
 }
 
 impl<'a> Iterator for Commands<'a> {
@@ -545,7 +544,7 @@ impl<'a> Iterator for Commands<'a> {
 }
 
 #[inline]
-fn accepted_reply(command: &RawCommand<'_>, outcome: Outcome, accepted: Accepted) -> ReplyHeader {
+pub(crate) fn accepted_reply(command: &RawCommand<'_>, outcome: Outcome, accepted: Accepted) -> ReplyHeader {
     ReplyHeader {
         bytes: (REPLY_HEADER_BYTES as u32).into(),
         outcome: outcome as u8,
@@ -556,6 +555,20 @@ fn accepted_reply(command: &RawCommand<'_>, outcome: Outcome, accepted: Accepted
         detail: accepted.detail.into(),
         subject: 0.into(),
         version: accepted.version.into(),
+    }
+}
+
+pub(crate) fn rejected_reply(command: &RawCommand<'_>, rejection: Rejection, now: Sequence) -> ReplyHeader {
+    ReplyHeader {
+        bytes: (REPLY_HEADER_BYTES as u32).into(),
+        outcome: Outcome::Rejected as u8,
+        state: rejection.state,
+        code: (rejection.code as u16).into(),
+        request: command.request.into(),
+        sequence: rejection.sequence.unwrap_or(now).into(),
+        detail: rejection.detail.into(),
+        subject: rejection.subject.into(),
+        version: rejection.version.into(),
     }
 }
 

@@ -9,6 +9,7 @@ compile_error!("the tables in memory share their layout with the journal's littl
 
 pub mod ahead;
 mod arena;
+pub mod board;
 pub mod door;
 pub mod engine;
 pub mod recovery;

@@ -46,6 +46,8 @@ pub(crate) enum Heard {
     Nothing,
     Hello(Hello),
     Commands(Box<Work>),
+    /// Commands that all are availability queries.
+    Availability(Box<Work>),
     /// The peer has left, or its socket has failed.
     Gone,
     Wrong(CloseReason),
@@ -276,7 +278,7 @@ impl Connection {
         self.last_request = said.last_request;
         self.unanswered += work.command_count;
         work.task = Task::Commands(handle);
-        (count, Heard::Commands(work))
+        (count, if found.others == 0 { Heard::Availability(work) } else { Heard::Commands(work) })
     }
 
     /// Keeps a work that holds the start of a frame behind `taken` bytes, or gives it back when it holds nothing.

@@ -27,9 +27,12 @@ impl Gateway {
                 Heard::Nothing => {}
                 Heard::Hello(hello) => self.greet(key, &hello),
                 Heard::Commands(work) => {
-                    add(&self.stats.frames, work.payloads.len() as u64);
-                    add(&self.stats.commands, work.command_count.into());
+                    self.count(&work);
                     self.submit(key, work);
+                }
+                Heard::Availability(work) => {
+                    self.count(&work);
+                    self.answer(key, work);
                 }
                 Heard::Gone => {
                     self.remove(key);
@@ -43,6 +46,37 @@ impl Gateway {
             self.want_read(key);
             self.arm(key);
         }
+    }
+
+    fn count(&self, work: &Work) {
+        add(&self.stats.frames, work.payloads.len() as u64);
+        add(&self.stats.commands, work.command_count.into());
+    }
+
+    /// Answers availability queries from the board; the engine is asked only where it has earlier commands of this
+    /// connection, whose replies come first, or where the board is not whole.
+    fn answer(&mut self, key: u64, mut work: Box<Work>) {
+        let Some(connection) = self.connections.get_mut(key) else {
+            self.pool.recycle(work);
+            return;
+        };
+        if connection.in_engine > 0 || !self.door.answer(&mut work) {
+            return self.submit(key, work);
+        }
+        add(&self.stats.commands_from_board, work.command_count.into());
+        connection.in_flight += 1;
+        connection.hold(work.seal().len());
+        work.owner = key;
+        self.pool.reclaim_input(&mut work);
+        self.hold(work);
+    }
+
+    /// Puts a work behind those that wait for the watermark. A look at the board may have seen a little more than what the
+    /// engine hands back next, which then waits for that, too: it is appended already.
+    fn hold(&mut self, mut work: Box<Work>) {
+        let newest = self.held.back().map_or(0, |before| before.release_at);
+        work.release_at = work.release_at.max(newest);
+        self.held.push_back(work);
     }
 
     pub(crate) fn submit(&mut self, key: u64, mut work: Box<Work>) {
@@ -70,9 +104,9 @@ impl Gateway {
             connection.in_engine -= 1;
             connection.hold(work.seal().len());
             self.pool.reclaim_input(&mut work);
-            let newest = self.held.back().map_or(0, |before| before.release_at);
-            assert!(work.release_at >= newest, "what is released first was decided first");
-            self.held.push_back(work);
+            assert!(work.release_at >= self.decided, "what comes back first was decided first");
+            self.decided = work.release_at;
+            self.hold(work);
             self.want_read(key);
         }
     }

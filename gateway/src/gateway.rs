@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 use orderline_core::door::{Door, Work};
-use orderline_protocol::SessionId;
+use orderline_protocol::{Sequence, SessionId};
 
 use crate::bell::Bell;
 use crate::connections::Connections;
@@ -41,9 +41,11 @@ pub struct Gateway {
     pub(crate) sessions: HashMap<SessionId, u64>,
     pub(crate) pool: Pool,
     pub(crate) deadlines: Deadlines,
-    /// Works that the engine has done with, in its order, waiting for the watermark. `release_at` never falls from
-    /// one to the next, so the first one says whether any may go.
+    /// Works that the engine has done with, in its order, and those that the board has answered between them, waiting
+    /// for the watermark. `release_at` never falls from one to the next, so the first one says whether any may go.
     pub(crate) held: VecDeque<Box<Work>>,
+    /// The sequence of the newest work that came back from the engine.
+    pub(crate) decided: Sequence,
     pub(crate) to_read: VecDeque<u64>,
     pub(crate) to_write: Vec<u64>,
     pub(crate) in_engine: usize,
@@ -101,6 +103,7 @@ impl Gateway {
             pool: Pool::default(),
             deadlines: Deadlines::default(),
             held: VecDeque::new(),
+            decided: 0,
             to_read: VecDeque::new(),
             to_write: Vec::new(),
             in_engine: 0,

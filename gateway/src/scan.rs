@@ -2,7 +2,7 @@
 //! can be fed anything.
 
 use orderline_core::door::Work;
-use orderline_protocol::command::RawCommand;
+use orderline_protocol::command::{CommandKind, RawCommand};
 use orderline_protocol::frame::{CloseReason, FRAME_HEADER_BYTES, Frame, FrameKind};
 
 /// What a connection has said so far, as far as the next frame depends on it.
@@ -21,6 +21,8 @@ pub(crate) struct Found {
     pub(crate) bytes: usize,
     /// Pings that want an answer.
     pub(crate) pings: usize,
+    /// Commands that are no availability queries.
+    pub(crate) others: usize,
 }
 
 /// Notes the payload of every whole command frame in `work`, whose input is what was read.
@@ -32,7 +34,7 @@ pub(crate) fn scan(work: &mut Work, said: &mut Said) -> Result<Found, CloseReaso
     while let Some(frame) = Frame::read(&work.input[found.bytes..])? {
         match frame.kind {
             FrameKind::Commands => {
-                walk(frame.payload, frame.count, said)?;
+                found.others += walk(frame.payload, frame.count, said)?;
                 let start = found.bytes + FRAME_HEADER_BYTES;
                 work.payloads.push(start..start + frame.payload.len());
                 work.command_count += u32::from(frame.count);
@@ -50,7 +52,9 @@ pub(crate) fn scan(work: &mut Work, said: &mut Said) -> Result<Found, CloseReaso
     Ok(found)
 }
 
-fn walk(mut payload: &[u8], count: u16, said: &mut Said) -> Result<(), CloseReason> {
+/// Looks at each command of a frame; returns how many of them are no availability queries.
+fn walk(mut payload: &[u8], count: u16, said: &mut Said) -> Result<usize, CloseReason> {
+    let mut others = 0;
     said.credits_left = said.credits_left.checked_sub(count.into()).ok_or(CloseReason::Credits)?;
     for _ in 0..count {
         let command = RawCommand::take(&mut payload).map_err(|_| CloseReason::Malformed)?;
@@ -58,8 +62,9 @@ fn walk(mut payload: &[u8], count: u16, said: &mut Said) -> Result<(), CloseReas
             return Err(CloseReason::Malformed);
         }
         said.last_request = command.request;
+        others += usize::from(command.kind != CommandKind::QueryAvailability as u8);
     }
-    if payload.is_empty() && count > 0 { Ok(()) } else { Err(CloseReason::Malformed) }
+    if payload.is_empty() && count > 0 { Ok(others) } else { Err(CloseReason::Malformed) }
 }
 
 #[cfg(test)]

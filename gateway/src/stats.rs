@@ -15,6 +15,8 @@ pub struct GatewayStats {
     pub frames: AtomicU64,
     /// Commands that were let in.
     pub commands: AtomicU64,
+    /// Commands that were answered from the board, without the engine.
+    pub commands_from_board: AtomicU64,
     /// Bytes read.
     pub bytes_in: AtomicU64,
     /// Bytes written.

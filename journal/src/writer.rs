@@ -230,7 +230,10 @@ impl Writer {
         if !tail.fits(length_bytes) {
             // The sync thread needs the tail while this thread may wait for the helper.
             drop(tail);
-            let next = self.preparer.take(SEGMENT_HEADER_BYTES).and_then(|(index, file)| Ok((index, file.len()?, file)));
+            let next = self
+                .preparer
+                .take(SEGMENT_HEADER_BYTES)
+                .and_then(|(index, file)| Ok((index, file.len()?, file)));
             let (index, segment_bytes, file) = match next {
                 Ok(next) => next,
                 Err(error) => return Err(self.passing_or_poison(error)),

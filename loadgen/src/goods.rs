@@ -93,6 +93,13 @@ impl Goods {
         }
     }
 
+    /// A SKU of any seller, by their popularity.
+    #[inline]
+    pub(crate) fn choose_sku(&self, random: &mut SmallRng) -> SkuHandle {
+        let seller = self.choose_seller(random);
+        self.catalogue.skus[seller * self.skus_per_seller + self.popularity.choose(random) as usize]
+    }
+
     /// The region that an order goes to: one that a location ships from, all alike; none where there is one location.
     #[inline]
     pub(crate) fn choose_region(&self, random: &mut SmallRng) -> u16 {

@@ -42,8 +42,8 @@ pub use error::LoadError;
 pub use observer::{Nobody, Observer};
 pub use options::{Extent, IN_FLIGHT, LoadOptions, Skew};
 pub use particulars::{
-    BurstMs, CartsReport, FeedReport, FlashReport, LifeReport, Particulars, SequenceRange, TpccReport,
-    TransactionReport,
+    AvailabilityReport, BurstMs, CartsReport, FeedReport, FlashReport, LifeReport, Particulars,
+    SequenceRange, TpccReport, TransactionReport,
 };
 pub use report::{Ended, LatencyUs, LoadReport, Progress};
 pub use run::run;

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use orderline_protocol::limits::{
-    CART_LINES_MAX, DURATION_S_MAX, GROUP_ORDERS_MAX, LOCATIONS_MAX, ORDER_LINES_MAX, SELLERS_MAX, SKUS_MAX,
+    AVAILABILITY_SKUS_MAX, CART_LINES_MAX, DURATION_S_MAX, GROUP_ORDERS_MAX, LOCATIONS_MAX, ORDER_LINES_MAX,
+    SELLERS_MAX, SKUS_MAX,
 };
 
 use crate::error::LoadError;
@@ -17,6 +18,10 @@ use crate::workload::{WAREHOUSES, WorkloadName};
 /// the window from 0.9 to 10 ms; this leaves room for a slow sync without a long queue.
 pub const IN_FLIGHT: u32 = 4_096;
 
+/// SKUs asked about and not answered over all connections at most, in queries of `availability`, where nothing else is said:
+/// enough for as many answers as two cores can give while the newest orders become durable, with no long queue.
+const SKUS_IN_FLIGHT: u32 = 32_768;
+
 /// What a run is asked to do. [`LoadOptions::new`] gives the defaults.
 #[derive(Debug, Clone)]
 pub struct LoadOptions {
@@ -26,7 +31,7 @@ pub struct LoadOptions {
     pub extent: Extent,
     /// What is sent.
     pub workload: WorkloadName,
-    /// Orders (carts, transactions) a second on an open-loop schedule with constant spacing; `None`: closed loop, as
+    /// Orders (carts, transactions, queries) a second on an open-loop schedule with constant spacing; `None`: closed loop, as
     /// fast as answers allow.
     pub rate: Option<f64>,
     /// Lines of an order, each of another SKU. A flash sale's orders have one whatever this says, those of `tpcc` 5
@@ -49,11 +54,13 @@ pub struct LoadOptions {
     pub skew: Skew,
     /// Connections, all driven by one thread.
     pub connections: u32,
-    /// Orders unanswered on each connection at most, within the server's credits; `None`: [`IN_FLIGHT`] divided
-    /// among the connections.
+    /// Orders (queries) unanswered on each connection at most, within the server's credits; `None`: [`IN_FLIGHT`] divided
+    /// among the connections, for queries as many as ask about 32,768 SKUs.
     pub in_flight: Option<u32>,
     /// Orders in a frame at most; `None`: as many as fit.
     pub orders_per_frame_max: Option<u32>,
+    /// SKUs that a query of `availability` asks about.
+    pub query_skus: u16,
     /// Units of the one SKU that a flash sale sells.
     pub flash_stock: u64,
     /// Updates of a burst of `feed`.
@@ -85,6 +92,7 @@ impl LoadOptions {
             connections: 1,
             in_flight: None,
             orders_per_frame_max: None,
+            query_skus: 100,
             flash_stock: 10_000,
             feed_burst: 100_000,
             feed_every: Duration::from_secs(1),
@@ -95,7 +103,11 @@ impl LoadOptions {
 
     /// Orders unanswered on each connection at most, before the server's credits are known.
     pub(crate) fn in_flight_max(&self) -> u32 {
-        self.in_flight.unwrap_or_else(|| (IN_FLIGHT / self.connections).max(1))
+        let in_flight = match self.workload {
+            WorkloadName::Availability => SKUS_IN_FLIGHT / u32::from(self.query_skus.max(1)),
+            _ => IN_FLIGHT,
+        };
+        self.in_flight.unwrap_or_else(|| (in_flight / self.connections).max(1))
     }
 
     /// Sellers there are.
@@ -103,7 +115,9 @@ impl LoadOptions {
         match self.workload {
             WorkloadName::Flash | WorkloadName::Tpcc => 1,
             WorkloadName::Carts => self.sellers.unwrap_or(3),
-            WorkloadName::Place | WorkloadName::Life | WorkloadName::Feed => self.sellers.unwrap_or(1),
+            WorkloadName::Place | WorkloadName::Life | WorkloadName::Feed | WorkloadName::Availability => {
+                self.sellers.unwrap_or(1)
+            }
         }
     }
 
@@ -112,9 +126,11 @@ impl LoadOptions {
         match self.workload {
             WorkloadName::Flash => 1,
             WorkloadName::Tpcc => self.locations.unwrap_or(WAREHOUSES),
-            WorkloadName::Place | WorkloadName::Life | WorkloadName::Carts | WorkloadName::Feed => {
-                self.locations.unwrap_or(1)
-            }
+            WorkloadName::Place
+            | WorkloadName::Life
+            | WorkloadName::Carts
+            | WorkloadName::Feed
+            | WorkloadName::Availability => self.locations.unwrap_or(1),
         }
     }
 
@@ -147,6 +163,10 @@ impl LoadOptions {
                 "a feed has at least one update in a burst, and a time between".to_owned(),
             );
         }
+        if self.query_skus == 0 || usize::from(self.query_skus) > AVAILABILITY_SKUS_MAX {
+            let why = format!("{} is not between 1 and {AVAILABILITY_SKUS_MAX}", self.query_skus);
+            return refuse("query-skus", why);
+        }
         if self.connections == 0 {
             return refuse("connections", "at least one connection is needed".to_owned());
         }
@@ -168,7 +188,8 @@ impl LoadOptions {
         if locations == 0 || usize::from(locations) > LOCATIONS_MAX {
             return refuse("locations", format!("{locations} is not between 1 and {LOCATIONS_MAX}"));
         }
-        let chooses_distinct = !matches!(self.workload, WorkloadName::Flash | WorkloadName::Tpcc);
+        let chooses_distinct =
+            !matches!(self.workload, WorkloadName::Flash | WorkloadName::Tpcc | WorkloadName::Availability);
         if chooses_distinct && u32::from(self.lines) > self.skus / sellers {
             return refuse(
                 "lines",
@@ -279,6 +300,8 @@ mod tests {
         check(|options| options.extent = Extent::For(Duration::ZERO), "seconds");
         check(|options| options.connections = 0, "connections");
         check(|options| options.in_flight = Some(0), "in-flight");
+        check(|options| options.query_skus = 0, "query-skus");
+        check(|options| options.query_skus = 501, "query-skus");
         check(|options| options.sellers = Some(0), "sellers");
         check(|options| options.sellers = Some(25_001), "lines");
         check(|options| options.locations = Some(0), "locations");

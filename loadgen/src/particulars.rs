@@ -20,6 +20,8 @@ pub enum Particulars {
     Feed(FeedReport),
     /// Of `tpcc`.
     Tpcc(TpccReport),
+    /// Of `availability`.
+    Availability(AvailabilityReport),
 }
 
 /// The first and the last sequence of several.
@@ -143,4 +145,21 @@ pub struct TransactionReport {
     pub skipped: u64,
     /// From the (intended) start to the last answer.
     pub latency_us: LatencyUs,
+}
+
+/// What queries of availability were answered. One answer is one SKU's.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AvailabilityReport {
+    /// SKUs that a query asked about.
+    pub query_skus: u32,
+    /// SKUs answered.
+    pub sku_answers: u64,
+    /// The same a second.
+    pub sku_answers_per_second: f64,
+    /// Of them: a unit could have been bought.
+    pub skus_buyable: u64,
+    /// The sequences up to which everything was in the answers.
+    pub answered_at_sequence: Option<SequenceRange>,
+    /// The most that the newest sequence that may be in an answer was ahead of that.
+    pub sequence_spread_max: u64,
 }

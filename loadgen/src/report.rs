@@ -12,7 +12,7 @@ use crate::particulars::Particulars;
 pub struct LoadReport {
     /// The workload's name.
     pub workload: &'static str,
-    /// Orders begun; for carts: carts, for `tpcc`: transactions.
+    /// Orders begun; for carts: carts, for `tpcc`: transactions, for `availability`: queries.
     pub started: u64,
     /// Orders whose placement was sent.
     pub sent: u64,
@@ -26,7 +26,7 @@ pub struct LoadReport {
     pub seconds: f64,
     /// Accepted orders a second.
     pub orders_per_second: f64,
-    /// Answered orders a second: what counts where most are meant to be refused.
+    /// Answered orders a second: what counts where most are meant to be refused. For `availability`: SKUs answered.
     pub answers_per_second: f64,
     /// Answered commands a second, of every kind; a feed's are not among them.
     pub commands_per_second: f64,
@@ -35,7 +35,7 @@ pub struct LoadReport {
     /// Commands sent and never answered, placements included.
     pub commands_unknown: u64,
     /// From an order's start (open loop: its intended start) to the answer to its placement, over all answered orders.
-    /// Where a cart is reserved first, the start is the reservation's.
+    /// Where a cart is reserved first, the start is the reservation's. For `availability`: of queries.
     pub latency_us: LatencyUs,
     /// Refused orders by the reject code's name.
     pub rejected_by_code: BTreeMap<&'static str, u64>,

@@ -14,7 +14,9 @@ use crate::outcomes::Outcomes;
 use crate::report::{Ended, LoadReport, Progress};
 use crate::schedule::Schedule;
 use crate::setup;
-use crate::workload::{Carts, Conclusion, End, Fed, Feed, Flash, Life, Place, Tpcc, Workload, WorkloadName};
+use crate::workload::{
+    Availability, Carts, Conclusion, End, Fed, Feed, Flash, Life, Place, Tpcc, Workload, WorkloadName,
+};
 
 /// Commands made for one connection before its socket is looked at again: enough to fill a frame well, few enough
 /// that the first of them does not wait for the last.
@@ -72,6 +74,7 @@ pub fn run<O: Observer>(
             let tpcc = Tpcc::new(options, catalogue, ids, &mut ready.client)?;
             ready.run(tpcc, observer, progress)
         }
+        WorkloadName::Availability => ready.run(Availability::new(options, catalogue), observer, progress),
     }
 }
 

@@ -81,7 +81,11 @@ impl Plan {
             units: (STOCK_UNITS, STOCK_UNITS),
         };
         match options.workload {
-            WorkloadName::Place | WorkloadName::Life | WorkloadName::Carts | WorkloadName::Feed => plenty,
+            WorkloadName::Place
+            | WorkloadName::Life
+            | WorkloadName::Carts
+            | WorkloadName::Feed
+            | WorkloadName::Availability => plenty,
             WorkloadName::Flash => Self { units: (options.flash_stock, options.flash_stock), ..plenty },
             // The specification's 10 to 100 units a thousand times over, for the run does not fill up what it takes.
             WorkloadName::Tpcc => Self {

@@ -20,6 +20,8 @@ pub(crate) struct Tally {
     pub(crate) acked: u64,
     /// Orders refused.
     pub(crate) rejected: u64,
+    /// SKUs whose availability was told.
+    looked_up: u64,
     by_code: CodeCounts,
     /// Since the last interval's end. Merged into `total` then, so that each answer is recorded once.
     interval: Histogram<u64>,
@@ -34,6 +36,7 @@ impl Tally {
         Self {
             acked: 0,
             rejected: 0,
+            looked_up: 0,
             by_code: CodeCounts::default(),
             interval: histogram(),
             total: histogram(),
@@ -42,9 +45,9 @@ impl Tally {
         }
     }
 
-    /// Orders answered.
+    /// Orders answered, and SKUs whose availability was told.
     pub(crate) fn answered(&self) -> u64 {
-        self.acked + self.rejected
+        self.acked + self.rejected + self.looked_up
     }
 
     #[inline]
@@ -57,6 +60,13 @@ impl Tally {
     pub(crate) fn refused(&mut self, code: u16, latency_ns: u64) {
         self.rejected += 1;
         self.by_code.count(code);
+        self.record(latency_ns);
+    }
+
+    /// Takes note of a query that was answered about so many SKUs.
+    #[inline]
+    pub(crate) fn looked_up(&mut self, skus: u64, latency_ns: u64) {
+        self.looked_up += skus;
         self.record(latency_ns);
     }
 

@@ -56,6 +56,9 @@ pub const DUE_ENTRIES_MAX: usize = 500;
 /// Sessions that the core remembers; opening one more forgets the one that was idle longest.
 pub const SESSIONS_MAX: usize = 1 << 14;
 
+/// SKUs that one query asks the availability of: a page of a shop's listing.
+pub const AVAILABILITY_SKUS_MAX: usize = 500;
+
 /// How far back, in request numbers, a session remembers what it accepted.
 /// An older request is refused: it is never run a second time.
 pub const SESSION_WINDOW: u64 = 1 << 14;
@@ -76,5 +79,6 @@ const _: () = assert!(SESSION_WINDOW >= 2 * CREDITS_MAX as u64);
 const _: () = assert!(ORDER_LINES_MAX * 16 + 64 <= COMMAND_BYTES_MAX);
 const _: () = assert!(CART_LINES_MAX * 16 + GROUP_ORDERS_MAX * 24 + 80 <= COMMAND_BYTES_MAX);
 const _: () = assert!(COMMAND_BYTES_MAX <= FRAME_PAYLOAD_BYTES_MAX);
+const _: () = assert!(AVAILABILITY_SKUS_MAX * 4 + 64 <= COMMAND_BYTES_MAX);
 // A line's product and an order's sum are computed in 128 bits, so only the total's own bound has to hold.
 const _: () = assert!((ORDER_TOTAL_MINOR_MAX as i128) * (1 << 10) < i64::MAX as i128 * 2);

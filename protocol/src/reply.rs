@@ -8,7 +8,7 @@ use crate::wire::{Malformed, NumberTable, ShapeTable, numbered, shapes};
 pub use crate::view::*;
 
 /// Every enumeration of the replies, page by page, for the documents.
-pub const NUMBER_TABLES: &[&[NumberTable]] = &[NUMBERS];
+pub const NUMBER_TABLES: &[&[NumberTable]] = &[NUMBERS, crate::view::NUMBERS];
 
 /// Every structure of the replies, page by page, for the documents.
 pub const SHAPE_TABLES: &[&[ShapeTable]] = &[SHAPES, crate::view::SHAPES];

@@ -9,7 +9,21 @@ use crate::event::Allocation;
 use crate::ids::{BuyerId, GroupId, LocationHandle, OrderId, ReservationId, SellerHandle, SkuHandle};
 use crate::limits::{CODE_BYTES_MAX, TRACKING_BYTES_MAX};
 use crate::money::{Amount, CurrencyCode};
-use crate::wire::{Cut, Malformed, shapes};
+use crate::wire::{Cut, Malformed, numbered, shapes};
+
+numbered! {
+    /// Whether a SKU is sold at all.
+    pub enum SaleStanding: u8 {
+        /// It is.
+        OnSale = 1 "on sale",
+        /// The SKU is retired.
+        SkuRetired = 2 "SKU retired",
+        /// The SKU is not, but its seller is suspended.
+        SellerSuspended = 3 "seller suspended",
+        /// No SKU has this handle.
+        UnknownSku = 4 "unknown SKU",
+    }
+}
 
 shapes! {
     /// An order as it stands: this head, then its `LineView`s, `Allocation`s, `WorkView`s,
@@ -316,6 +330,18 @@ shapes! {
         pub incoming: U64,
     }
 
+    /// What can be bought of one SKU.
+    pub struct AvailabilityView {
+        /// Units available, over all active locations; a shortage at one takes nothing from another.
+        pub units: U64,
+        /// Units that may be promised beyond these: what the SKU's cap leaves of backorders.
+        pub backorder_units: U32,
+        /// A `SaleStanding`: nothing can be bought of a SKU that is not on sale, whatever is available.
+        pub standing: u8,
+        /// Zeros.
+        pub reserved: [u8; 3],
+    }
+
     /// The core's own figures.
     pub struct StatusView {
         /// A hash that any two equal states share; 0 where it was not asked for.
@@ -474,6 +500,22 @@ impl LevelView {
     /// When the bytes are not whole levels.
     pub fn read_all(view: &[u8]) -> Result<&[Self], Malformed> {
         whole("stock view", view)
+    }
+}
+
+impl AvailabilityView {
+    /// Reads the answer to an availability query: one for each SKU that was asked about, in their order.
+    ///
+    /// # Errors
+    /// When the bytes are not whole.
+    pub fn read_all(view: &[u8]) -> Result<&[Self], Malformed> {
+        whole("availability view", view)
+    }
+
+    /// Whether so many units could be bought, at the sequence that the answer speaks of.
+    pub fn can_buy(&self, quantity: u32) -> bool {
+        let units = self.units.get().saturating_add(self.backorder_units.get().into());
+        self.standing == SaleStanding::OnSale as u8 && units >= quantity.into()
     }
 }
 

@@ -131,7 +131,8 @@ impl State {
             | Command::QueryReservation(_)
             | Command::QueryLedger(_)
             | Command::QueryCatalogue(_)
-            | Command::QuerySettings(_) => {
+            | Command::QuerySettings(_)
+            | Command::QueryAvailability(..) => {
                 // Placements were decided before; queries, whoever drives the state tells by their kind beforehand.
                 Err(Rejection::new(RejectCode::UnknownKind))
             }

@@ -8,7 +8,7 @@ use orderline_protocol::event::{
     Event, EventKind, LocationDefined, Origin, PolicySet, SellerDefined, SkuDefined, SourcingDefined,
 };
 use orderline_protocol::limits::{LOCATIONS_MAX, SELLERS_MAX, SKUS_MAX};
-use orderline_protocol::{RejectCode, SellerHandle, SkuHandle};
+use orderline_protocol::{LocationHandle, RejectCode, SellerHandle, SkuHandle};
 
 use super::apply::Effect;
 use super::codes::{Codes, is_code};
@@ -166,11 +166,25 @@ impl State {
     }
 
     pub(super) fn apply_seller(&mut self, head: &SellerDefined, code: &str) -> Effect {
+        let standing = self
+            .catalogue
+            .seller(SellerHandle::new(head.handle.get()))
+            .map(|seller| seller.definition.standing);
+        if standing.is_some_and(|standing| standing != head.definition.standing) {
+            self.stock.touched.note_all();
+        }
         self.catalogue.set_seller(head.handle.get(), head.version.get(), code, &head.definition);
         Effect::entity(head.handle.get().into(), head.version.get(), 0)
     }
 
     pub(super) fn apply_location(&mut self, head: &LocationDefined, code: &str) -> Effect {
+        let standing = self
+            .catalogue
+            .location(LocationHandle::new(head.handle.get() as u16))
+            .map(|location| location.definition.standing);
+        if standing.is_some_and(|standing| standing != head.definition.standing) {
+            self.stock.touched.note_all();
+        }
         self.catalogue.set_location(head.handle.get(), head.version.get(), code, &head.definition);
         // What is there may now be given to who waits for it.
         self.stock.refills_due.extend(self.backorders.skus());
@@ -179,6 +193,7 @@ impl State {
 
     pub(super) fn apply_sku(&mut self, head: &SkuDefined, code: &str) -> Effect {
         self.catalogue.set_sku(head.handle.get(), head.version.get(), code, &head.definition);
+        self.stock.touched.note(SkuHandle::new(head.handle.get()));
         Effect::entity(head.handle.get().into(), head.version.get(), 0)
     }
 

@@ -6,6 +6,7 @@
 //! (The seeds of those tables are handed in too and reach nothing that is written or compared.)
 
 mod apply;
+mod availability;
 mod backorders;
 mod care;
 mod cart;
@@ -64,6 +65,8 @@ use orderline_protocol::{
     Command, Malformed, OrderId, RejectCode, Sequence, SessionHandle, SessionId, SkuHandle,
 };
 
+pub use availability::Availability;
+pub(crate) use availability::check_asked;
 pub use check::Violation;
 pub use decide::Scratch;
 pub use due::Due;
@@ -242,6 +245,11 @@ impl State {
             skus: self.catalogue.sku_count() as u32,
             sessions: self.sessions.len() as u32,
         }
+    }
+
+    /// SKUs defined: their handles are below this.
+    pub fn sku_count(&self) -> usize {
+        self.catalogue.sku_count()
     }
 
     /// The session with this id: its handle and the newest request that it accepted.

@@ -12,6 +12,7 @@ use orderline_protocol::limits::BUCKET_QUANTITY_MAX;
 use orderline_protocol::{LocationHandle, Sequence, SkuHandle};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::availability::Touched;
 use super::catalogue::{Catalogue, Sku};
 use super::frozen::Frozen;
 use super::hash::Sum;
@@ -189,6 +190,8 @@ pub(crate) struct Stock {
     pub(crate) unnamed_shortages: BTreeSet<(SkuHandle, LocationHandle)>,
     /// SKUs with backorders of which something came free. What it comes to is an event; this is only where to look.
     pub(crate) refills_due: BTreeSet<SkuHandle>,
+    /// SKUs of which something came or went, for who publishes what can be bought.
+    pub(crate) touched: Touched,
     /// The search for orders that a shortage hits, while one is under way.
     pub(crate) search: Option<Box<Search>>,
     /// While a snapshot is made: the levels that it still needs, by SKU.
@@ -394,6 +397,7 @@ impl Stock {
             "{delta} units added to {before} available: SKU {handle} at location {location}"
         );
         row.set_available(after);
+        self.touched.note(handle);
         if delta > 0 && has_backorders {
             self.refills_due.insert(handle);
         }
@@ -482,6 +486,7 @@ impl Stock {
         assert!(available >= units as i64, "oversold: SKU {handle} at location {location}");
         row.set_available(available - units as i64);
         row.reserved += units;
+        self.touched.note(handle);
     }
 
     /// Commits what was held for an order that is now confirmed.

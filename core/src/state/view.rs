@@ -17,7 +17,7 @@ use super::detail::{Detail, Hold, Money};
 use super::groups::Group;
 use super::orders::OrderSlot;
 use super::reservations::Reservation;
-use super::{Accepted, Rejection, State};
+use super::{Accepted, Rejection, State, check_asked};
 
 /// Entries of a catalogue's page at most: they fit a reply.
 const PAGE_ENTRIES_MAX: u32 = 2_000;
@@ -115,6 +115,12 @@ impl State {
                 out.extend_from_slice(view.as_bytes());
                 self.settings.sourcing().for_each(|rules| out.extend_from_slice(rules.as_bytes()));
                 answer.version = version;
+            }
+            Command::QueryAvailability(head, skus) => {
+                for asked in check_asked(head, skus)? {
+                    out.extend_from_slice(self.availability(asked.sku).view().as_bytes());
+                }
+                answer.detail = self.sequence;
             }
             _ => return Err(Rejection::new(RejectCode::UnknownKind)),
         }

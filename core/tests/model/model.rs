@@ -287,7 +287,8 @@ impl Model {
             | Command::QueryReservation(..)
             | Command::QueryLedger(..)
             | Command::QueryCatalogue(..)
-            | Command::QuerySettings(..) => {
+            | Command::QuerySettings(..)
+            | Command::QueryAvailability(..) => {
                 panic!("the model is compared by its maps, it answers no queries")
             }
         }

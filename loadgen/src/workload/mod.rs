@@ -1,5 +1,6 @@
 //! What is sent, and what is made of the answers: the seam between a run and its workloads.
 
+mod availability;
 mod carts;
 mod draft;
 mod feed;
@@ -16,6 +17,7 @@ use orderline_client::Client;
 use orderline_protocol::Command;
 use orderline_protocol::command::CommandKind;
 
+pub(crate) use availability::Availability;
 pub(crate) use carts::Carts;
 pub(crate) use feed::{Fed, Feed};
 pub(crate) use flash::Flash;
@@ -44,12 +46,14 @@ pub enum WorkloadName {
     Feed,
     /// An order-entry mix in the shape of TPC-C's, with its consistency checked at the end.
     Tpcc,
+    /// No orders, but what is asked before anybody buys: whether SKUs can be had.
+    Availability,
 }
 
 impl WorkloadName {
     /// Every workload that is known.
     pub const ALL: &'static [Self] =
-        &[Self::Place, Self::Flash, Self::Life, Self::Carts, Self::Feed, Self::Tpcc];
+        &[Self::Place, Self::Flash, Self::Life, Self::Carts, Self::Feed, Self::Tpcc, Self::Availability];
 
     /// Its name on the command line and in reports.
     pub const fn name(self) -> &'static str {
@@ -60,6 +64,7 @@ impl WorkloadName {
             Self::Carts => "carts",
             Self::Feed => "feed",
             Self::Tpcc => "tpcc",
+            Self::Availability => "availability",
         }
     }
 }
@@ -82,7 +87,7 @@ impl FromStr for WorkloadName {
 }
 
 /// What a run sends, and what it makes of the answers. A run counts in starts: an order and all that follows on it, a
-/// cart, a transaction. A start begins with a command; what is answered may call for more of them.
+/// cart, a transaction, a query. A start begins with a command; what is answered may call for more of them.
 ///
 /// A run knows its workload's type, so that the plain ones cost no more than their own work.
 pub(crate) trait Workload {

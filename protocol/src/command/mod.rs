@@ -224,6 +224,9 @@ commands! {
     71 QueryCatalogue(QueryCatalogue)
     /// Asks for policies and rules; answered with a `SettingsView`.
     72 QuerySettings(QuerySettings)
+    /// Asks what can be bought of some SKUs; answered with an `AvailabilityView` for each, in the order in which they were
+    /// asked for, and as detail with the newest sequence that may be in it (the reply's own: all up to it is in it).
+    73 QueryAvailability(QueryAvailability, skus: [AskedSku] sku_count)
 }
 
 /// A command's bytes as they lie in a frame: header read, length checked, body not yet looked at.

@@ -1,6 +1,6 @@
 //! Commands that only ask.
 
-use zerocopy::little_endian::U32;
+use zerocopy::little_endian::{U16, U32};
 
 use crate::ids::{GroupId, LocationHandle, OrderId, ReservationId, SellerHandle, SkuHandle};
 use crate::money::CurrencyCode;
@@ -90,5 +90,19 @@ shapes! {
     pub struct QuerySettings {
         /// Zeros.
         pub reserved: [u8; 8],
+    }
+
+    /// Asks what can be bought of some SKUs. Followed by an `AskedSku` for each.
+    pub struct QueryAvailability {
+        /// SKUs that follow, 1 to `AVAILABILITY_SKUS_MAX`.
+        pub sku_count: U16,
+        /// Zeros.
+        pub reserved: [u8; 2],
+    }
+
+    /// A SKU that is asked about. Asked for twice, it is answered twice.
+    pub struct AskedSku {
+        /// Which.
+        pub sku: SkuHandle,
     }
 }

@@ -3,14 +3,15 @@
 use orderline_protocol::Command;
 use orderline_protocol::LocationHandle;
 use orderline_protocol::command::{
-    ConfirmOrder, EntityKind, ExtendReservation, QueryCatalogue, QueryGroup, QueryLedger, QueryOrder,
-    QueryReservation, QuerySettings, QueryStatus, QueryStock, ReleaseReservation, ResolveCode, ShipLines,
+    AskedSku, ConfirmOrder, EntityKind, ExtendReservation, QueryAvailability, QueryCatalogue, QueryGroup,
+    QueryLedger, QueryOrder, QueryReservation, QuerySettings, QueryStatus, QueryStock, ReleaseReservation,
+    ResolveCode, ShipLines,
 };
 
 use super::{
-    LOCATION, POUNDS, SELLER, SKU, adjustment, authorization, capture, cart, cart_lines, checkout, count,
-    edit_address, edit_line, end_payment, group, group_orders, hold, location, move_lines, move_work, order,
-    order_lines, payout, placement, policy, quantities, receipt, receive_return, refund, reject_work,
+    LOCATION, OTHER_SKU, POUNDS, SELLER, SKU, adjustment, authorization, capture, cart, cart_lines, checkout,
+    count, edit_address, edit_line, end_payment, group, group_orders, hold, location, move_lines, move_work,
+    order, order_lines, payout, placement, policy, quantities, receipt, receive_return, refund, reject_work,
     release_hold, reservation, returned, seller, set_level, settlement, sku, sourcing, stock_move,
     update_return, update_shipment, update_work,
 };
@@ -99,4 +100,7 @@ pub(crate) fn each_command(mut each: impl FnMut(Command<'_>)) {
         reserved: [0; 7],
     }));
     each(Command::QuerySettings(&QuerySettings { reserved: [0; 8] }));
+    let availability = |sku_count: u16| QueryAvailability { sku_count: sku_count.into(), reserved: [0; 2] };
+    each(Command::QueryAvailability(&availability(2), &[SKU, OTHER_SKU].map(|sku| AskedSku { sku })));
+    each(Command::QueryAvailability(&availability(0), &[]));
 }

@@ -7,9 +7,9 @@ use orderline_protocol::lifecycle::{
     ReservationState, ReturnState, ReturnStatus, ShipmentState, WorkState, blocks,
 };
 use orderline_protocol::reply::{
-    CatalogueEntry, GroupOrderView, GroupView, HoldView, LedgerView, LevelView, LineCounters, LineView,
-    OrderView, Outcome, REPLY_HEADER_BYTES, RefundView, ReplyHeader, ReservationView, ReturnView,
-    SettingsView, ShipmentView, StatusView, WorkView,
+    AvailabilityView, CatalogueEntry, GroupOrderView, GroupView, HoldView, LedgerView, LevelView,
+    LineCounters, LineView, OrderView, Outcome, REPLY_HEADER_BYTES, RefundView, ReplyHeader, ReservationView,
+    ReturnView, SaleStanding, SettingsView, ShipmentView, StatusView, WorkView,
 };
 use orderline_protocol::{Amount, LocationHandle, RejectCode};
 use zerocopy::{FromZeros, IntoBytes};
@@ -55,6 +55,7 @@ pub(crate) fn replies() -> Vec<(&'static str, ReplyHeader, Vec<u8>)> {
         answered("Answered with a LedgerView", ledger().as_bytes().to_vec()),
         answered("Answered with CatalogueEntries", catalogue().as_bytes().to_vec()),
         answered("Answered with a SettingsView", settings()),
+        answered("Answered with AvailabilityViews", availability().as_bytes().to_vec()),
     ]
 }
 
@@ -306,6 +307,20 @@ fn settings() -> Vec<u8> {
     bytes
 }
 
+/// A SKU with units, and one that nobody knows.
+fn availability() -> [AvailabilityView; 2] {
+    let view = |units: u64, backorder_units: u32, standing| AvailabilityView {
+        units: units.into(),
+        backorder_units: backorder_units.into(),
+        standing: standing as u8,
+        reserved: [0; 3],
+    };
+    let views =
+        [view(0x5152_5354_5556, 0x6162_6364, SaleStanding::OnSale), view(0, 0, SaleStanding::UnknownSku)];
+    assert!(views[0].can_buy(u32::MAX) && !views[1].can_buy(1));
+    views
+}
+
 /// Takes a view apart: calls with each structure in it and its bytes.
 pub(crate) fn each_part(what: &str, view: &[u8], mut each: impl FnMut(&'static str, &[u8])) {
     let mut all = |name, items: &[u8], count: usize| {
@@ -346,6 +361,8 @@ pub(crate) fn each_part(what: &str, view: &[u8], mut each: impl FnMut(&'static s
         all("LedgerView", LedgerView::read(view).unwrap().as_bytes(), 1);
     } else if what.contains("CatalogueEntries") {
         lists! { "CatalogueEntry" CatalogueEntry::read_all(view).unwrap(), }
+    } else if what.contains("AvailabilityView") {
+        lists! { "AvailabilityView" AvailabilityView::read_all(view).unwrap(), }
     } else if what.contains("SettingsView") {
         let (head, lists) = SettingsView::read(view).unwrap();
         all("SettingsView", head.as_bytes(), 1);

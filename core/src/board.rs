@@ -1,0 +1,275 @@
+//! The board: what can be bought of each SKU, published by the engine and read by any front without asking it.
+//!
+//! A publication is bracketed by two sequences: `begun` is raised before its first value is written, `done` behind its
+//! last. A reader looks at `done`, then at values, then at `begun`: everything up to the first is in what it read, and
+//! nothing beyond the second. Nobody waits for anybody, and what was read may leave the process once the second is durable.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use std::sync::{Arc, OnceLock};
+
+use crossbeam::utils::CachePadded;
+use orderline_protocol::command::{Command, RawCommand};
+use orderline_protocol::limits::SKUS_MAX;
+use orderline_protocol::reply::{AvailabilityView, Outcome, REPLY_HEADER_BYTES, ReplyHeader, SaleStanding};
+use orderline_protocol::{RejectCode, Sequence, SkuHandle};
+use zerocopy::IntoBytes;
+
+use crate::door::Work;
+use crate::engine::{Commands, accepted_reply, rejected_reply};
+use crate::state::{Accepted, Availability, Rejection, State, check_asked};
+
+/// SKUs of one chunk: a quarter of a megabyte, which the system clears in some ten microseconds.
+const CHUNK_CELLS: usize = 1 << 14;
+
+const CHUNKS: usize = SKUS_MAX / CHUNK_CELLS;
+
+const _: () = assert!(CHUNKS * CHUNK_CELLS == SKUS_MAX);
+
+/// SKUs that one publication writes beside those that were touched, while the board is not whole: some hundred
+/// microseconds of work, so that commands do not wait for ten million SKUs.
+const SWEPT_SKUS: usize = 4_096;
+
+/// What can be bought of one SKU. Both words of a SKU that was never published are zero.
+#[derive(Default)]
+struct Cell {
+    units: AtomicU64,
+    /// A [`SaleStanding`] above 32 bits of units that may be backordered.
+    terms: AtomicU64,
+}
+
+impl Cell {
+    fn put(&self, value: &Availability) {
+        let terms = (value.standing as u64) << 32 | u64::from(value.backorder_units);
+        self.units.store(value.units, Ordering::Relaxed);
+        self.terms.store(terms, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn get(&self) -> Availability {
+        let terms = self.terms.load(Ordering::Relaxed);
+        Availability {
+            units: self.units.load(Ordering::Relaxed),
+            backorder_units: terms as u32,
+            standing: SaleStanding::from_number((terms >> 32) as u8).unwrap_or(SaleStanding::UnknownSku),
+        }
+    }
+}
+
+struct Inner {
+    /// The sequences of the newest publication that has begun, and of the newest that is done; 0: the board is not whole.
+    begun: CachePadded<AtomicU64>,
+    done: AtomicU64,
+    is_wanted: AtomicBool,
+    /// Chunks come as SKUs do, and never move or go.
+    chunks: Box<[OnceLock<Box<[Cell]>>]>,
+}
+
+/// The readers' end of a board.
+#[derive(Clone)]
+pub struct Board {
+    inner: Arc<Inner>,
+}
+
+/// The end that writes a [`Board`].
+pub struct BoardWriter {
+    inner: Arc<Inner>,
+}
+
+/// An empty board that nobody wants yet.
+pub fn board() -> (BoardWriter, Board) {
+    let chunks = (0..CHUNKS).map(|_| OnceLock::new()).collect();
+    let inner = Arc::new(Inner {
+        begun: CachePadded::new(AtomicU64::new(0)),
+        done: AtomicU64::new(0),
+        is_wanted: AtomicBool::new(false),
+        chunks,
+    });
+    (BoardWriter { inner: Arc::clone(&inner) }, Board { inner })
+}
+
+impl Default for Board {
+    /// A board that never becomes whole.
+    fn default() -> Self {
+        board().1
+    }
+}
+
+impl BoardWriter {
+    /// Whether anybody has asked for it.
+    pub fn is_wanted(&self) -> bool {
+        self.inner.is_wanted.load(Ordering::Relaxed)
+    }
+
+    /// Begins a publication: values of up to this sequence follow.
+    pub fn begin(&mut self, sequence: Sequence) {
+        self.inner.begun.store(sequence, Ordering::Relaxed);
+        // Who sees one of the values below sees this, too.
+        fence(Ordering::Release);
+    }
+
+    /// Writes what can be bought of a SKU.
+    ///
+    /// # Panics
+    /// If its handle is beyond the most SKUs that there can be.
+    pub fn put(&mut self, sku: SkuHandle, value: &Availability) {
+        let chunk = self.inner.chunks[sku.index() / CHUNK_CELLS]
+            .get_or_init(|| (0..CHUNK_CELLS).map(|_| Cell::default()).collect());
+        chunk[sku.index() % CHUNK_CELLS].put(value);
+    }
+
+    /// Ends a publication: everything up to its sequence is there.
+    pub fn end(&mut self) {
+        let begun = self.inner.begun.load(Ordering::Relaxed);
+        self.inner.done.store(begun, Ordering::Release);
+    }
+
+    /// Nothing is to be read until the next end: values are missing, or from before something that many hang on.
+    pub fn break_up(&mut self) {
+        self.inner.done.store(0, Ordering::Release);
+    }
+
+    fn done(&self) -> Sequence {
+        self.inner.done.load(Ordering::Relaxed)
+    }
+}
+
+/// A look at a board.
+#[derive(Clone, Copy)]
+pub struct Look<'a> {
+    inner: &'a Inner,
+    /// Everything up to this sequence is in what is seen.
+    pub since: Sequence,
+}
+
+impl Board {
+    /// Looks at the board; `None`: it is not whole. Whoever looks wants it to be kept.
+    pub fn look(&self) -> Option<Look<'_>> {
+        let since = self.inner.done.load(Ordering::Acquire);
+        if since == 0 {
+            self.inner.is_wanted.store(true, Ordering::Relaxed);
+            return None;
+        }
+        Some(Look { inner: &self.inner, since })
+    }
+
+    /// Answers a work that holds availability queries and nothing else, if the board is whole: its replies are there
+    /// then, and `release_at` says when they may leave. False: nothing was done, and the engine must be asked.
+    ///
+    /// # Panics
+    /// If a payload is not what a checked frame holds.
+    pub fn answer(&self, work: &mut Work) -> bool {
+        let Some(look) = self.look() else { return false };
+        // The input is set aside so that replies can be pushed while it is read.
+        let input = std::mem::take(&mut work.input);
+        let payloads = std::mem::take(&mut work.payloads);
+        for command in payloads.iter().flat_map(|range| Commands::new(&input[range.clone()])) {
+            work.release_at = look.answer(&command, work);
+        }
+        work.input = input;
+        work.payloads = payloads;
+        true
+    }
+}
+
+impl Look<'_> {
+    /// What can be bought of a SKU.
+    #[inline]
+    pub fn availability(&self, sku: SkuHandle) -> Availability {
+        let chunk = self.inner.chunks.get(sku.index() / CHUNK_CELLS).and_then(OnceLock::get);
+        chunk.map_or(Availability::UNKNOWN, |chunk| chunk[sku.index() % CHUNK_CELLS].get())
+    }
+
+    /// Nothing beyond this sequence is in what was seen so far.
+    #[inline]
+    pub fn until(&self) -> Sequence {
+        fence(Ordering::Acquire);
+        self.inner.begun.load(Ordering::Relaxed)
+    }
+
+    /// Answers a query; returns the newest sequence that may be in the answer.
+    fn answer(&self, query: &RawCommand<'_>, work: &mut Work) -> Sequence {
+        let asked = match query.read() {
+            Ok(Command::QueryAvailability(head, skus)) => check_asked(head, skus),
+            Ok(_) | Err(None) => Err(Rejection::new(RejectCode::UnknownKind)),
+            Err(Some(_)) => Err(Rejection::new(RejectCode::Malformed)),
+        };
+        let skus = match asked {
+            Ok(skus) => skus,
+            Err(rejection) => {
+                let header = rejected_reply(query, rejection, self.since);
+                work.push_reply(REPLY_HEADER_BYTES, |out| out.extend_from_slice(header.as_bytes()));
+                return self.until();
+            }
+        };
+        let bytes = REPLY_HEADER_BYTES + skus.len() * size_of::<AvailabilityView>();
+        let mut until = 0;
+        work.push_reply(bytes, |out| {
+            let start = out.len();
+            out.resize(start + REPLY_HEADER_BYTES, 0);
+            for asked in skus {
+                out.extend_from_slice(self.availability(asked.sku).view().as_bytes());
+            }
+            until = self.until();
+            let accepted = Accepted { sequence: self.since, detail: until, version: 0, state: 0 };
+            let header = accepted_reply(query, Outcome::Answered, accepted);
+            let header = ReplyHeader { bytes: (bytes as u32).into(), ..header };
+            out[start..start + REPLY_HEADER_BYTES].copy_from_slice(header.as_bytes());
+        });
+        until
+    }
+}
+
+/// Keeps a board up to date with a state, once somebody wants it.
+pub struct Publisher {
+    writer: BoardWriter,
+    is_kept: bool,
+    /// While the board is not whole: the next SKU to be written, whether it was touched or not.
+    swept: Option<usize>,
+}
+
+impl Publisher {
+    /// A publisher to a board that is empty yet.
+    pub fn new(writer: BoardWriter) -> Self {
+        Self { writer, is_kept: false, swept: None }
+    }
+
+    /// Publishes what has been touched since the last time. To be called when the events of a turn are appended, and
+    /// before anybody is told of them: who has seen an answer then finds at least that on the board.
+    #[inline]
+    pub fn publish(&mut self, state: &mut State) {
+        if self.is_kept || self.writer.is_wanted() {
+            self.publish_wanted(state);
+        }
+    }
+
+    /// Whether there is more to be published without anything having happened.
+    pub fn is_sweeping(&self) -> bool {
+        self.swept.is_some()
+    }
+
+    fn publish_wanted(&mut self, state: &mut State) {
+        if !self.is_kept {
+            self.is_kept = true;
+            state.keep_touched();
+        }
+        if state.take_touched_all() {
+            self.writer.break_up();
+            self.swept = Some(0);
+        }
+        if self.swept.is_none() && self.writer.done() == state.sequence() {
+            return;
+        }
+        self.writer.begin(state.sequence());
+        state.take_touched(|sku, value| self.writer.put(sku, &value));
+        if let Some(from) = self.swept {
+            let end = state.sku_count().min(from + SWEPT_SKUS);
+            for sku in (from..end).map(|sku| SkuHandle::new(sku as u32)) {
+                self.writer.put(sku, &state.availability(sku));
+            }
+            self.swept = (end < state.sku_count()).then_some(end);
+        }
+        if self.swept.is_none() {
+            self.writer.end();
+        }
+    }
+}
