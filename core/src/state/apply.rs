@@ -110,7 +110,7 @@ impl State {
                 (nobody(), Effect::of(head.handle.get().into()))
             }
             Event::BackordersRefilled(head, refills) => (nobody(), self.apply_refilled(at_us, head, refills)),
-            Event::ShortageNamed(head, _) => (nobody(), self.apply_shortage_named(head)),
+            Event::ShortageNamed(head, orders) => (nobody(), self.apply_shortage_named(head, orders)),
             Event::TimePassed(_, expiries) => (nobody(), self.apply_time_passed(at_us, expiries)),
             Event::FinishedRetired(head, retired) => (nobody(), self.apply_retired(head, retired)),
         }
