@@ -260,8 +260,12 @@ fn bad_orders_are_refused_by_name_and_change_nothing() {
     assert_eq!(refused(1, &[good, line(SkuHandle::new(euros), 1, 5)]), (MixedCurrencies, 1));
     assert_eq!(refused(1, &[line(SkuHandle::new(retired), 1, 5)]), (SkuRetired, 0));
     let mut strange = placement(1, 1);
-    strange.currency = CurrencyCode::new(1);
-    assert_eq!(code(driver.run(&Command::PlaceOrder(&strange, &[good]))), UnknownCurrency);
+    for numeric in [1, 999, 963, 959, 191] {
+        strange.currency = CurrencyCode::new(numeric);
+        assert_eq!(code(driver.run(&Command::PlaceOrder(&strange, &[good]))), UnknownCurrency);
+        let sku = command::DefineSku { currency: strange.currency, ..euro };
+        assert_eq!(code(driver.run(&Command::DefineSku(&sku, "gold"))), UnknownCurrency);
+    }
     assert_eq!(driver.state.hash(), before);
 }
 

@@ -70,7 +70,7 @@ reject_codes! {
     43 PriceTooLarge false "A unit price is over its limit; subject: the line's index.",
     44 NoLines false "An order has at least one line.",
     45 TooManyLines false "An order has at most 2,000 lines; detail: how many came.",
-    46 UnknownCurrency false "ISO 4217 has no currency with this number; detail: the number.",
+    46 UnknownCurrency false "ISO 4217 has no currency with this number, or goods are not priced in it: a fund, a metal, a unit of account or of tests, a superseded one; detail: the number.",
     47 MixedCurrencies false "The SKU is sold in another currency than the order's; subject: the line's index, detail: the SKU's currency.",
     48 TotalTooLarge false "The order's total is over its limit.",
     49 OrderIdReused false "The order id was used for another order; sequence: where that was placed.",

@@ -192,7 +192,9 @@ impl<'m> Gather<'m> {
             return Err(Fault::NoOrder);
         }
         let currency = match (columns.currency, self.currency_constant) {
-            (Some(column), _) => CurrencyCode::from_letters(fields.at(column)).ok_or(Fault::BadCurrency)?,
+            (Some(column), _) => CurrencyCode::from_letters(fields.at(column))
+                .filter(|currency| currency.is_in_circulation())
+                .ok_or(Fault::BadCurrency)?,
             (None, constant) => constant.ok_or(Fault::BadCurrency)?,
         };
         if is_first {

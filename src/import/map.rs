@@ -314,10 +314,10 @@ impl Map {
                     format!("ISO 4217 has no {letters:?}; write GBP, EUR, JPY"),
                 );
             };
-            if currency.exponent().is_none() {
+            if !currency.is_in_circulation() {
                 return wrong(
                     "currency.constant",
-                    format!("{letters} has no minor unit that ISO 4217 knows of"),
+                    format!("{letters} is not in circulation by ISO 4217; write GBP, EUR, JPY"),
                 );
             }
         }

@@ -173,7 +173,8 @@ pub(crate) fn standing_number(name: &str) -> Result<u8, String> {
 pub(crate) fn currency_of(sku: &Sku) -> Result<CurrencyCode, String> {
     let Some(letters) = &sku.currency else { return Ok(CurrencyCode::NONE) };
     CurrencyCode::from_letters(letters)
-        .ok_or_else(|| format!("{:?}: ISO 4217 has no currency {letters:?}", sku.code))
+        .filter(|currency| currency.is_in_circulation())
+        .ok_or_else(|| format!("{:?}: {letters:?} is no currency in circulation by ISO 4217", sku.code))
 }
 
 /// Rules as they travel.

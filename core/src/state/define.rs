@@ -13,6 +13,7 @@ use orderline_protocol::{RejectCode, SellerHandle, SkuHandle};
 use super::apply::Effect;
 use super::codes::{Codes, is_code};
 use super::decide::{check_duration, check_zeros, write};
+use super::money::check_priced_in;
 use super::{Rejection, State};
 
 type Refusable<T> = Result<T, Rejection>;
@@ -100,8 +101,8 @@ impl State {
     ) -> Refusable<EventKind> {
         check_standing(head.standing, 10)?;
         check_code(code)?;
-        if head.currency.get() != 0 && !head.currency.is_known() {
-            return Err(Rejection::new(RejectCode::UnknownCurrency).with(head.currency.get().into()));
+        if head.currency.get() != 0 {
+            check_priced_in(head.currency)?;
         }
         if self.catalogue.seller(head.seller).is_none() {
             return Err(Rejection::new(RejectCode::UnknownSeller).about(head.seller.get()));

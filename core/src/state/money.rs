@@ -31,12 +31,20 @@ fn check_amount(amount: Amount) -> Refusable<i64> {
     }
 }
 
-/// A currency is one that ISO 4217 has.
+/// A currency is one that ISO 4217 has: what orders cost stays payable when their currency is superseded.
 fn check_currency(currency: CurrencyCode) -> Refusable<()> {
-    if currency.is_known() {
-        return Ok(());
-    }
-    Err(Rejection::new(RejectCode::UnknownCurrency).with(currency.get().into()))
+    if currency.is_known() { Ok(()) } else { Err(unknown(currency)) }
+}
+
+/// Goods are priced in currencies in circulation.
+#[inline]
+pub(super) fn check_priced_in(currency: CurrencyCode) -> Refusable<()> {
+    if currency.is_in_circulation() { Ok(()) } else { Err(unknown(currency)) }
+}
+
+#[cold]
+fn unknown(currency: CurrencyCode) -> Rejection {
+    Rejection::new(RejectCode::UnknownCurrency).with(currency.get().into())
 }
 
 /// A rejection that names the version of a group and the state of its payment.

@@ -146,7 +146,7 @@ impl Model {
     pub fn define_sku(&mut self, head: &DefineSku, code: &str) -> Answer {
         fields::code(code)?;
         if head.currency != CurrencyCode::NONE {
-            fields::currency(head.currency)?;
+            fields::priced_in(head.currency)?;
         }
         let seller = self.known_seller(head.seller)?;
         let new = Sku {

@@ -218,6 +218,14 @@ pub fn code(code: &str) -> Result<(), Refused> {
     refuse(RejectCode::InvalidCode)
 }
 
+/// What goods are priced in: a currency in circulation.
+pub fn priced_in(currency: CurrencyCode) -> Result<(), Refused> {
+    if currency.is_in_circulation() {
+        return Ok(());
+    }
+    Err(Refused::new(RejectCode::UnknownCurrency).detail(currency.get().into()))
+}
+
 pub fn currency(currency: CurrencyCode) -> Result<(), Refused> {
     if currency.is_known() {
         return Ok(());
