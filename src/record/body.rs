@@ -225,12 +225,10 @@ pub(super) fn origin_and_body<'a>(names: &Names<'_>, event: &Event<'a>) -> (Opti
                 "amount_minor": head.authorization.amount.minor(),
                 "currency": currency(head.authorization.currency),
                 "reference": head.authorization.reference.get(), "expires_at": expiry(head.expires_at_us.get()),
-                "holds": list(holds, |hold: &LateHold| json!({
-                    "order": id(hold.order.get()), "hold": hold.number.get(),
-                })),
+                "holds": list(holds, late_hold),
             }),
         ),
-        Event::PaymentCaptured(head, shares) => (
+        Event::PaymentCaptured(head, shares, holds) => (
             &head.origin,
             json!({
                 "group": id(head.capture.group.get()), "order": id(head.capture.order.get()),
@@ -240,6 +238,7 @@ pub(super) fn origin_and_body<'a>(names: &Names<'_>, event: &Event<'a>) -> (Opti
                     "order": id(share.order.get()), "amount_minor": share.amount.minor(),
                     "commission_minor": share.commission.minor(),
                 })),
+                "holds": list(holds, late_hold),
             }),
         ),
         Event::PaymentVoided(head) => (
@@ -366,6 +365,10 @@ pub(super) fn origin_and_body<'a>(names: &Names<'_>, event: &Event<'a>) -> (Opti
         }
     };
     (Some(origin), body)
+}
+
+fn late_hold(hold: &LateHold) -> Value {
+    json!({"order": id(hold.order.get()), "hold": hold.number.get()})
 }
 
 fn order_state(number: u8) -> Value {

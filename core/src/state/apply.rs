@@ -76,7 +76,9 @@ impl State {
             }
             Event::ShipmentUpdated(head) => (head.origin, self.apply_shipment_updated(at_us, head)),
             Event::PaymentAuthorized(head, holds) => (head.origin, self.apply_authorized(head, holds)),
-            Event::PaymentCaptured(head, shares) => (head.origin, self.apply_captured(head, shares)),
+            Event::PaymentCaptured(head, shares, holds) => {
+                (head.origin, self.apply_captured(head, shares, holds))
+            }
             Event::LinesCancelled(head, moves) => (head.origin, self.apply_cancelled(at_us, head, moves)),
             Event::StockReceived(head) => (head.origin, self.apply_received(head)),
             Event::StockAdjusted(head) => (head.origin, self.apply_adjusted(head)),

@@ -147,10 +147,11 @@ mod tests {
             capture,
             share_count: 1.into(),
             state: PaymentState::PartiallyCaptured as u8,
-            reserved: [0; 5],
+            reserved: [0; 3],
+            hold_count: 0.into(),
         };
         let share = CapturedShare { order: ORDER, amount: Amount::new(10), commission: Amount::new(0) };
-        state.apply(6, 0, &Event::PaymentCaptured(&captured, &[share]));
+        state.apply(6, 0, &Event::PaymentCaptured(&captured, &[share], &[]));
         state
     }
 
