@@ -114,7 +114,7 @@ impl State {
             Event::BackordersRefilled(head, refills) => (nobody(), self.apply_refilled(at_us, head, refills)),
             Event::ShortageNamed(head, orders) => (nobody(), self.apply_shortage_named(head, orders)),
             Event::TimePassed(_, expiries) => (nobody(), self.apply_time_passed(at_us, expiries)),
-            Event::FinishedRetired(head, retired) => (nobody(), self.apply_retired(head, retired)),
+            Event::FinishedRetired(head, retired) => (nobody(), self.apply_retired(at_us, head, retired)),
         }
     }
 
