@@ -228,9 +228,8 @@ pub(super) fn origin_and_body<'a>(names: &Names<'_>, event: &Event<'a>) -> (Opti
                 "holds": list(holds, late_hold),
             }),
         ),
-        Event::PaymentCaptured(head, shares, holds) => (
-            &head.origin,
-            json!({
+        Event::PaymentCaptured(head, shares, holds) => {
+            let mut body = json!({
                 "group": id(head.capture.group.get()), "order": id(head.capture.order.get()),
                 "amount_minor": head.capture.amount.minor(), "reference": head.capture.reference.get(),
                 "state": payment_state(head.state),
@@ -238,9 +237,13 @@ pub(super) fn origin_and_body<'a>(names: &Names<'_>, event: &Event<'a>) -> (Opti
                     "order": id(share.order.get()), "amount_minor": share.amount.minor(),
                     "commission_minor": share.commission.minor(),
                 })),
-                "holds": list(holds, late_hold),
-            }),
-        ),
+            });
+            // Few captures come too late.
+            if !holds.is_empty() {
+                body["holds"] = list(holds, late_hold);
+            }
+            (&head.origin, body)
+        }
         Event::PaymentVoided(head) => (
             &head.origin,
             json!({

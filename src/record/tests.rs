@@ -409,7 +409,7 @@ fn each_of_money(each: &mut Each<'_>) {
     let told = json!({
         "group": GROUP_TEXT, "order": ONE_TEXT, "amount_minor": 1_000, "reference": 62,
         "state": "partially captured",
-        "shares": [{"order": ONE_TEXT, "amount_minor": 1_000, "commission_minor": 125}], "holds": [],
+        "shares": [{"order": ONE_TEXT, "amount_minor": 1_000, "commission_minor": 125}],
     });
     each(Event::PaymentCaptured(&head, &[share(ONE, 1_000, 125)], &[]), told, &[GROUP, ONE]);
     let head = shape!(PaymentVoided {
