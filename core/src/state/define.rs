@@ -1,8 +1,8 @@
 //! Catalogue and settings: decisions about them, and what their events do.
 
 use orderline_protocol::command::{
-    Command, DefineLocation, DefineSeller, DefineSku, DefineSourcing, SOURCING_RULES_MAX, SetPolicy,
-    SourcingRule, Standing,
+    Command, DefineLocation, DefineSeller, DefineSku, DefineSourcing, EXPECTED_NEW, SOURCING_RULES_MAX,
+    SetPolicy, SourcingRule, Standing, rules_digest,
 };
 use orderline_protocol::event::{
     Event, EventKind, LocationDefined, Origin, PolicySet, SellerDefined, SkuDefined, SourcingDefined,
@@ -138,11 +138,15 @@ impl State {
         if head.seller.is_none() && rules.is_empty() {
             return Err(Rejection::new(RejectCode::InvalidField).about(4));
         }
-        check_zeros(&head.reserved, 12)?;
         if !head.seller.is_none() && self.catalogue.seller(head.seller).is_none() {
             return Err(Rejection::new(RejectCode::UnknownSeller).about(head.seller.get()));
         }
-        Ok(write(Event::SourcingDefined(&SourcingDefined { origin, definition: *head }), out))
+        let digest = rules_digest(&self.settings.own_rules(head.seller));
+        if !expects(head.expected_rules.get(), digest) {
+            return Err(Rejection { version: digest, ..Rejection::new(RejectCode::VersionMismatch) });
+        }
+        let definition = DefineSourcing { expected_rules: 0.into(), ..*head };
+        Ok(write(Event::SourcingDefined(&SourcingDefined { origin, definition }), out))
     }
 
     pub(super) fn decide_policy(
@@ -207,8 +211,13 @@ impl State {
     }
 }
 
+/// Whether a version is the expected one; 0: there is none yet.
 fn expects(expected: u32, version: u32) -> bool {
-    expected == 0 || expected == version
+    match expected {
+        0 => true,
+        EXPECTED_NEW => version == 0,
+        expected => expected == version,
+    }
 }
 
 /// The handle and the next version of what has this code, or of the next free handle.
