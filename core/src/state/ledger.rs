@@ -2,6 +2,7 @@
 //! events of the journal; here are their sums and their count.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use orderline_protocol::{CurrencyCode, SellerHandle};
 use serde::{Deserialize, Serialize};
@@ -82,10 +83,22 @@ impl Ledgers {
         self.0.entry((seller.get(), currency.get())).or_default()
     }
 
+    /// The ledgers behind the one of a seller and currency, by those; `None`: all.
+    pub(crate) fn iter_behind(
+        &self,
+        last: Option<(u32, u16)>,
+    ) -> impl Iterator<Item = (SellerHandle, CurrencyCode, &Ledger)> {
+        self.0.range((last.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)).map(named)
+    }
+
     /// Every ledger, by seller and currency.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (SellerHandle, CurrencyCode, &Ledger)> {
-        let named =
-            |(&(seller, currency), ledger)| (SellerHandle::new(seller), CurrencyCode::new(currency), ledger);
-        self.0.iter().map(named)
+        self.iter_behind(None)
     }
+}
+
+fn named<'a>(
+    (&(seller, currency), ledger): (&(u32, u16), &'a Ledger),
+) -> (SellerHandle, CurrencyCode, &'a Ledger) {
+    (SellerHandle::new(seller), CurrencyCode::new(currency), ledger)
 }

@@ -38,6 +38,7 @@ mod reservations;
 mod retention;
 mod returns;
 mod rounds;
+mod sample;
 mod sessions;
 mod settings;
 mod shipments;
@@ -61,10 +62,12 @@ use orderline_protocol::{
 };
 
 pub use check::Violation;
+pub use codes::is_code;
 pub use decide::Scratch;
 pub use due::Due;
 pub use hash::StateHash;
 pub use image::{ImageError, ReadSection, SECTION_TAGS, WriteSection};
+pub use sample::SamplePlaces;
 
 use backorders::Backorders;
 use catalogue::Catalogue;
