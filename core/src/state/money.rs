@@ -381,7 +381,6 @@ impl State {
             RefundOutcome::Succeeded => Action::Succeed,
             RefundOutcome::Failed => Action::Fail,
         };
-        self.order_for(head.order, head.expected_version.get(), Action::Refund, 0)?;
         self.check_part(slot, Entity::Refund, refund.state() as u8, action)?;
         let amount = if outcome == RefundOutcome::Succeeded { refund.amount } else { 0 };
         let before = self.money(slot);
