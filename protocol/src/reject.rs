@@ -91,7 +91,6 @@ reject_codes! {
     64 AsOfStale false "The level was set as of a newer sequence already; detail: that sequence.",
     70 StorageFull true "The disk is full; nothing was changed, reads go on.",
     71 Busy true "The server has no room for this command now.",
-    72 StateFull false "The core holds as many orders as it can.",
     73 AnswerTooLarge false "The answer does not fit a frame; ask for less; detail: its bytes.",
     80 UnknownReservation false "No reservation has this id.",
     81 UnknownGroup false "No group has this id.",
@@ -117,7 +116,6 @@ reject_codes! {
     105 SameLocation false "From and to are the same.",
     106 NotHeldLongEnough false "The reservation would be held longer than the policy allows; detail: the seconds that are left.",
     107 TooManyParts false "The order has as many of these as it may have; detail: how many.",
-    109 WorkStanding false "The location has something of this order packed; unpack it first; subject: the shipment's number.",
 }
 
 #[cfg(test)]
