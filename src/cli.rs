@@ -130,6 +130,9 @@ pub(crate) struct LoadArguments {
     /// Seconds from one burst of a feed to the next.
     #[arg(long, value_name = "S", default_value_t = 1.0)]
     pub(crate) feed_seconds: f64,
+    /// For feed: whole lives of orders (as life) beside the bursts, so that stock leaves while levels are set.
+    #[arg(long)]
+    pub(crate) ship: bool,
     /// Seconds to wait for a vanished server to come back.
     #[arg(long, value_name = "S", default_value_t = 10.0)]
     pub(crate) patience: f64,
@@ -266,6 +269,9 @@ pub(crate) struct ConfigExportArguments {
     /// Where to write; by default to standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Print a report as one JSON line; without --out it holds the file's text.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// See [`ConfigVerb::Apply`].

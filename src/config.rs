@@ -79,7 +79,8 @@ pub(crate) struct EngineConfig {
     pub(crate) spin_count: u32,
     /// Four-line orders to have memory ready for at start, beyond those recovered.
     pub(crate) preallocate_orders: usize,
-    /// Milliseconds between two samples of the state's invariants, some hundred orders each; 0: none.
+    /// Milliseconds between two samples of the state's invariants, some hundred orders, reservations, groups,
+    /// levels and ledgers each; 0: none.
     pub(crate) sample_every_ms: u32,
 }
 

@@ -54,6 +54,7 @@ fn options(arguments: &LoadArguments) -> Result<LoadOptions, Refusal> {
         flash_stock: arguments.flash_stock,
         feed_burst: arguments.feed_burst,
         feed_every: duration("feed-seconds", arguments.feed_seconds)?,
+        ship: arguments.ship,
         seed: arguments.seed,
         patience: duration("patience", arguments.patience)?,
         ..LoadOptions::new(arguments.connect, extent)

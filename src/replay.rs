@@ -15,6 +15,7 @@ struct ReplayReport {
     records: u64,
     seconds: f64,
     records_per_second: f64,
+    /// The sequence reached: with `--to` beyond the end, the journal's last.
     last_sequence: u64,
     snapshot_sequence: u64,
     snapshot_seconds: f64,
@@ -43,7 +44,16 @@ pub(crate) fn run(arguments: &ReplayArguments) -> VerbResult {
     let seconds = start.elapsed().as_secs_f64();
     line.done();
     let ending = match replayed {
-        Ok(()) => Ending::Well,
+        Ok(()) => match arguments.to.filter(|&to| to > offline.state.sequence()) {
+            None => Ending::Well,
+            Some(to) => {
+                let last = offline.state.sequence();
+                eprintln!(
+                    "orderline: --to {to} lies beyond the journal's end; the state is that of its last sequence, {last}"
+                );
+                Ending::FoundWrong
+            }
+        },
         Err(error) => {
             eprintln!("orderline: {error}");
             Ending::FoundWrong

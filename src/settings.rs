@@ -31,15 +31,39 @@ fn export(arguments: &ConfigExportArguments) -> VerbResult {
     let mut client = connect(arguments.connect)?;
     let (found, sequence) = server::read(&mut client)?;
     let text = found.to_text(&format!("exported from {} at sequence {sequence}", arguments.connect))?;
-    match &arguments.out {
-        Some(path) => {
-            std::fs::write(path, text)
-                .map_err(|error| Refusal::new(format!("cannot write {}: {error}", path.display())))?;
-            eprintln!("{} written: {}", path.display(), found.counts());
-        }
-        None => std::io::stdout().lock().write_all(text.as_bytes())?,
+    if let Some(path) = &arguments.out {
+        std::fs::write(path, &text)
+            .map_err(|error| Refusal::new(format!("cannot write {}: {error}", path.display())))?;
+        eprintln!("{} written: {}", path.display(), found.counts());
+    }
+    if arguments.json {
+        print_json(&ExportReport {
+            sequence,
+            sellers: found.sellers.len(),
+            locations: found.locations.len(),
+            skus: found.skus.len(),
+            out: arguments.out.as_deref(),
+            file: arguments.out.is_none().then_some(&text),
+        })?;
+    } else if arguments.out.is_none() {
+        std::io::stdout().lock().write_all(text.as_bytes())?;
     }
     Ok(Ending::Well)
+}
+
+#[derive(Debug, Serialize)]
+struct ExportReport<'a> {
+    /// As of which the server was read.
+    sequence: u64,
+    sellers: usize,
+    locations: usize,
+    skus: usize,
+    /// Where the file was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    out: Option<&'a std::path::Path>,
+    /// The file's text, if it was written nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a String>,
 }
 
 #[derive(Debug, Serialize)]

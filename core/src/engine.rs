@@ -17,7 +17,7 @@ use crate::ahead::Ahead;
 use crate::board::{Board, Publisher, board};
 use crate::door::{Door, EngineEnd, Opened, Task, Work, door};
 use crate::snapshot::{MakerEnd, WalkerEnd, seam};
-use crate::state::{Accepted, Decision, Due, Parsed, Rejection, Scratch, State};
+use crate::state::{Accepted, Decision, Due, Parsed, Rejection, SamplePlaces, Scratch, State};
 
 /// Staged bytes at which a batch is appended. Small enough to stay in the second-level cache on its way to the
 /// journal, large enough that a batch's header and locks cost nothing per order.
@@ -44,8 +44,8 @@ const PARK_US_MIN: i64 = 1_000;
 /// The longest sleep of the loop while something is due some day, in microseconds: an hour.
 const PARK_US_MAX: i64 = 3_600_000_000;
 
-/// Orders whose invariants are checked in one sample.
-const SAMPLE_ORDERS: usize = 256;
+/// Orders, reservations, groups, levels and ledgers, each, whose invariants are checked in one sample.
+const SAMPLE_COUNT: usize = 256;
 
 /// Generations of a session's number that a handle can carry; the last is left out, so that none is NONE.
 const GENERATIONS: u32 = u32::MAX / SESSIONS_MAX as u32;
@@ -56,7 +56,8 @@ pub struct EngineOptions {
     /// Turns of looking for work before the thread sleeps. Spinning burns a core that the disk's flush worker may
     /// need, so on small machines this is short.
     pub spin_count: u32,
-    /// Microseconds between two samples of the state's invariants: each checks some hundred orders, going round. 0: none.
+    /// Microseconds between two samples of the state's invariants: each checks some hundred orders, carts, groups, levels and ledgers, going
+    /// round. 0: none.
     pub sample_every_us: i64,
 }
 
@@ -141,7 +142,7 @@ pub struct Engine<C> {
     generations: Vec<u32>,
     /// When the next sample of the invariants is due, and where it goes on.
     sample_at_us: i64,
-    sample_place: usize,
+    sample_places: SamplePlaces,
 }
 
 impl<C: FnMut() -> i64> Engine<C> {
@@ -164,7 +165,7 @@ impl<C: FnMut() -> i64> Engine<C> {
             now_us: 0,
             generations: vec![0; SESSIONS_MAX],
             sample_at_us: 0,
-            sample_place: 0,
+            sample_places: SamplePlaces::default(),
         }
     }
 
@@ -285,15 +286,14 @@ impl<C: FnMut() -> i64> Engine<C> {
         self.stats.due_count += 1;
     }
 
-    /// Checks the invariants of some orders, now and then. An order that breaks them stops the process: the journal is
-    /// then the only truth.
+    /// Checks the invariants of some of everything, now and then. What breaks them stops the process: the journal is then
+    /// the only truth.
     fn sample(&mut self) {
         if self.options.sample_every_us == 0 || self.now_us < self.sample_at_us {
             return;
         }
         self.sample_at_us = self.now_us + self.options.sample_every_us;
-        let (place, violations) = self.state.check_some(self.sample_place, SAMPLE_ORDERS);
-        self.sample_place = place;
+        let violations = self.state.check_some(&mut self.sample_places, SAMPLE_COUNT);
         assert!(violations.is_empty(), "invariants are broken at {}: {violations:?}", self.state.sequence());
     }
 

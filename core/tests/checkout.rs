@@ -317,8 +317,12 @@ fn what_is_wrong_with_a_checkout_is_said() {
         .collect();
     let long = vec![s[0]; many.len()];
     assert_eq!(refused(&mut driver, &good, &many, &long), (RejectCode::TooManyOrders, 0, 501));
-    let franc = CheckOut { currency: CurrencyCode::new(3), ..good };
-    assert_eq!(refused(&mut driver, &franc, &orders, &lines), (RejectCode::UnknownCurrency, 0, 3));
+    // No currency, gold, and one that another has superseded.
+    for numeric in [3, 959, 191] {
+        let strange = CheckOut { currency: CurrencyCode::new(numeric), ..good };
+        let unknown = (RejectCode::UnknownCurrency, 0, numeric.into());
+        assert_eq!(refused(&mut driver, &strange, &orders, &lines), unknown);
+    }
     let mut zero = orders.clone();
     zero[1].order = OrderId::new(0);
     assert_eq!(refused(&mut driver, &good, &zero, &lines), (RejectCode::InvalidOrderId, 1, 0));

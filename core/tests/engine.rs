@@ -244,3 +244,51 @@ fn a_connection_whose_session_was_forgotten_cannot_speak_for_the_next_one() {
     assert_eq!(reply(&mut accepted).0, Outcome::Accepted);
     rig.stop();
 }
+
+#[test]
+fn an_answer_that_does_not_fit_a_frame_is_refused_with_its_size() {
+    let storage = MemoryStorage::new();
+    let mut rig = Rig::start(&storage, || NOW_US);
+    rig.open_session(1);
+    rig.set_up();
+    let stock = ReceiveStock {
+        sku: SkuHandle::new(0),
+        location: LocationHandle::new(0),
+        quantity: 100_000.into(),
+        from_incoming: 0,
+        reserved: 0,
+        cause: Cause::NONE,
+    };
+    rig.send(&Command::ReceiveStock(&stock));
+    let lines = vec![line(SkuHandle::new(0), 20, 5); 2_000];
+    rig.send(&Command::PlaceOrder(&placement(1, 2_000), &lines));
+    let order = OrderId::new(1);
+    let confirm = ConfirmOrder { order, expected_version: 0.into(), reserved: [0; 4] };
+    rig.send(&Command::ConfirmOrder(&confirm));
+    let ask = |rig: &mut Rig| {
+        let mut work = rig.send(&Command::QueryOrder(&QueryOrder { order }));
+        reply(&mut work)
+    };
+    assert_eq!(ask(&mut rig).0, Outcome::Answered);
+    // A view names the units of each package.
+    let units: Vec<LineQuantity> = (0..2_000_u16)
+        .map(|line| LineQuantity { line: line.into(), reserved: [0; 2], quantity: 1.into() })
+        .collect();
+    let pack = ShipLines {
+        order,
+        expected_version: 0.into(),
+        location: LocationHandle::new(0),
+        line_count: 2_000.into(),
+        carrier: 0.into(),
+        tracking_bytes: 0,
+        is_sent: 0,
+    };
+    for _ in 0..12 {
+        let mut work = rig.send(&Command::ShipLines(&pack, &units, ""));
+        assert_eq!(reply(&mut work).0, Outcome::Accepted);
+    }
+    let (outcome, _, code, bytes) = ask(&mut rig);
+    assert_eq!((outcome, code), (Outcome::Rejected, RejectCode::AnswerTooLarge as u16));
+    assert!(bytes > 200 * 1_024, "{bytes} bytes would not fit");
+    rig.stop();
+}

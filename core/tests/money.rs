@@ -446,7 +446,7 @@ fn money_that_comes_for_orders_that_have_expired_is_held() {
     let refused = driver.refused(&Command::RecordCapture(&capture(50, 51, 1)));
     assert_eq!((refused.code, refused.subject), (RejectCode::OnHold, 1));
     let refused = driver.refused(&Command::RecordCapture(&capture(50, 0, 1)));
-    assert_eq!((refused.code, refused.detail), (RejectCode::AmountTooLarge, 0), "nobody lacks anything");
+    assert_eq!((refused.code, refused.subject), (RejectCode::OnHold, 1));
     let refused = driver.refused(&Command::RecordAuthorization(&authorization(70, 201)));
     assert_eq!(
         (refused.code, refused.detail),
@@ -457,6 +457,60 @@ fn money_that_comes_for_orders_that_have_expired_is_held() {
     driver.void(50).unwrap();
     driver.authorize(50, 1).unwrap();
     assert_eq!(driver.parts(51).1.len(), 2);
+    driver.assert_kept();
+}
+
+#[test]
+fn money_promised_before_an_expiry_and_taken_after_it_is_recorded_and_held() {
+    let mut market = market();
+    let policy = SetPolicy {
+        pending_order_s: 60.into(),
+        retention_s: 86_400.into(),
+        reservation_s_max: 60.into(),
+        expected_version: 0.into(),
+    };
+    market.driver.run(&Command::SetPolicy(&policy)).unwrap();
+    market.check_out(50, &[(51, 1_000), (52, 500), (53, 500)]);
+    let driver = &mut market.driver;
+    driver.place(70, &[line(market.skus[0], 3, 100)]).unwrap();
+    driver.cancel(70, &[units(0, 1)]).unwrap();
+    driver.authorize(50, 2_000).unwrap();
+    driver.authorize(70, 200).unwrap();
+    driver.confirm(51).unwrap();
+    driver.capture(50, 53, 100).unwrap();
+    driver.pass_time(NOW_US + 100_000_000);
+
+    // Within what was promised, and no more than it cost before.
+    let refused = driver.refused(&Command::RecordCapture(&capture(70, 70, 201)));
+    assert_eq!((refused.code, refused.detail), (RejectCode::AmountTooLarge, 200));
+    driver.capture(70, 70, 150).unwrap();
+    let (order, ..) = driver.order(70);
+    let money = (order.captured.minor(), order.total.minor(), order.refund_owed.minor());
+    assert_eq!((money, order.blocked), ((150, 0, 150), blocks::ALL));
+    let hold = driver.parts(70).1[0];
+    assert_eq!((hold.kind, hold.blocks, hold.expires_at_us.get()), (HoldKind::Payment as u8, blocks::ALL, 0));
+    let refused = driver.refused(&Command::RecordCapture(&capture(70, 70, 1)));
+    assert_eq!((refused.code, refused.subject), (RejectCode::OnHold, 1), "somebody must decide");
+    // It costs nothing, so all of it is owed back, and can go back once the hold is released.
+    let release =
+        ReleaseHold { order: OrderId::new(70), expected_version: 0.into(), hold: 1.into(), reason: 0.into() };
+    let released = driver.run(&Command::ReleaseHold(&release)).unwrap();
+    assert_eq!(released.state, OrderState::Expired as u8);
+    assert_eq!(released.version, 5, "cancelled, expired, captured and held in one change, released");
+    driver.refund_now(70, 150);
+    let (order, ..) = driver.order(70);
+    assert_eq!((order.refunded.minor(), order.refund_owed.minor()), (150, 0));
+    assert_eq!(order.payment_status, PaymentStatus::Refunded as u8);
+
+    // What stands gets its money first; what it does not lack was taken for those that have expired.
+    driver.capture(50, 0, 1_000).unwrap();
+    assert_eq!((driver.shares(50), driver.order(52).0.blocked), (vec![1_000, 0, 100], 0));
+    driver.capture(50, 0, 90).unwrap();
+    assert_eq!(driver.shares(50), [1_000, 50, 140], "500 and 400 lacked");
+    assert_eq!([51, 52, 53].map(|order| driver.order(order).0.blocked), [0, blocks::ALL, blocks::ALL]);
+    // They are in memory until somebody has decided, and retention runs from then.
+    driver.pass_time(NOW_US + 500_000_000_000);
+    assert_eq!(driver.parts(52).1.len(), 1);
     driver.assert_kept();
 }
 

@@ -260,8 +260,12 @@ fn bad_orders_are_refused_by_name_and_change_nothing() {
     assert_eq!(refused(1, &[good, line(SkuHandle::new(euros), 1, 5)]), (MixedCurrencies, 1));
     assert_eq!(refused(1, &[line(SkuHandle::new(retired), 1, 5)]), (SkuRetired, 0));
     let mut strange = placement(1, 1);
-    strange.currency = CurrencyCode::new(1);
-    assert_eq!(code(driver.run(&Command::PlaceOrder(&strange, &[good]))), UnknownCurrency);
+    for numeric in [1, 999, 963, 959, 191] {
+        strange.currency = CurrencyCode::new(numeric);
+        assert_eq!(code(driver.run(&Command::PlaceOrder(&strange, &[good]))), UnknownCurrency);
+        let sku = command::DefineSku { currency: strange.currency, ..euro };
+        assert_eq!(code(driver.run(&Command::DefineSku(&sku, "gold"))), UnknownCurrency);
+    }
     assert_eq!(driver.state.hash(), before);
 }
 
@@ -318,5 +322,85 @@ fn defining_twice_is_defining_once_and_defining_otherwise_is_changing() {
     for bad in ["", " x", "x\u{7}"] {
         let head = command::DefineSku { code_bytes: bad.len() as u8, ..sku };
         assert_eq!(code(driver.run(&Command::DefineSku(&head, bad))), RejectCode::InvalidCode, "{bad:?}");
+    }
+}
+
+#[test]
+fn a_full_catalogue_takes_changes_and_nothing_new_and_unknown_codes_are_said_to_be_so() {
+    let mut driver = Driver::new(5);
+    for number in 0..limits::LOCATIONS_MAX {
+        driver.location(&format!("l{number}"), 1);
+    }
+    let location = |priority: u32| command::DefineLocation {
+        region: 0.into(),
+        priority: priority.into(),
+        daily_capacity: 0.into(),
+        standing: 1,
+        code_bytes: 2,
+        expected_version: 0.into(),
+    };
+    let before = driver.state.hash();
+    let refused = driver.run(&Command::DefineLocation(&location(1), "lx")).unwrap_err();
+    assert_eq!((refused.code, driver.state.hash()), (RejectCode::CatalogueFull, before));
+    assert_eq!(driver.run(&Command::DefineLocation(&location(9), "l7")).unwrap().detail, 7);
+
+    let resolve =
+        command::ResolveCode { entity: command::EntityKind::Location as u8, code_bytes: 2, reserved: [0; 6] };
+    assert_eq!(
+        driver.query(&Command::ResolveCode(&resolve, "lx")).unwrap_err().code,
+        RejectCode::UnknownCode
+    );
+    assert!(driver.query(&Command::ResolveCode(&resolve, "l7")).is_ok());
+}
+
+#[test]
+fn what_must_be_new_is_refused_once_it_is_there() {
+    let mut driver = Driver::new(6);
+    let seller = |commission: u16, expected: u32| command::DefineSeller {
+        commission_bp: commission.into(),
+        standing: 1,
+        code_bytes: 4,
+        expected_version: expected.into(),
+    };
+    let new = seller(5, command::EXPECTED_NEW);
+    assert_eq!(driver.run(&Command::DefineSeller(&new, "acme")).unwrap().version, 1);
+    let before = driver.state.hash();
+    for again in [new, seller(6, command::EXPECTED_NEW), seller(6, 7)] {
+        let refused = driver.run(&Command::DefineSeller(&again, "acme")).unwrap_err();
+        assert_eq!((refused.code, refused.version), (RejectCode::VersionMismatch, 1));
+    }
+    assert_eq!(driver.state.hash(), before);
+}
+
+#[test]
+fn rules_that_somebody_else_has_set_are_not_overwritten() {
+    use command::{DefineSourcing, SOURCING_RULES_MAX, SourcingRule, rules_digest};
+    let mut driver = Driver::new(7);
+    let acme = driver.seller("acme");
+    let list = |rule: SourcingRule| {
+        let mut rules = [0; SOURCING_RULES_MAX];
+        rules[0] = rule as u8;
+        rules
+    };
+    let none = [0; SOURCING_RULES_MAX];
+    for seller in [acme, SellerHandle::NONE] {
+        let set = |rules, expected_rules: u32| DefineSourcing {
+            seller,
+            rules,
+            expected_rules: expected_rules.into(),
+        };
+        let (mine, theirs) = (list(SourcingRule::Priority), list(SourcingRule::Capacity));
+        if seller == acme {
+            driver.run(&Command::DefineSourcing(&set(theirs, rules_digest(&none)))).unwrap();
+        } else {
+            driver.run(&Command::DefineSourcing(&set(theirs, 0))).unwrap();
+        }
+        let before = driver.state.hash();
+        for seen in [none, mine] {
+            let refused = driver.run(&Command::DefineSourcing(&set(mine, rules_digest(&seen)))).unwrap_err();
+            assert_eq!((refused.code, refused.version), (RejectCode::VersionMismatch, rules_digest(&theirs)));
+        }
+        assert_eq!(driver.state.hash(), before);
+        driver.run(&Command::DefineSourcing(&set(mine, rules_digest(&theirs)))).unwrap();
     }
 }

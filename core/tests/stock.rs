@@ -420,12 +420,28 @@ fn a_search_goes_on_while_the_world_changes_and_is_right_when_it_ends() {
     look_until_named(&mut driver);
     assert_eq!(driver.shortages_since(first), vec![(shirts, near, 1, vec![(ORDERS + 9, 1)])]);
 
-    // One event names no more than its share, the newest.
+    // One event names no more than its share, the newest; the next ones go on where it ended, until all is covered. A
+    // snapshot in between has the search begin again, and one cancelled or lost meanwhile counts.
     let first = driver.events.len();
-    driver.adjust(shirts, near, Bucket::Available, -1_000).unwrap();
-    look_until_named(&mut driver);
+    driver.adjust(shirts, near, Bucket::Available, -1_200).unwrap();
+    for round in 0..3 {
+        look_until_named(&mut driver);
+        if round == 0 {
+            // The newest one, named, is cancelled: what lacks of the others is as before. Two more get lost.
+            driver.cancel(ORDERS + 9, &[]).unwrap();
+            driver.adjust(shirts, near, Bucket::Available, -2).unwrap();
+            driver.assert_lasting();
+        }
+    }
+    assert_eq!(driver.look_once(), Due::Nothing);
     let shortages = driver.shortages_since(first);
-    let orders = &shortages[0].3;
-    assert_eq!((shortages.len(), orders.len(), orders[0]), (1, DUE_ENTRIES_MAX, (ORDERS + 9, 1)));
+    let shape: Vec<_> = shortages.iter().map(|named| (named.2, named.3.len())).collect();
+    assert_eq!(shape, [(1_201, DUE_ENTRIES_MAX), (699, DUE_ENTRIES_MAX), (199, 199)]);
+    let mut names: Vec<u128> =
+        shortages.iter().flat_map(|named| named.3.iter().map(|order| order.0)).collect();
+    assert_eq!(names[0], ORDERS + 9);
+    let is_newest_first = names.windows(2).all(|pair| pair[0] > pair[1]);
+    names.dedup();
+    assert!(is_newest_first && names.len() == 1_199, "{} are named", names.len());
     driver.assert_lasting();
 }

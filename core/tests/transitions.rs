@@ -330,28 +330,6 @@ fn orders() {
     .run();
 }
 
-#[test]
-fn parts_that_an_order_cannot_have_yet_are_not_there() {
-    let mut shop = placed();
-    let (near, far) = (shop.near, shop.far);
-    let driver = &mut shop.driver;
-    let code = |driver: &mut Driver, command: Command<'_>| driver.refused(&command).code;
-    for command in [
-        Command::UpdateWork(&working(1, near, WorkStep::Accept)),
-        Command::RejectWork(&rejecting(1, near, 0)),
-        Command::MoveWork(&moving_work(1, near, far, &[]), &[]),
-        Command::ShipLines(&packing(1, near, &[]), &[], "P1"),
-    ] {
-        assert_eq!(code(driver, command), RejectCode::UnknownWork, "{command:?}");
-    }
-    let send = updating(1, 1, ShipmentStep::Send);
-    assert_eq!(code(driver, Command::UpdateShipment(&send)), RejectCode::UnknownShipment);
-    let close = returning(1, 1, ReturnStep::Close);
-    assert_eq!(code(driver, Command::UpdateReturn(&close)), RejectCode::UnknownReturn);
-    let received = receiving(1, 1, near, &[]);
-    assert_eq!(code(driver, Command::ReceiveReturn(&received, &[])), RejectCode::UnknownReturn);
-}
-
 /// The work of near in a state; the mugs at far keep the order going.
 fn work_in(state: u8, action: Action) -> Option<Shop> {
     let state = WorkState::from_number(state).unwrap();

@@ -11,7 +11,7 @@ use orderline_protocol::lifecycle::{
     OrderState, PaymentState, RefundState, ReservationState, ReturnState, ShipmentState,
 };
 use orderline_protocol::reply::{
-    LedgerView, LevelView, LineCounters, LineView, OrderView, Outcome, ShipmentView,
+    LedgerView, LevelView, LineCounters, LineView, OrderView, Outcome, ReservationView, ShipmentView,
 };
 use orderline_protocol::{
     Amount, BuyerId, GroupId, LocationHandle, OrderId, RejectCode, ReservationId, SellerHandle, SkuHandle,
@@ -43,6 +43,8 @@ pub(crate) enum Lie {
     RefusesCaptures,
     /// It reserves no cart.
     RefusesCarts,
+    /// It lets no reservation expire.
+    KeepsCarts,
     /// It believes no level.
     RefusesLevels,
 }
@@ -206,6 +208,17 @@ impl FakeShop {
                 Ok((level.available as u64, vec![]))
             }
             Command::QueryStock(head) => Ok(self.stock(head.sku, head.location)),
+            Command::QueryReservation(head) => {
+                let known = self.reservations.get(&head.reservation).ok_or(RejectCode::UnknownReservation)?;
+                let mut view = ReservationView::new_zeroed();
+                view.reservation = head.reservation;
+                // Nobody looks at a clock: whoever asks comes late enough.
+                view.state = match known.state {
+                    ReservationState::Held if self.lie != Lie::KeepsCarts => ReservationState::Expired,
+                    state => state,
+                } as u8;
+                Ok((0, view.as_bytes().to_vec()))
+            }
             Command::QueryOrder(head) => {
                 Ok((0, self.view(head.order, self.orders.get(&head.order).ok_or(RejectCode::UnknownOrder)?)))
             }

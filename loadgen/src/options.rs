@@ -67,6 +67,8 @@ pub struct LoadOptions {
     pub feed_burst: u32,
     /// From one burst of `feed` to the next.
     pub feed_every: Duration,
+    /// `feed`: the orders beside the bursts are those of `life`, which ship, instead of those of `place`.
+    pub ship: bool,
     /// The seed of everything but the order ids.
     pub seed: u64,
     /// How long to wait for a vanished server to come back, and for an answer that does not come.
@@ -96,6 +98,7 @@ impl LoadOptions {
             flash_stock: 10_000,
             feed_burst: 100_000,
             feed_every: Duration::from_secs(1),
+            ship: false,
             seed: 1,
             patience: Duration::from_secs(5),
         }
@@ -209,6 +212,9 @@ impl LoadOptions {
         if self.reserve && self.workload != WorkloadName::Place {
             return refuse("reserve", format!("it goes with place, not with {}", self.workload));
         }
+        if self.ship && self.workload != WorkloadName::Feed {
+            return refuse("ship", format!("it goes with feed, not with {}", self.workload));
+        }
         if self.reservation_s == 0 || self.reservation_s > DURATION_S_MAX {
             return refuse(
                 "reservation-seconds",
@@ -306,6 +312,7 @@ mod tests {
         check(|options| options.sellers = Some(25_001), "lines");
         check(|options| options.locations = Some(0), "locations");
         check(|options| options.reservation_s = 0, "reservation-seconds");
+        check(|options| options.ship = true, "ship");
         let carts = |options: &mut LoadOptions| options.workload = WorkloadName::Carts;
         check(|options| (options.workload, options.reserve) = (WorkloadName::Carts, true), "reserve");
         check(|options| (options.workload, options.sellers) = (WorkloadName::Carts, Some(501)), "sellers");

@@ -103,6 +103,10 @@ pub struct FeedReport {
     pub feed_burst_updates: u32,
     /// From when a burst was due to its last answer.
     pub feed_burst_ms: BurstMs,
+    /// Levels that were read at the last burst, and set at the end as of that sequence to what was there then.
+    pub feed_levels_checked: u64,
+    /// Of them: those that stock had left, or come back to, since.
+    pub feed_levels_moved: u64,
 }
 
 /// Latencies of whole bursts in milliseconds, exact.

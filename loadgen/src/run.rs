@@ -66,8 +66,14 @@ pub fn run<O: Observer>(
         }
         WorkloadName::Feed => {
             let lost = |source| LoadError::Server { addr: options.connect, source };
-            let fed = Fed::new(options, catalogue, ids, connect(options)?).map_err(lost)?;
-            ready.run(fed, observer, progress)
+            let feed = Feed::new(options, catalogue.clone(), connect(options)?).map_err(lost)?;
+            if options.ship {
+                let fed = Fed::new(Life::new(options, catalogue, ids), feed);
+                ready.run(fed, observer, progress)
+            } else {
+                let fed = Fed::new(Place::new(options, catalogue, ids), feed);
+                ready.run(fed, observer, progress)
+            }
         }
         WorkloadName::Tpcc => {
             let mut ready = ready;

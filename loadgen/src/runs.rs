@@ -228,6 +228,7 @@ fn half_of_the_carts_are_checked_out_and_half_are_left() {
     assert_eq!(found, [1_000, 1_000, 500, 500, 1_500].map(|count| json(&count)));
     assert_eq!(report.commands, BTreeMap::from([("CheckOut", 500), ("ReserveCart", 1_000)]));
     assert_eq!(report.rejected_by_code.len() + report.refused_commands_by_code.len(), 0);
+    assert_eq!((report.checks.get("what_was_left_has_expired"), report.is_well()), (Some(&true), true));
     let shop = shop.lock().unwrap();
     assert_eq!(book.accepted, shop.orders.keys().copied().collect());
     assert_eq!(shop.reservations_in(ReservationState::Held), 500);
@@ -268,6 +269,17 @@ fn refused_feed_updates_are_found_out() {
     let report = run_quietly(&LoadOptions { workload: WorkloadName::Feed, feed_burst: 300, ..options });
     assert_eq!((field(&report, "feed_rejected"), report.acked), (json(&300), 10));
     assert_eq!(wrong(&report), ["no_feed_update_was_refused"]);
+}
+
+#[test]
+fn a_shop_that_forgets_what_left_since_a_level_was_seen_is_found_out() {
+    // The shop for tests does: it takes what is said for what is there now.
+    let (_, options) = shop_and_options(GOOD, Extent::Orders(400));
+    let options = LoadOptions { workload: WorkloadName::Feed, feed_burst: 100, ship: true, ..options };
+    let report = run_quietly(&options);
+    let Some(Particulars::Feed(feed)) = &report.particulars else { panic!("{report:?}") };
+    assert!(feed.feed_levels_checked > 3 && feed.feed_levels_moved > 0, "{feed:?}");
+    assert_eq!(wrong(&report), ["what_left_since_is_deducted_once"]);
 }
 
 fn tpcc(report: &LoadReport) -> &TpccReport {
@@ -366,6 +378,17 @@ fn refused_reservations_are_found_out() {
     let report = run_quietly(&LoadOptions { workload: WorkloadName::Carts, ..options });
     assert_eq!((report.sent, field(&report, "reserved"), report.is_well()), (0, json(&0), false));
     assert_eq!(report.refused_commands_by_code, BTreeMap::from([("InsufficientStock", 50)]));
+}
+
+#[test]
+fn reservations_that_do_not_expire_are_found_out() {
+    let options = options(Manners { lie: Lie::KeepsCarts, ..GOOD }, Extent::Orders(10));
+    let report = run_quietly(&LoadOptions { workload: WorkloadName::Carts, reservation_s: 1, ..options });
+    assert_eq!((wrong(&report), report.is_well()), (vec!["what_was_left_has_expired"], false));
+    assert_eq!(
+        report.problems,
+        ["5 of the newest reservations that were left to expire have not, 6 s after the end"]
+    );
 }
 
 #[test]

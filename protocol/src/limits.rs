@@ -42,8 +42,8 @@ pub const ORDER_PARTS_MAX: usize = 1_000;
 /// Seconds of any duration in a command: ten years.
 pub const DURATION_S_MAX: u32 = 315_360_000;
 
-/// How far ahead of the recorded time the time in an id may lie, in milliseconds: a day. A horizon that came from such
-/// an id would refuse everybody else's.
+/// How far ahead of the recorded time the time in an id may lie, in milliseconds: a day. What has an
+/// id from the future stays in memory until its time has come.
 pub const ID_AHEAD_MS_MAX: u64 = 86_400_000;
 
 /// Stock movements that are remembered for levels set as of a sequence, over all levels.

@@ -1,6 +1,7 @@
 //! Money: integer minor units and an ISO 4217 currency. No floats, no silent overflow.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use zerocopy::little_endian::{I64, U16};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -27,6 +28,20 @@ impl fmt::Debug for Amount {
         write!(f, "{}", self.minor())
     }
 }
+
+/// A bit for each numeric code below 1,024, set for currencies in circulation: every placement asks.
+static CIRCULATING: LazyLock<[u64; 16]> = LazyLock::new(|| {
+    let mut bits = [0; 16];
+    for numeric in 0..1_000_u16 {
+        let Some(currency) = iso_currency::Currency::from_numeric(numeric) else { continue };
+        // The table calls the Venezuelan VES superseded by VED; the standard has both.
+        let is_flagged = !currency.flags().is_empty() && currency != iso_currency::Currency::VES;
+        if currency.exponent().is_some() && !is_flagged {
+            bits[usize::from(numeric / 64)] |= 1 << (numeric % 64);
+        }
+    }
+    bits
+});
 
 /// A currency by its ISO 4217 numeric code (826 is GBP). 0 stands for "not said".
 #[derive(Clone, Copy, PartialEq, Eq, Hash, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -62,6 +77,14 @@ impl CurrencyCode {
         iso_currency::Currency::from_numeric(self.get()).is_some()
     }
 
+    /// Whether goods can be priced in it: ISO 4217 has it with an exponent, and it is neither a fund, nor special (metals,
+    /// units of account, tests), nor superseded.
+    #[inline]
+    pub fn is_in_circulation(self) -> bool {
+        let numeric = usize::from(self.get());
+        CIRCULATING.get(numeric / 64).is_some_and(|bits| bits >> (numeric % 64) & 1 == 1)
+    }
+
     /// How many decimals its major unit has (2 for GBP, 0 for JPY), if ISO 4217 has it and says so.
     pub fn exponent(self) -> Option<u32> {
         iso_currency::Currency::from_numeric(self.get())?.exponent().map(u32::from)
@@ -89,5 +112,18 @@ mod tests {
         assert_eq!(CurrencyCode::from_letters("BHD").unwrap().exponent(), Some(3));
         assert!(!CurrencyCode::NONE.is_known());
         assert!(CurrencyCode::from_letters("ZZZ").is_none());
+    }
+
+    #[test]
+    fn goods_are_priced_in_what_circulates() {
+        let circulates = |letters| CurrencyCode::from_letters(letters).unwrap().is_in_circulation();
+        for letters in ["GBP", "EUR", "JPY", "BHD", "XOF", "XAF", "XPF", "XCD", "XCG", "VES", "VED", "SVC"] {
+            assert!(circulates(letters), "{letters}");
+        }
+        // No exponent, special, funds, superseded.
+        for letters in ["XXX", "XTS", "XAU", "XDR", "XAD", "CHE", "CLF", "USN", "UYI", "HRK", "BGN", "SLL"] {
+            assert!(!circulates(letters), "{letters}");
+        }
+        assert!(!CurrencyCode::NONE.is_in_circulation() && !CurrencyCode::new(3).is_in_circulation());
     }
 }

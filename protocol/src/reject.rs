@@ -70,7 +70,7 @@ reject_codes! {
     43 PriceTooLarge false "A unit price is over its limit; subject: the line's index.",
     44 NoLines false "An order has at least one line.",
     45 TooManyLines false "An order has at most 2,000 lines; detail: how many came.",
-    46 UnknownCurrency false "ISO 4217 has no currency with this number; detail: the number.",
+    46 UnknownCurrency false "ISO 4217 has no currency with this number, or goods are not priced in it: a fund, a metal, a unit of account or of tests, a superseded one; detail: the number.",
     47 MixedCurrencies false "The SKU is sold in another currency than the order's; subject: the line's index, detail: the SKU's currency.",
     48 TotalTooLarge false "The order's total is over its limit.",
     49 OrderIdReused false "The order id was used for another order; sequence: where that was placed.",
@@ -91,7 +91,6 @@ reject_codes! {
     64 AsOfStale false "The level was set as of a newer sequence already; detail: that sequence.",
     70 StorageFull true "The disk is full; nothing was changed, reads go on.",
     71 Busy true "The server has no room for this command now.",
-    72 StateFull false "The core holds as many orders as it can.",
     73 AnswerTooLarge false "The answer does not fit a frame; ask for less; detail: its bytes.",
     80 UnknownReservation false "No reservation has this id.",
     81 UnknownGroup false "No group has this id.",
@@ -117,7 +116,6 @@ reject_codes! {
     105 SameLocation false "From and to are the same.",
     106 NotHeldLongEnough false "The reservation would be held longer than the policy allows; detail: the seconds that are left.",
     107 TooManyParts false "The order has as many of these as it may have; detail: how many.",
-    109 WorkStanding false "The location has something of this order packed; unpack it first; subject: the shipment's number.",
 }
 
 #[cfg(test)]

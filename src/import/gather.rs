@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use csv::ByteRecord;
+use orderline_core::state::is_code;
 use orderline_protocol::limits::{LINE_QUANTITY_MAX, ORDER_LINES_MAX, UNIT_PRICE_MINOR_MAX};
 use orderline_protocol::{BuyerId, CurrencyCode, OrderId};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
@@ -10,7 +11,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 use super::columns::{Columns, latin1};
 use super::date::Dates;
 use super::decimal::Decimal;
-use super::map::{Case, Encoding, Grouping, Map, MissingBuyer, PriceOf, PriceUnit, Scope, is_code};
+use super::map::{Case, Encoding, Grouping, Map, MissingBuyer, PriceOf, PriceUnit, Scope};
 use super::names::Names;
 use super::order::{Batch, Line, Order};
 use super::reason::{Fault, Reason};
@@ -192,7 +193,9 @@ impl<'m> Gather<'m> {
             return Err(Fault::NoOrder);
         }
         let currency = match (columns.currency, self.currency_constant) {
-            (Some(column), _) => CurrencyCode::from_letters(fields.at(column)).ok_or(Fault::BadCurrency)?,
+            (Some(column), _) => CurrencyCode::from_letters(fields.at(column))
+                .filter(|currency| currency.is_in_circulation())
+                .ok_or(Fault::BadCurrency)?,
             (None, constant) => constant.ok_or(Fault::BadCurrency)?,
         };
         if is_first {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use orderline_core::state::is_code;
 use orderline_protocol::CurrencyCode;
 use orderline_protocol::limits::CODE_BYTES_MAX;
 use serde::Deserialize;
@@ -314,10 +315,10 @@ impl Map {
                     format!("ISO 4217 has no {letters:?}; write GBP, EUR, JPY"),
                 );
             };
-            if currency.exponent().is_none() {
+            if !currency.is_in_circulation() {
                 return wrong(
                     "currency.constant",
-                    format!("{letters} has no minor unit that ISO 4217 knows of"),
+                    format!("{letters} is not in circulation by ISO 4217; write GBP, EUR, JPY"),
                 );
             }
         }
@@ -389,11 +390,6 @@ fn either<T>(key: &str, value: &ColumnOr<T>) -> Result<(), (String, String)> {
             Err((key.to_owned(), "column and constant exclude each other; remove one".to_owned()))
         }
     }
-}
-
-/// Whether the core takes this as a code.
-pub(crate) fn is_code(text: &str) -> bool {
-    (1..=CODE_BYTES_MAX).contains(&text.len()) && text.trim() == text && !text.chars().any(char::is_control)
 }
 
 #[cfg(test)]

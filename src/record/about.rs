@@ -76,7 +76,7 @@ fn each_id(event: &Event<'_>, mut each: impl FnMut(u128)) {
             each(head.authorization.group.get());
             holds.iter().for_each(|hold| each(hold.order.get()));
         }
-        Event::PaymentCaptured(head, shares) => {
+        Event::PaymentCaptured(head, shares, _) => {
             each(head.capture.group.get());
             each(head.capture.order.get());
             shares.iter().for_each(|share| each(share.order.get()));

@@ -225,14 +225,11 @@ pub(super) fn origin_and_body<'a>(names: &Names<'_>, event: &Event<'a>) -> (Opti
                 "amount_minor": head.authorization.amount.minor(),
                 "currency": currency(head.authorization.currency),
                 "reference": head.authorization.reference.get(), "expires_at": expiry(head.expires_at_us.get()),
-                "holds": list(holds, |hold: &LateHold| json!({
-                    "order": id(hold.order.get()), "hold": hold.number.get(),
-                })),
+                "holds": list(holds, late_hold),
             }),
         ),
-        Event::PaymentCaptured(head, shares) => (
-            &head.origin,
-            json!({
+        Event::PaymentCaptured(head, shares, holds) => {
+            let mut body = json!({
                 "group": id(head.capture.group.get()), "order": id(head.capture.order.get()),
                 "amount_minor": head.capture.amount.minor(), "reference": head.capture.reference.get(),
                 "state": payment_state(head.state),
@@ -240,8 +237,13 @@ pub(super) fn origin_and_body<'a>(names: &Names<'_>, event: &Event<'a>) -> (Opti
                     "order": id(share.order.get()), "amount_minor": share.amount.minor(),
                     "commission_minor": share.commission.minor(),
                 })),
-            }),
-        ),
+            });
+            // Few captures come too late.
+            if !holds.is_empty() {
+                body["holds"] = list(holds, late_hold);
+            }
+            (&head.origin, body)
+        }
         Event::PaymentVoided(head) => (
             &head.origin,
             json!({
@@ -366,6 +368,10 @@ pub(super) fn origin_and_body<'a>(names: &Names<'_>, event: &Event<'a>) -> (Opti
         }
     };
     (Some(origin), body)
+}
+
+fn late_hold(hold: &LateHold) -> Value {
+    json!({"order": id(hold.order.get()), "hold": hold.number.get()})
 }
 
 fn order_state(number: u8) -> Value {

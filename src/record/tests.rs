@@ -401,17 +401,17 @@ fn each_of_money(each: &mut Each<'_>) {
         "state": "partially captured", "shares": [
             {"order": ONE_TEXT, "amount_minor": 217, "commission_minor": 27},
             {"order": TWO_TEXT, "amount_minor": 783, "commission_minor": 97},
-        ],
+        ], "holds": [{"order": TWO_TEXT, "hold": 3}],
     });
     let shares = [share(ONE, 217, 27), share(TWO, 783, 97)];
-    each(Event::PaymentCaptured(&head, &shares), told, &[GROUP, ONE, TWO]);
+    each(Event::PaymentCaptured(&head, &shares, &holds), told, &[GROUP, ONE, TWO]);
     head.capture.order = OrderId::new(ONE);
     let told = json!({
         "group": GROUP_TEXT, "order": ONE_TEXT, "amount_minor": 1_000, "reference": 62,
         "state": "partially captured",
         "shares": [{"order": ONE_TEXT, "amount_minor": 1_000, "commission_minor": 125}],
     });
-    each(Event::PaymentCaptured(&head, &[share(ONE, 1_000, 125)]), told, &[GROUP, ONE]);
+    each(Event::PaymentCaptured(&head, &[share(ONE, 1_000, 125)], &[]), told, &[GROUP, ONE]);
     let head = shape!(PaymentVoided {
         origin = origin, end.group = GroupId::new(GROUP), end.reference = 63_u64, end.reason = 15_u16,
         amount = Amount::new(3_600), state = PaymentState::Captured as u8,

@@ -132,12 +132,18 @@ impl Changes {
             found.skus.iter().map(|sku| (&*sku.code, &*sku.seller)).collect();
         for sku in &wanted.skus {
             if !known.contains(&*sku.seller) {
-                return Err(format!("SKU {:?}: no seller has the code {:?}", sku.code, sku.seller));
+                return Err(format!(
+                    "skus {:?}: seller = {:?}; no seller has this code",
+                    sku.code, sku.seller
+                ));
             }
             if let Some(&seller) = sellers_of.get(&*sku.code)
                 && seller != sku.seller
             {
-                return Err(format!("SKU {:?} belongs to {seller:?} and keeps its seller", sku.code));
+                return Err(format!(
+                    "skus {:?}: seller = {:?}; it belongs to {seller:?} and keeps its seller",
+                    sku.code, sku.seller
+                ));
             }
         }
         changes.add_all(&found.skus, &wanted.skus);
@@ -176,26 +182,29 @@ impl Changes {
         wanted: &Sourcing,
         known: &BTreeSet<&str>,
     ) -> Result<(), String> {
-        let as_field = |rules: &[String]| [("rules", rules.join(", "))];
-        let before = found.map(|sourcing| as_field(&sourcing.everybody));
-        let everybody = &wanted.everybody;
-        self.add(before.as_ref().map(|fields| &fields[..]), &as_field(everybody), || {
-            Wanted::Sourcing(None, everybody.clone())
-        });
+        let as_field = |rules: &[String]| {
+            let rules = if rules.is_empty() { "everybody's".to_owned() } else { rules.join(", ") };
+            [("rules", rules)]
+        };
+        if let Some(everybody) = &wanted.everybody {
+            let before = found.and_then(|sourcing| sourcing.everybody.as_deref()).map(as_field);
+            self.add(before.as_ref().map(|fields| &fields[..]), &as_field(everybody), || {
+                Wanted::Sourcing(None, everybody.clone())
+            });
+        }
         let own = found.map(|sourcing| sourcing.sellers.clone()).unwrap_or_default();
         for (seller, rules) in &wanted.sellers {
             if !known.contains(&**seller) {
-                return Err(format!("sourcing.sellers: no seller has the code {seller:?}"));
+                return Err(format!("sourcing.sellers: {seller}: no seller has this code"));
             }
             let before = own.get(seller).map(|rules| as_field(rules));
+            if before.is_none() && rules.is_empty() {
+                self.unchanged += 1;
+                continue;
+            }
             self.add(before.as_ref().map(|fields| &fields[..]), &as_field(rules), || {
                 Wanted::Sourcing(Some(seller.clone()), rules.clone())
             });
-        }
-        for (seller, rules) in own.iter().filter(|(seller, _)| !wanted.sellers.contains_key(*seller)) {
-            let fields = vec![("rules", rules.join(", "), "everybody's".to_owned())];
-            let to = Wanted::Sourcing(Some(seller.clone()), Vec::new());
-            self.list.push(Change { is_new: false, to, fields });
         }
         Ok(())
     }
@@ -243,7 +252,7 @@ mod tests {
     #[test]
     fn changes_say_what_was_and_what_will_be() {
         let wanted = "[[sellers]]\ncode = \"acme\"\ncommission_bp = 5\n[[sellers]]\ncode = \"zest\"\n\
-            [sourcing]\neverybody = [\"priority\"]\n";
+            [sourcing.sellers]\nacme = []\n";
         let changes = Changes::between(&file(FOUND), &file(wanted)).unwrap();
         let shown: Vec<_> = changes.list.iter().map(ToString::to_string).collect();
         assert_eq!(
@@ -254,13 +263,38 @@ mod tests {
                 "~ sourcing rules of acme  rules: capacity -> everybody's",
             ]
         );
-        assert_eq!((changes.unchanged, changes.not_in_file), (1, 2));
+        assert_eq!((changes.unchanged, changes.not_in_file), (0, 2));
+    }
+
+    #[test]
+    fn rules_that_are_not_mentioned_stay() {
+        for (text, shown) in [
+            (
+                "[sourcing]\neverybody = [\"capacity\"]",
+                &["~ sourcing rules of everybody  rules: priority -> capacity"][..],
+            ),
+            (
+                "[sourcing.sellers]\nacme = [\"priority\"]",
+                &["~ sourcing rules of acme  rules: capacity -> priority"],
+            ),
+            ("[sourcing]\neverybody = [\"priority\"]", &[]),
+            ("[sourcing]", &[]),
+        ] {
+            let changes = Changes::between(&file(FOUND), &file(text)).unwrap();
+            let found: Vec<_> = changes.list.iter().map(ToString::to_string).collect();
+            assert_eq!(found, shown, "{text}");
+        }
+        // Taking away what is not there changes nothing.
+        let without = "[[sellers]]\ncode = \"acme\"\n[sourcing.sellers]\nacme = []";
+        assert!(
+            Changes::between(&file("[[sellers]]\ncode = \"acme\""), &file(without)).unwrap().list.is_empty()
+        );
     }
 
     #[test]
     fn unknown_sellers_and_moving_skus_are_refused() {
         for (text, named) in [
-            ("[[skus]]\ncode = \"cup\"\nseller = \"nobody\"", "nobody"),
+            ("[[skus]]\ncode = \"cup\"\nseller = \"nobody\"", "skus \"cup\": seller = \"nobody\""),
             ("[[sellers]]\ncode = \"zest\"\n[[skus]]\ncode = \"tea\"\nseller = \"zest\"", "keeps its seller"),
             ("[sourcing]\neverybody = [\"priority\"]\n[sourcing.sellers]\nghost = [\"capacity\"]", "ghost"),
         ] {

@@ -2,9 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use orderline_core::state::is_code;
 use orderline_protocol::CurrencyCode;
 use orderline_protocol::command::{SOURCING_RULES_MAX, SourcingRule, Standing};
+use orderline_protocol::limits::{CODE_BYTES_MAX, DURATION_S_MAX};
 use serde::{Deserialize, Serialize};
+
+/// The whole of an order, in basis points.
+const COMMISSION_BP_MAX: u16 = 10_000;
+
+const _: () = assert!(SourcingRule::ALL.len() <= SOURCING_RULES_MAX, "each rule once fits a list");
 
 /// Everything that a file can say. A table that is not there says nothing: what it would hold stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,8 +58,10 @@ pub(crate) struct Policy {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Sourcing {
-    pub(crate) everybody: Vec<String>,
-    /// Sellers that have rules of their own, by code. With this table, others have none.
+    /// Of whoever has none of their own. Not there: they stay as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) everybody: Option<Vec<String>>,
+    /// Sellers' own rules, by code; an empty list takes them away. A seller that is not here keeps what it has.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) sellers: BTreeMap<String, Vec<String>>,
 }
@@ -108,25 +117,24 @@ impl SettingsFile {
     /// Reads a file's text, and checks what can be checked without a server.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let file: Self = toml::from_str(text).map_err(|error| error.to_string())?;
-        distinct("sellers", file.sellers.iter().map(|seller| &seller.code))?;
-        distinct("locations", file.locations.iter().map(|location| &location.code))?;
-        distinct("skus", file.skus.iter().map(|sku| &sku.code))?;
-        let standings = file.sellers.iter().map(|of| (&of.code, &of.standing));
-        let standings = standings.chain(file.locations.iter().map(|of| (&of.code, &of.standing)));
-        for (code, standing) in standings.chain(file.skus.iter().map(|of| (&of.code, &of.standing))) {
-            standing_number(standing).map_err(|error| format!("{code:?}: {error}"))?;
+        if let Some(policy) = &file.policy {
+            check_policy(policy)?;
+        }
+        if let Some(sourcing) = &file.sourcing {
+            check_sourcing(sourcing)?;
+        }
+        check_codes("sellers", file.sellers.iter().map(|seller| (&seller.code, &seller.standing)))?;
+        check_codes("locations", file.locations.iter().map(|location| (&location.code, &location.standing)))?;
+        check_codes("skus", file.skus.iter().map(|sku| (&sku.code, &sku.standing)))?;
+        for Seller { code, commission_bp, .. } in &file.sellers {
+            if *commission_bp > COMMISSION_BP_MAX {
+                return Err(format!(
+                    "sellers {code:?}: commission_bp = {commission_bp}; at most {COMMISSION_BP_MAX}, basis points"
+                ));
+            }
         }
         for sku in &file.skus {
             currency_of(sku)?;
-        }
-        if let Some(sourcing) = &file.sourcing {
-            if sourcing.everybody.is_empty() {
-                return Err("sourcing.everybody names at least one rule".to_owned());
-            }
-            rule_numbers(&sourcing.everybody)?;
-            for rules in sourcing.sellers.values() {
-                rule_numbers(rules)?;
-            }
         }
         Ok(file)
     }
@@ -150,44 +158,79 @@ impl SettingsFile {
     }
 }
 
-fn distinct<'a>(table: &str, codes: impl Iterator<Item = &'a String>) -> Result<(), String> {
+fn check_policy(policy: &Policy) -> Result<(), String> {
+    for (key, seconds, least) in [
+        ("pending_order_s", policy.pending_order_s, 0),
+        ("retention_s", policy.retention_s, 0),
+        ("reservation_s_max", policy.reservation_s_max, 1),
+    ] {
+        if !(least..=DURATION_S_MAX).contains(&seconds) {
+            return Err(format!("policy: {key} = {seconds}; {least} to {DURATION_S_MAX}, seconds"));
+        }
+    }
+    Ok(())
+}
+
+fn check_sourcing(sourcing: &Sourcing) -> Result<(), String> {
+    if let Some(rules) = &sourcing.everybody {
+        rule_numbers(rules).map_err(|error| format!("sourcing: everybody: {error}"))?;
+        if rules.is_empty() {
+            return Err("sourcing: everybody = []; at least one rule".to_owned());
+        }
+    }
+    for (seller, rules) in &sourcing.sellers {
+        rule_numbers(rules).map_err(|error| format!("sourcing.sellers: {seller}: {error}"))?;
+    }
+    Ok(())
+}
+
+/// Codes that can be, each once, and standings.
+fn check_codes<'a>(
+    section: &str,
+    entries: impl Iterator<Item = (&'a String, &'a String)>,
+) -> Result<(), String> {
     let mut seen = std::collections::BTreeSet::new();
-    for code in codes {
+    for (code, standing) in entries {
+        if !is_code(code) {
+            return Err(format!(
+                "{section}: code = {code:?}; 1 to {CODE_BYTES_MAX} bytes without control characters and without blanks at its \
+                 ends"
+            ));
+        }
         if !seen.insert(code) {
-            return Err(format!("{table}: the code {code:?} stands twice"));
+            return Err(format!("{section}: the code {code:?} stands twice"));
         }
-        if code.len() > orderline_protocol::limits::CODE_BYTES_MAX {
-            return Err(format!("{table}: the code {code:?} is longer than 64 bytes"));
-        }
+        standing_number(standing).map_err(|error| format!("{section} {code:?}: {error}"))?;
     }
     Ok(())
 }
 
 /// A standing's number.
 pub(crate) fn standing_number(name: &str) -> Result<u8, String> {
-    let known = || format!("the standing {name:?} is neither \"active\" nor \"inactive\"");
+    let known = || format!("standing = {name:?}; \"active\" or \"inactive\"");
     Standing::from_name(name).map(|standing| standing as u8).ok_or_else(known)
 }
 
 /// A SKU's currency.
 pub(crate) fn currency_of(sku: &Sku) -> Result<CurrencyCode, String> {
     let Some(letters) = &sku.currency else { return Ok(CurrencyCode::NONE) };
-    CurrencyCode::from_letters(letters)
-        .ok_or_else(|| format!("{:?}: ISO 4217 has no currency {letters:?}", sku.code))
+    CurrencyCode::from_letters(letters).filter(|currency| currency.is_in_circulation()).ok_or_else(|| {
+        format!("skus {:?}: currency = {letters:?}; one in circulation by ISO 4217, as GBP", sku.code)
+    })
 }
 
 /// Rules as they travel.
 pub(crate) fn rule_numbers(names: &[String]) -> Result<[u8; SOURCING_RULES_MAX], String> {
+    let known: Vec<_> = SourcingRule::ALL.iter().map(|rule| rule.name()).collect();
     let mut numbers = [0; SOURCING_RULES_MAX];
-    if names.len() > SOURCING_RULES_MAX {
-        return Err(format!("{} sourcing rules, at most {SOURCING_RULES_MAX} are taken", names.len()));
-    }
-    for (number, name) in numbers.iter_mut().zip(names) {
-        let known = || {
-            let known: Vec<_> = SourcingRule::ALL.iter().map(|rule| rule.name()).collect();
-            format!("no sourcing rule is called {name:?}; there are: {}", known.join(", "))
+    for (place, name) in names.iter().enumerate() {
+        let Some(rule) = SourcingRule::from_name(name) else {
+            return Err(format!("no rule is called {name:?}; there are: {}", known.join(", ")));
         };
-        *number = SourcingRule::from_name(name).ok_or_else(known)? as u8;
+        if names[..place].contains(name) {
+            return Err(format!("{name:?} stands twice; each rule once"));
+        }
+        numbers[place] = rule as u8;
     }
     Ok(numbers)
 }
@@ -240,15 +283,51 @@ backorder_cap = 5
 
     #[test]
     fn what_cannot_be_is_refused_with_its_name() {
-        for (from, to, named) in [
-            ("\"GBP\"", "\"XXZ\"", "XXZ"),
-            ("\"capacity\"", "\"luck\"", "luck"),
-            ("code = \"leeds\"", "code = \"leeds\"\nstanding = \"closed\"", "closed"),
+        for (from, to, said) in [
+            ("\"GBP\"", "\"XXZ\"", "skus \"tea-250\": currency = \"XXZ\"; one in circulation"),
+            ("\"GBP\"", "\"XAU\"", "skus \"tea-250\": currency = \"XAU\""),
+            (
+                "\"capacity\"",
+                "\"luck\"",
+                "sourcing.sellers: acme: no rule is called \"luck\"; there are: fewest",
+            ),
+            (
+                "\"capacity\"",
+                "\"capacity\", \"capacity\"",
+                "sourcing.sellers: acme: \"capacity\" stands twice",
+            ),
+            (
+                "\"priority\"]",
+                "\"priority\", \"priority\"]",
+                "sourcing: everybody: \"priority\" stands twice",
+            ),
+            (
+                "everybody = [\"fewest packages\", \"priority\"]",
+                "everybody = []",
+                "everybody = []; at least one",
+            ),
+            (
+                "code = \"leeds\"",
+                "code = \"leeds\"\nstanding = \"closed\"",
+                "locations \"leeds\": standing = \"closed\"",
+            ),
+            ("code = \"leeds\"", "code = \" leeds\"", "locations: code = \" leeds\"; 1 to 64 bytes"),
+            ("code = \"leeds\"", "code = \"\"", "locations: code = \"\""),
+            (
+                "commission_bp = 1250",
+                "commission_bp = 10001",
+                "sellers \"acme\": commission_bp = 10001; at most 10000",
+            ),
             ("commission_bp", "commision_bp", "commision_bp"),
-            ("everybody = [\"fewest packages\", \"priority\"]", "everybody = []", "everybody"),
+            ("_max = 1200", "_max = 0", "policy: reservation_s_max = 0; 1 to 315360000"),
+            (
+                "retention_s = 86400",
+                "retention_s = 315360001",
+                "policy: retention_s = 315360001; 0 to 315360000",
+            ),
         ] {
             let error = SettingsFile::parse(&TEXT.replace(from, to)).unwrap_err();
-            assert!(error.contains(named), "{to}: {error}");
+            assert!(error.contains(said), "{to}: {error}");
         }
         let twice = format!("{TEXT}\n[[skus]]\ncode = \"tea-250\"\nseller = \"acme\"\n");
         assert!(SettingsFile::parse(&twice).unwrap_err().contains("twice"));

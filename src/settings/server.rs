@@ -1,9 +1,12 @@
 //! What a server has, read and written through the gateway.
 
+use std::collections::BTreeMap;
+use std::mem::offset_of;
+
 use orderline_client::{Client, ClientError};
 use orderline_protocol::command::{
-    DefineLocation, DefineSeller, DefineSku, DefineSourcing, EntityKind, QueryCatalogue, QuerySettings,
-    SetPolicy, Standing,
+    DefineLocation, DefineSeller, DefineSku, DefineSourcing, EXPECTED_NEW, EntityKind, QueryCatalogue,
+    QuerySettings, SetPolicy, Standing, rules_digest,
 };
 use orderline_protocol::reply::{CatalogueEntry, SettingsView};
 use orderline_protocol::{Command, RejectCode, Reply, SellerHandle};
@@ -60,7 +63,7 @@ pub(super) fn read(client: &mut Client) -> Result<(SettingsFile, u64), Refusal> 
     let mut rules = Sourcing::default();
     for list in sourcing {
         if list.seller.is_none() {
-            rules.everybody = rule_names(&list.rules);
+            rules.everybody = Some(rule_names(&list.rules));
         } else {
             rules.sellers.insert(seller_code(&file.sellers, list.seller)?, rule_names(&list.rules));
         }
@@ -156,10 +159,7 @@ fn send(
                 new_sellers.push((seller.code.clone(), SellerHandle::new(reply.header.detail.get() as u32)));
             }
         } else {
-            let code = RejectCode::from_number(reply.header.code.get());
-            let why =
-                code.map_or("the server gave a reason that this program does not know", RejectCode::text);
-            outcome.refused.push(format!("{}: {why}", changes[index]));
+            outcome.refused.push(refusal(changes[index], &reply));
         }
     };
     client.call_all(changes, submit, on_reply)?;
@@ -169,6 +169,52 @@ fn send(
         }
     }
     Ok(())
+}
+
+/// What was refused, the key that it was refused for, and why.
+fn refusal(change: &Change, reply: &Reply<'_>) -> String {
+    let Some(code) = RejectCode::from_number(reply.header.code.get()) else {
+        return format!("{change}: the server gave a reason that this program does not know");
+    };
+    match (code, key_of(&change.to, code, reply.header.subject.get() as usize)) {
+        (RejectCode::VersionMismatch, _) => {
+            format!("{change}: somebody has changed it since it was compared; apply the file again")
+        }
+        (_, Some(key)) => format!("{change}: {key}: {}", code.text()),
+        (_, None) => format!("{change}: {}", code.text()),
+    }
+}
+
+/// The key of the file whose value a refusal is about.
+fn key_of(to: &Wanted, code: RejectCode, offset: usize) -> Option<&'static str> {
+    match (to, code) {
+        (_, RejectCode::InvalidCode) => return Some("code"),
+        (Wanted::Sku(_), RejectCode::UnknownCurrency) => return Some("currency"),
+        (Wanted::Sku(_), RejectCode::UnknownSeller | RejectCode::SkuOfOtherSeller) => return Some("seller"),
+        (_, RejectCode::InvalidField) => {}
+        _ => return None,
+    }
+    let fields: &[(usize, &'static str)] = match to {
+        Wanted::Policy(_) => &[
+            (offset_of!(SetPolicy, pending_order_s), "pending_order_s"),
+            (offset_of!(SetPolicy, retention_s), "retention_s"),
+            (offset_of!(SetPolicy, reservation_s_max), "reservation_s_max"),
+        ],
+        Wanted::Seller(_) => &[
+            (offset_of!(DefineSeller, commission_bp), "commission_bp"),
+            (offset_of!(DefineSeller, standing), "standing"),
+        ],
+        Wanted::Location(_) => &[(offset_of!(DefineLocation, standing), "standing")],
+        Wanted::Sku(_) => &[(offset_of!(DefineSku, standing), "standing")],
+        Wanted::Sourcing(None, _) => &[(offset_of!(DefineSourcing, rules), "everybody")],
+        Wanted::Sourcing(Some(_), _) => &[(offset_of!(DefineSourcing, rules), "sellers")],
+    };
+    fields.iter().find(|field| field.0 == offset).map(|field| field.1)
+}
+
+/// The version to expect of something: the one that was read; what was not there must be new.
+fn expected(versions: &BTreeMap<String, (u32, u32)>, code: &str) -> u32 {
+    versions.get(code).map_or(EXPECTED_NEW, |&(_, version)| version)
 }
 
 fn submit(
@@ -187,21 +233,19 @@ fn submit(
             expected_version: found.versions.policy.into(),
         })),
         Wanted::Seller(seller) => {
-            let version = found.versions.sellers.get(&seller.code).map_or(0, |&(_, version)| version);
             let head = DefineSeller {
                 commission_bp: seller.commission_bp.into(),
                 standing: standing(&seller.standing),
                 code_bytes: seller.code.len() as u8,
-                expected_version: version.into(),
+                expected_version: expected(&found.versions.sellers, &seller.code).into(),
             };
             client.submit(&Command::DefineSeller(&head, &seller.code))
         }
         Wanted::Location(location) => {
-            let version = found.versions.locations.get(&location.code).map_or(0, |&(_, version)| version);
             let head = DefineLocation {
                 priority: location.priority.into(),
                 daily_capacity: location.daily_capacity.into(),
-                expected_version: version.into(),
+                expected_version: expected(&found.versions.locations, &location.code).into(),
                 region: location.region.into(),
                 standing: standing(&location.standing),
                 code_bytes: location.code.len() as u8,
@@ -209,21 +253,28 @@ fn submit(
             client.submit(&Command::DefineLocation(&head, &location.code))
         }
         Wanted::Sku(sku) => {
-            let version = found.versions.skus.get(&sku.code).map_or(0, |&(_, version)| version);
             let head = DefineSku {
                 seller: handle_of(&sku.seller),
                 backorder_cap: sku.backorder_cap.into(),
                 currency: currency_of(sku).unwrap_or(orderline_protocol::CurrencyCode::NONE),
                 standing: standing(&sku.standing),
                 code_bytes: sku.code.len() as u8,
-                expected_version: version.into(),
+                expected_version: expected(&found.versions.skus, &sku.code).into(),
             };
             client.submit(&Command::DefineSku(&head, &sku.code))
         }
-        Wanted::Sourcing(seller, rules) => client.submit(&Command::DefineSourcing(&DefineSourcing {
-            seller: seller.as_deref().map_or(SellerHandle::NONE, handle_of),
-            rules: rule_numbers(rules).unwrap_or_default(),
-            reserved: [0; 4],
-        })),
+        Wanted::Sourcing(seller, rules) => {
+            let sourcing = found.sourcing.as_ref();
+            let seen = sourcing.and_then(|sourcing| match seller {
+                None => sourcing.everybody.as_ref(),
+                Some(seller) => sourcing.sellers.get(seller),
+            });
+            let seen = seen.and_then(|rules| rule_numbers(rules).ok()).unwrap_or_default();
+            client.submit(&Command::DefineSourcing(&DefineSourcing {
+                seller: seller.as_deref().map_or(SellerHandle::NONE, handle_of),
+                rules: rule_numbers(rules).unwrap_or_default(),
+                expected_rules: rules_digest(&seen).into(),
+            }))
+        }
     }
 }

@@ -11,7 +11,8 @@ use crate::support::server::{NO_SNAPSHOTS, SMALL};
 use crate::support::shop::status;
 use crate::support::{Server, Shop};
 
-const VERBS: [&str; 8] = ["serve", "load", "import", "verify", "replay", "inspect", "drill", "demo"];
+const VERBS: [&str; 10] =
+    ["serve", "load", "import", "verify", "replay", "inspect", "drill", "config", "explain", "demo"];
 
 /// That a report has these keys; `a.b` is the key b of the object a.
 pub(crate) fn has_keys(report: &Value, keys: &[&str]) {
@@ -53,9 +54,12 @@ fn the_options_of_the_contract_are_there() {
         ("replay", "--data --to --from-snapshot --json"),
         ("inspect", "--data --from --order --json"),
         ("drill", "--data --seconds --kills --json"),
+        ("config export", "--connect --out --json"),
+        ("config apply", "--connect --dry-run --json"),
+        ("explain", "--entity --mermaid --json"),
         ("demo", "--json"),
     ] {
-        let help = orderline([verb, "--help"]).stdout;
+        let help = orderline(verb.split(' ').chain(["--help"])).stdout;
         for option in options.split(' ') {
             assert!(help.contains(option), "{verb} has no {option}");
         }
@@ -178,11 +182,21 @@ fn the_reports_hold_what_the_contract_says_and_runs_do_not_share_ids() {
     );
     assert_eq!((&report["ok"], &report["violations"]), (&true.into(), &Value::Array(vec![])), "{report}");
     assert_eq!(report["orders_total"], 5_300, "{report}");
-    for more in [&[][..], &["--from-snapshot"], &["--to", "700"]] {
+    let last = report["last_sequence"].as_u64().unwrap();
+    let end = last.to_string();
+    for (more, reached) in
+        [(&[][..], last), (&["--from-snapshot"], last), (&["--to", "700"], 700), (&["--to", &end], last)]
+    {
         let report = orderline([&["replay", "--data", data, "--json"], more].concat()).well();
         has_keys(&report, &["records", "seconds", "records_per_second", "state_hash"]);
+        assert_eq!(report["last_sequence"], reached, "{more:?}: {report}");
     }
-    inspects(Path::new(data), report["last_sequence"].as_u64().unwrap());
+    // There is no such state: what was reached is said.
+    let beyond = (last + 1).to_string();
+    let ran = orderline(["replay", "--data", data, "--json", "--to", &beyond]);
+    assert_eq!((ran.code, &ran.json()["last_sequence"]), (Some(1), &last.into()), "{ran:?}");
+    assert!(ran.stderr.contains(&format!("--to {beyond} lies beyond the journal's end")), "{ran:?}");
+    inspects(Path::new(data), last);
 }
 
 /// An open-loop run, whose latencies count from the intended start.

@@ -330,7 +330,7 @@ fn set_up(scribe: &mut Scribe) {
     };
     scribe.run(&Command::SetPolicy(&policy));
     let rules = [SourcingRule::Capacity as u8, SourcingRule::Priority as u8, 0, 0, 0, 0, 0, 0];
-    scribe.run(&Command::DefineSourcing(&DefineSourcing { seller: ZEST, rules, reserved: [0; 4] }));
+    scribe.run(&Command::DefineSourcing(&DefineSourcing { seller: ZEST, rules, expected_rules: 0.into() }));
 }
 
 fn before_the_snapshot(scribe: &mut Scribe) {

@@ -118,6 +118,7 @@ fn half_of_the_carts_are_checked_out_and_the_others_expire() {
     has_keys(&report, &KEYS);
     let carts = ["acked", "rejected", "reserved", "checked_out", "left_to_expire"];
     assert_eq!(counts(&report, carts), [4_500, 0, 3_000, 1_500, 1_500]);
+    assert_eq!(report["checks"]["what_was_left_has_expired"], true, "{report}");
     // Nothing is reserved any more but by the orders: four lines of one unit each.
     let mut client = server.client();
     let start = std::time::Instant::now();
@@ -159,6 +160,16 @@ fn a_feed_runs_beside_the_orders() {
     assert!(bursts > 0 && report["acked"].as_u64() > Some(0), "{report}");
     assert_eq!((updates, refused, unknown), (bursts * 1_000, 0, 0), "{report}");
     assert_eq!(report["consistent"], true);
+}
+
+#[test]
+fn what_has_left_since_a_level_was_seen_is_deducted_once() {
+    let arguments = "--workload feed --ship --orders 3000 --skus 200 --feed-burst 500 --feed-seconds 0.1";
+    let (report, _) = ran(&format!("{arguments} --in-flight 64"));
+    let checks = report["checks"].as_object().unwrap();
+    assert_eq!(checks.get("what_left_since_is_deducted_once"), Some(&true.into()), "{report}");
+    assert!(checks.values().all(|holds| holds == true), "{report}");
+    assert!(report["feed_levels_moved"].as_u64() > Some(0), "{report}");
 }
 
 #[test]

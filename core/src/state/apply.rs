@@ -76,7 +76,9 @@ impl State {
             }
             Event::ShipmentUpdated(head) => (head.origin, self.apply_shipment_updated(at_us, head)),
             Event::PaymentAuthorized(head, holds) => (head.origin, self.apply_authorized(head, holds)),
-            Event::PaymentCaptured(head, shares) => (head.origin, self.apply_captured(head, shares)),
+            Event::PaymentCaptured(head, shares, holds) => {
+                (head.origin, self.apply_captured(head, shares, holds))
+            }
             Event::LinesCancelled(head, moves) => (head.origin, self.apply_cancelled(at_us, head, moves)),
             Event::StockReceived(head) => (head.origin, self.apply_received(head)),
             Event::StockAdjusted(head) => (head.origin, self.apply_adjusted(head)),
@@ -110,9 +112,9 @@ impl State {
                 (nobody(), Effect::of(head.handle.get().into()))
             }
             Event::BackordersRefilled(head, refills) => (nobody(), self.apply_refilled(at_us, head, refills)),
-            Event::ShortageNamed(head, _) => (nobody(), self.apply_shortage_named(head)),
+            Event::ShortageNamed(head, orders) => (nobody(), self.apply_shortage_named(head, orders)),
             Event::TimePassed(_, expiries) => (nobody(), self.apply_time_passed(at_us, expiries)),
-            Event::FinishedRetired(head, retired) => (nobody(), self.apply_retired(head, retired)),
+            Event::FinishedRetired(head, retired) => (nobody(), self.apply_retired(at_us, head, retired)),
         }
     }
 

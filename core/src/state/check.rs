@@ -124,6 +124,13 @@ pub enum Violation {
         /// Units that the orders' lines have backordered.
         orders: u64,
     },
+    /// A level's buckets hold more than can be, or less than nothing in all.
+    Level {
+        /// The SKU.
+        sku: SkuHandle,
+        /// The location.
+        location: LocationHandle,
+    },
     /// A level is to be named as short and is not below zero.
     NoShortage {
         /// The SKU.
@@ -195,6 +202,9 @@ impl fmt::Display for Violation {
                     "{queued} units of SKU {sku} are queued for, and orders wait otherwise for {orders}"
                 )
             }
+            Self::Level { sku, location } => {
+                write!(f, "the buckets of SKU {sku} at location {location} hold what cannot be")
+            }
             Self::NoShortage { sku, location } => {
                 write!(f, "SKU {sku} at location {location} is to be named as short and has enough")
             }
@@ -204,11 +214,11 @@ impl fmt::Display for Violation {
 
 /// What orders have promised: by SKU, the locations with what is reserved and committed there. A SKU is at few
 /// locations, so a list is searched faster than a map.
-struct Promised(Vec<Vec<(LocationHandle, u64, u64)>>);
+pub(super) struct Promised(pub(super) Vec<Vec<(LocationHandle, u64, u64)>>);
 
 impl Promised {
     fn add(&mut self, sku: SkuHandle, location: LocationHandle, promise: Promise, units: u64) {
-        // A sample of some orders adds up nothing.
+        // A sample adds up nothing.
         let Some(levels) = self.0.get_mut(sku.index()) else { return };
         let at = levels.iter().position(|level| level.0 == location).unwrap_or_else(|| {
             levels.push((location, 0, 0));
@@ -254,6 +264,7 @@ impl State {
         for handle in 0..self.catalogue.sku_count() as u32 {
             let sku = SkuHandle::new(handle);
             let Some(of) = self.catalogue.sku(sku) else { continue };
+            self.check_levels(handle as usize, &mut violations);
             for (row, level) in self.stock.levels(of) {
                 let location = row.location();
                 let orders = promised.take(sku, location);
@@ -276,20 +287,12 @@ impl State {
         violations
     }
 
-    /// Checks the invariants of `count` orders, each by itself, from a place in memory on (0: the first), and returns where
-    /// to go on, and what is broken.
-    pub fn check_some(&self, place: usize, count: usize) -> (usize, Vec<Violation>) {
-        let mut violations = Vec::new();
-        let mut promised = Promised(Vec::new());
-        let mut last = None;
-        for slot in self.orders.iter_from(place).take(count) {
-            self.check_order(slot, &mut promised, &mut violations);
-            last = Some(slot);
-        }
-        (last.map_or(0, |slot| self.orders.place_behind(slot)), violations)
-    }
-
-    fn check_order(&self, slot: OrderSlot, promised: &mut Promised, violations: &mut Vec<Violation>) {
+    pub(super) fn check_order(
+        &self,
+        slot: OrderSlot,
+        promised: &mut Promised,
+        violations: &mut Vec<Violation>,
+    ) {
         self.check_fulfilment(slot, violations);
         let head = self.orders.head(slot);
         let (order, state) = (head.id, head.state());

@@ -6,31 +6,29 @@ use orderline_protocol::{GroupId, OrderId, ReservationId};
 
 use super::State;
 use super::check::Violation;
+use super::reservations::Reservation;
 use super::retention::kind_of;
 use super::timers::{SECOND_US, TimerKey, round_up};
 
+/// A held reservation has all units of each of its lines, a finished one has none.
+pub(super) fn check_reservation(reservation: &Reservation, violations: &mut Vec<Violation>) {
+    let mut missing: Vec<i64> = reservation.lines.iter().map(|line| line.quantity.get().into()).collect();
+    for part in reservation.units() {
+        missing[usize::from(part.line.get())] -= i64::from(part.quantity.get());
+    }
+    let is_held = reservation.head.is_held();
+    if missing.iter().any(|&units| units != 0) || is_held == missing.is_empty() {
+        violations.push(Violation::Reservation { reservation: reservation.head.id });
+    }
+}
+
 impl State {
     pub(super) fn check_due(&self, violations: &mut Vec<Violation>) {
-        self.check_reservations(violations);
+        self.reservations.iter().for_each(|reservation| check_reservation(reservation, violations));
         self.check_timers(violations);
         self.check_pending(violations);
         self.check_finished(violations);
         self.check_groups(violations);
-    }
-
-    /// A held reservation has all units of each of its lines, a finished one has none.
-    fn check_reservations(&self, violations: &mut Vec<Violation>) {
-        for reservation in self.reservations.iter() {
-            let mut missing: Vec<i64> =
-                reservation.lines.iter().map(|line| line.quantity.get().into()).collect();
-            for part in reservation.units() {
-                missing[usize::from(part.line.get())] -= i64::from(part.quantity.get());
-            }
-            let is_held = reservation.head.is_held();
-            if missing.iter().any(|&units| units != 0) || is_held == missing.is_empty() {
-                violations.push(Violation::Reservation { reservation: reservation.head.id });
-            }
-        }
     }
 
     /// There is one timer for each thing that expires, and no other.

@@ -10,10 +10,31 @@ use super::State;
 use super::check::Violation;
 use super::detail::{Detail, Money};
 use super::groups::Group;
+use super::ledger::Ledger;
 use super::orders::OrderSlot;
 
 /// What the sellers have of orders, by seller and currency: of open ones, of finished ones.
 type Nets = BTreeMap<(u32, u16), (i128, i128)>;
+
+fn sum(numbers: &[i64]) -> i128 {
+    numbers.iter().map(|&number| i128::from(number)).sum()
+}
+
+/// Whether what came in for a seller is where it went.
+fn is_balanced(ledger: &Ledger) -> bool {
+    let came = sum(&[ledger.sales, ledger.reversals]) - sum(&[ledger.commissions, ledger.refunds]);
+    came == sum(&[ledger.accrued, ledger.payable, ledger.paid])
+}
+
+/// Checks one ledger by itself.
+pub(super) fn check_balance(
+    (seller, currency, ledger): (SellerHandle, CurrencyCode, &Ledger),
+    violations: &mut Vec<Violation>,
+) {
+    if !is_balanced(ledger) {
+        violations.push(Violation::Ledger { seller, currency });
+    }
+}
 
 impl State {
     /// Checks the money of one order by itself.
@@ -37,17 +58,12 @@ impl State {
             let (open, finished) = nets.entry((head.seller.get(), head.currency.get())).or_default();
             *(if head.state().is_open() { open } else { finished }) += i128::from(money.of_seller());
         }
-        for group in self.groups.iter().filter(|group| !self.fits_orders(group)) {
-            violations.push(Violation::GroupMoney { group: group.id() });
-        }
+        self.groups.iter().for_each(|group| self.check_group_money(group, violations));
         for (seller, currency, ledger) in self.ledgers.iter() {
             let (open, finished) = nets.remove(&(seller.get(), currency.get())).unwrap_or_default();
-            let sum = |numbers: &[i64]| numbers.iter().map(|&number| i128::from(number)).sum::<i128>();
-            let came = sum(&[ledger.sales, ledger.reversals]) - sum(&[ledger.commissions, ledger.refunds]);
-            let is_balanced = came == sum(&[ledger.accrued, ledger.payable, ledger.paid]);
             // Finished orders that have left memory had something, too.
             let fits = i128::from(ledger.accrued) == open && sum(&[ledger.payable, ledger.paid]) >= finished;
-            if !is_balanced || !fits {
+            if !is_balanced(ledger) || !fits {
                 violations.push(Violation::Ledger { seller, currency });
             }
         }
@@ -57,6 +73,13 @@ impl State {
                 let (seller, currency) = (SellerHandle::new(seller), CurrencyCode::new(currency));
                 violations.push(Violation::Ledger { seller, currency });
             }
+        }
+    }
+
+    /// Checks one group against its orders.
+    pub(super) fn check_group_money(&self, group: &Group, violations: &mut Vec<Violation>) {
+        if !self.fits_orders(group) {
+            violations.push(Violation::GroupMoney { group: group.id() });
         }
     }
 
@@ -147,10 +170,11 @@ mod tests {
             capture,
             share_count: 1.into(),
             state: PaymentState::PartiallyCaptured as u8,
-            reserved: [0; 5],
+            reserved: [0; 3],
+            hold_count: 0.into(),
         };
         let share = CapturedShare { order: ORDER, amount: Amount::new(10), commission: Amount::new(0) };
-        state.apply(6, 0, &Event::PaymentCaptured(&captured, &[share]));
+        state.apply(6, 0, &Event::PaymentCaptured(&captured, &[share], &[]));
         state
     }
 

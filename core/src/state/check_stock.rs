@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use orderline_protocol::SkuHandle;
+use orderline_protocol::limits::BUCKET_QUANTITY_MAX;
 
 use super::State;
 use super::backorders::Waiting;
@@ -45,6 +46,24 @@ impl State {
         }
     }
 
+    /// Checks the buckets of a SKU's levels, each level by itself; returns how many there are.
+    pub(super) fn check_levels(&self, sku: usize, violations: &mut Vec<Violation>) -> usize {
+        let sku = SkuHandle::new(sku as u32);
+        let Some(of) = self.catalogue.sku(sku) else { return 0 };
+        let mut level_count = 0;
+        for (row, level) in self.stock.levels(of) {
+            level_count += 1;
+            let held = [row.reserved, level.committed, level.safety, level.damaged, level.quality_hold];
+            let held: i128 = held.iter().map(|&units| i128::from(units)).sum();
+            let bounds = 0..=i128::from(BUCKET_QUANTITY_MAX);
+            let on_hand = i128::from(row.available()) + held;
+            if !bounds.contains(&on_hand) || !bounds.contains(&i128::from(level.incoming)) {
+                violations.push(Violation::Level { sku, location: row.location() });
+            }
+        }
+        level_count
+    }
+
     /// Checks that what is to be named as a shortage is one.
     pub(super) fn check_shortages(&self, violations: &mut Vec<Violation>) {
         for &(sku, location) in &self.stock.unnamed_shortages {
@@ -85,6 +104,7 @@ mod tests {
         };
         state.catalogue.set_sku(0, 1, "k", &definition);
         let (sku, location) = (SkuHandle::new(0), LocationHandle::new(0));
+        state.stock.adjust(&mut state.catalogue, sku, location, Bucket::Damaged, 1);
         state.stock.adjust(&mut state.catalogue, sku, location, Bucket::Available, -1);
         assert_eq!(state.check(), vec![], "a level below zero is to be named");
 

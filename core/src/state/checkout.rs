@@ -14,6 +14,7 @@ use orderline_protocol::{CurrencyCode, LocationHandle, OrderId, RejectCode, Sell
 use super::apply::Effect;
 use super::decide::{Refusable, Scratch, check_zeros, write};
 use super::groups::{Group, Payment};
+use super::money::check_priced_in;
 use super::orders::NewOrder;
 use super::reservations::Reservation;
 use super::sourcing::{Backordering, Request};
@@ -69,9 +70,7 @@ impl State {
         self.check_no_group(head.order, 0)?;
         self.check_lines_count(lines.len(), ORDER_LINES_MAX)?;
         self.check_seller(head.seller)?;
-        if !head.currency.is_known() {
-            return Err(Rejection::new(RejectCode::UnknownCurrency).with(head.currency.get().into()));
-        }
+        check_priced_in(head.currency)?;
         let total = self.check_order_lines(0, head.seller, head.currency, lines)?;
         if total > i128::from(ORDER_TOTAL_MINOR_MAX) {
             return Err(Rejection::new(RejectCode::TotalTooLarge));
@@ -228,9 +227,7 @@ impl State {
         out: &mut Vec<u8>,
     ) -> Refusable<()> {
         self.check_group_orders(now_us, head, orders, lines.len())?;
-        if !head.currency.is_known() {
-            return Err(Rejection::new(RejectCode::UnknownCurrency).with(head.currency.get().into()));
-        }
+        check_priced_in(head.currency)?;
         let mut first = 0;
         let mut group_total = 0;
         for (index, order) in (0..).zip(orders) {

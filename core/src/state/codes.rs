@@ -48,7 +48,7 @@ fn code_at<'a>(bytes: &'a [u8], ends: &[u64], index: usize) -> Option<&'a str> {
 }
 
 /// Whether a text can be a code: 1 to 64 bytes, no control characters, no blanks at its ends.
-pub(crate) fn is_code(text: &str) -> bool {
+pub fn is_code(text: &str) -> bool {
     (1..=orderline_protocol::limits::CODE_BYTES_MAX).contains(&text.len())
         && text.trim() == text
         && !text.chars().any(char::is_control)

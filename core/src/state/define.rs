@@ -1,8 +1,8 @@
 //! Catalogue and settings: decisions about them, and what their events do.
 
 use orderline_protocol::command::{
-    Command, DefineLocation, DefineSeller, DefineSku, DefineSourcing, SOURCING_RULES_MAX, SetPolicy,
-    SourcingRule, Standing,
+    Command, DefineLocation, DefineSeller, DefineSku, DefineSourcing, EXPECTED_NEW, SOURCING_RULES_MAX,
+    SetPolicy, SourcingRule, Standing, rules_digest,
 };
 use orderline_protocol::event::{
     Event, EventKind, LocationDefined, Origin, PolicySet, SellerDefined, SkuDefined, SourcingDefined,
@@ -13,6 +13,7 @@ use orderline_protocol::{LocationHandle, RejectCode, SellerHandle, SkuHandle};
 use super::apply::Effect;
 use super::codes::{Codes, is_code};
 use super::decide::{check_duration, check_zeros, write};
+use super::money::check_priced_in;
 use super::{Rejection, State};
 
 type Refusable<T> = Result<T, Rejection>;
@@ -100,8 +101,8 @@ impl State {
     ) -> Refusable<EventKind> {
         check_standing(head.standing, 10)?;
         check_code(code)?;
-        if head.currency.get() != 0 && !head.currency.is_known() {
-            return Err(Rejection::new(RejectCode::UnknownCurrency).with(head.currency.get().into()));
+        if head.currency.get() != 0 {
+            check_priced_in(head.currency)?;
         }
         if self.catalogue.seller(head.seller).is_none() {
             return Err(Rejection::new(RejectCode::UnknownSeller).about(head.seller.get()));
@@ -137,11 +138,15 @@ impl State {
         if head.seller.is_none() && rules.is_empty() {
             return Err(Rejection::new(RejectCode::InvalidField).about(4));
         }
-        check_zeros(&head.reserved, 12)?;
         if !head.seller.is_none() && self.catalogue.seller(head.seller).is_none() {
             return Err(Rejection::new(RejectCode::UnknownSeller).about(head.seller.get()));
         }
-        Ok(write(Event::SourcingDefined(&SourcingDefined { origin, definition: *head }), out))
+        let digest = rules_digest(&self.settings.own_rules(head.seller));
+        if !expects(head.expected_rules.get(), digest) {
+            return Err(Rejection { version: digest, ..Rejection::new(RejectCode::VersionMismatch) });
+        }
+        let definition = DefineSourcing { expected_rules: 0.into(), ..*head };
+        Ok(write(Event::SourcingDefined(&SourcingDefined { origin, definition }), out))
     }
 
     pub(super) fn decide_policy(
@@ -221,8 +226,13 @@ impl State {
     }
 }
 
+/// Whether a version is the expected one; 0: there is none yet.
 fn expects(expected: u32, version: u32) -> bool {
-    expected == 0 || expected == version
+    match expected {
+        0 => true,
+        EXPECTED_NEW => version == 0,
+        expected => expected == version,
+    }
 }
 
 /// The handle and the next version of what has this code, or of the next free handle.

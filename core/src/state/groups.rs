@@ -218,6 +218,11 @@ impl Groups {
         total
     }
 
+    /// The groups from a place on, each with the place behind it.
+    pub(crate) fn iter_from(&self, place: usize) -> impl Iterator<Item = (usize, &Group)> {
+        self.groups.iter_from(place).map(|(behind, group)| (behind, &**group))
+    }
+
     /// Every group, in no order that means anything.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Group> {
         self.groups.iter().map(|group| &**group)

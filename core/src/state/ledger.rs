@@ -153,11 +153,17 @@ impl Ledgers {
         self.ledgers.iter().for_each(|(&key, ledger)| add_hash(key, ledger, sum));
     }
 
+    /// The ledgers behind the one of a seller and currency, by those; `None`: all.
+    pub(crate) fn iter_behind(
+        &self,
+        last: Option<(u32, u16)>,
+    ) -> impl Iterator<Item = (SellerHandle, CurrencyCode, &Ledger)> {
+        self.ledgers.range((last.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)).map(named)
+    }
+
     /// Every ledger, by seller and currency.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (SellerHandle, CurrencyCode, &Ledger)> {
-        let named =
-            |(&(seller, currency), ledger)| (SellerHandle::new(seller), CurrencyCode::new(currency), ledger);
-        self.ledgers.iter().map(named)
+        self.iter_behind(None)
     }
 }
 
@@ -169,4 +175,10 @@ fn put_image(key: Key, ledger: &Ledger, out: &mut Vec<u8>, sum: &mut Sum) {
 
 fn add_hash(key: Key, ledger: &Ledger, sum: &mut Sum) {
     sum.add(10, |out| put(&(key.0, key.1, ledger), out));
+}
+
+fn named<'a>(
+    (&(seller, currency), ledger): (&(u32, u16), &'a Ledger),
+) -> (SellerHandle, CurrencyCode, &'a Ledger) {
+    (SellerHandle::new(seller), CurrencyCode::new(currency), ledger)
 }

@@ -42,6 +42,7 @@ mod reservations;
 mod retention;
 mod returns;
 mod rounds;
+mod sample;
 mod sessions;
 mod settings;
 mod shipments;
@@ -68,10 +69,12 @@ use orderline_protocol::{
 pub use availability::Availability;
 pub(crate) use availability::check_asked;
 pub use check::Violation;
+pub use codes::is_code;
 pub use decide::Scratch;
 pub use due::Due;
 pub use hash::StateHash;
 pub use image::{ImageError, ReadSection, SECTION_TAGS};
+pub use sample::SamplePlaces;
 pub use walk::{Step, Walk};
 
 use backorders::Backorders;

@@ -31,12 +31,20 @@ fn check_amount(amount: Amount) -> Refusable<i64> {
     }
 }
 
-/// A currency is one that ISO 4217 has.
+/// A currency is one that ISO 4217 has: what orders cost stays payable when their currency is superseded.
 fn check_currency(currency: CurrencyCode) -> Refusable<()> {
-    if currency.is_known() {
-        return Ok(());
-    }
-    Err(Rejection::new(RejectCode::UnknownCurrency).with(currency.get().into()))
+    if currency.is_known() { Ok(()) } else { Err(unknown(currency)) }
+}
+
+/// Goods are priced in currencies in circulation.
+#[inline]
+pub(super) fn check_priced_in(currency: CurrencyCode) -> Refusable<()> {
+    if currency.is_in_circulation() { Ok(()) } else { Err(unknown(currency)) }
+}
+
+#[cold]
+fn unknown(currency: CurrencyCode) -> Rejection {
+    Rejection::new(RejectCode::UnknownCurrency).with(currency.get().into())
 }
 
 /// A rejection that names the version of a group and the state of its payment.
@@ -78,6 +86,17 @@ fn divide(amount: i64, lacks: &[i64]) -> Vec<i64> {
     shares
 }
 
+/// Divides an amount among orders that stand first, and only what they do not lack among those that have expired (`true`).
+fn divide_by_standing(amount: i64, lacks: &[(i64, bool)]) -> Vec<i64> {
+    let of = |expired: bool| -> Vec<i64> {
+        lacks.iter().map(|&(lack, is_expired)| if is_expired == expired { lack } else { 0 }).collect()
+    };
+    let (standing, expired) = (of(false), of(true));
+    let to_standing = amount.min(standing.iter().sum());
+    let shares = divide(to_standing, &standing).into_iter().zip(divide(amount - to_standing, &expired));
+    shares.map(|(standing, expired)| standing + expired).collect()
+}
+
 impl State {
     /// The group with this id, or the one that an order placed alone is.
     fn group_for(&self, id: GroupId) -> Refusable<Cow<'_, Group>> {
@@ -109,9 +128,29 @@ impl State {
         self.orders.detail(slot).map_or_else(Money::default, |detail| detail.money)
     }
 
-    /// What can still be captured for an order.
-    fn lack(&self, slot: OrderSlot) -> i64 {
-        (self.orders.cost_minor(slot) - self.money(slot).captured).max(0)
+    /// What can still be captured for an order, and whether it has expired. One that has costs nothing, but money that was
+    /// promised for it may have been taken all the same: as much as it cost before.
+    fn lack(&self, slot: OrderSlot) -> (i64, bool) {
+        let is_expired = self.is_expired(slot);
+        let cost = if is_expired { self.cost_before_expiry(slot) } else { self.orders.cost_minor(slot) };
+        ((cost - self.money(slot).captured).max(0), is_expired)
+    }
+
+    fn is_expired(&self, slot: OrderSlot) -> bool {
+        self.orders.head(slot).state() == OrderState::Expired
+    }
+
+    /// What an order cost when it expired.
+    fn cost_before_expiry(&self, slot: OrderSlot) -> i64 {
+        let ordered: i64 = self.orders.lines(slot).iter().map(super::checkout::line_value).sum();
+        ordered - self.orders.detail(slot).map_or(0, |detail| detail.cancelled_before_expiry)
+    }
+
+    /// The hold that money is put under which comes for an order that has expired.
+    fn late_hold(&self, group: &Group, slot: OrderSlot) -> Refusable<LateHold> {
+        let count = self.orders.detail(slot).map_or(0, |detail| detail.holds.len());
+        let number = self.part_number(slot, count).map_err(|rejection| named(group, rejection))?;
+        Ok(LateHold { order: self.orders.head(slot).id, number: number.into(), reserved: [0; 6] })
     }
 
     /// Answers with a group's version and its payment's state, as they stand now.
@@ -144,15 +183,8 @@ impl State {
         let Some(number) = group.payment.number.checked_add(1) else {
             return Err(refuse(&group, RejectCode::TooManyParts).with(group.payment.number.into()));
         };
-        let mut holds = Vec::new();
-        for slot in slots {
-            if self.orders.head(slot).state() == OrderState::Expired {
-                let count = self.orders.detail(slot).map_or(0, |detail| detail.holds.len());
-                let number = self.part_number(slot, count).map_err(|rejection| named(&group, rejection))?;
-                let order = self.orders.head(slot).id;
-                holds.push(LateHold { order, number: number.into(), reserved: [0; 6] });
-            }
-        }
+        let late = slots.into_iter().filter(|&slot| self.is_expired(slot));
+        let holds = late.map(|slot| self.late_hold(&group, slot)).collect::<Refusable<Vec<_>>>()?;
         let event = PaymentAuthorized {
             origin,
             authorization: *head,
@@ -167,13 +199,8 @@ impl State {
     /// What may be authorised for orders: what they cost. When all of them have expired they cost nothing, and the money
     /// that comes late was for what they cost before.
     fn total_to_authorize(&self, slots: &[OrderSlot]) -> i64 {
-        let is_expired = |&slot: &OrderSlot| self.orders.head(slot).state() == OrderState::Expired;
-        let before = |&slot: &OrderSlot| -> i64 {
-            let ordered: i64 = self.orders.lines(slot).iter().map(super::checkout::line_value).sum();
-            ordered - self.orders.detail(slot).map_or(0, |detail| detail.cancelled_before_expiry)
-        };
-        if slots.iter().all(is_expired) {
-            slots.iter().map(before).sum()
+        if slots.iter().all(|&slot| self.is_expired(slot)) {
+            slots.iter().map(|&slot| self.cost_before_expiry(slot)).sum()
         } else {
             slots.iter().map(|&slot| self.orders.cost_minor(slot)).sum()
         }
@@ -198,12 +225,12 @@ impl State {
         if amount > open {
             return too_large(open);
         }
-        let lacks: Vec<i64> = slots.iter().map(|&slot| self.lack(slot)).collect();
-        let lack = lacks.iter().sum();
+        let lacks: Vec<(i64, bool)> = slots.iter().map(|&slot| self.lack(slot)).collect();
+        let lack = lacks.iter().map(|lack| lack.0).sum();
         if amount > lack {
             return too_large(lack);
         }
-        let mut amounts = divide(amount, &lacks);
+        let mut amounts = divide_by_standing(amount, &lacks);
         let mut getting = slots;
         let mut places = amounts.iter();
         getting.retain(|_| places.next().is_some_and(|&amount| amount > 0));
@@ -218,15 +245,18 @@ impl State {
             }
             shares.push(self.share(slot, amount));
         }
+        let late = getting.iter().filter(|&&slot| self.is_expired(slot));
+        let holds = late.map(|&slot| self.late_hold(&group, slot)).collect::<Refusable<Vec<_>>>()?;
         let state = if amount == open { PaymentState::Captured } else { PaymentState::PartiallyCaptured };
         let event = PaymentCaptured {
             origin,
             capture: *head,
             share_count: (shares.len() as u16).into(),
             state: state as u8,
-            reserved: [0; 5],
+            reserved: [0; 3],
+            hold_count: (holds.len() as u16).into(),
         };
-        Ok(write(Event::PaymentCaptured(&event, &shares), out))
+        Ok(write(Event::PaymentCaptured(&event, &shares, &holds), out))
     }
 
     /// Whether no hold blocks captures for any of a group's orders.
@@ -351,7 +381,6 @@ impl State {
             RefundOutcome::Succeeded => Action::Succeed,
             RefundOutcome::Failed => Action::Fail,
         };
-        self.order_for(head.order, head.expected_version.get(), Action::Refund, 0)?;
         self.check_part(slot, Entity::Refund, refund.state() as u8, action)?;
         let amount = if outcome == RefundOutcome::Succeeded { refund.amount } else { 0 };
         let before = self.money(slot);
@@ -399,20 +428,25 @@ impl State {
         payment.reference = authorization.reference.get();
         payment.timer = PaymentTimer(timer);
         payment.set_state(PaymentState::Authorized);
-        for late in holds {
-            let order = self.order_of(late.order);
-            let number = self.put_hold(order, Hold::new(HoldKind::Payment as u8, blocks::ALL, 0, 0));
-            assert_eq!(
-                number,
-                late.number.get(),
-                "event {}: holds are numbered by their places",
-                self.sequence
-            );
-        }
+        self.put_late_holds(holds);
         self.group_effect(slot, head.number.get().into())
     }
 
-    pub(super) fn apply_captured(&mut self, head: &PaymentCaptured, shares: &[CapturedShare]) -> Effect {
+    fn put_late_holds(&mut self, holds: &[LateHold]) {
+        for late in holds {
+            let order = self.order_of(late.order);
+            let number = self.put_hold(order, Hold::new(HoldKind::Payment as u8, blocks::ALL, 0, 0));
+            let sequence = self.sequence;
+            assert_eq!(number, late.number.get(), "event {sequence}: holds are numbered by their places");
+        }
+    }
+
+    pub(super) fn apply_captured(
+        &mut self,
+        head: &PaymentCaptured,
+        shares: &[CapturedShare],
+        holds: &[LateHold],
+    ) -> Effect {
         let slot = self.group_of(head.capture.group);
         for share in shares {
             let order = self.order_of(share.order);
@@ -423,8 +457,12 @@ impl State {
             money.captured += amount;
             money.commission += commission;
             self.book(order, [(Entry::Sale, amount), (Entry::Commission, commission)]);
-            self.count_change(order);
+            // Its hold counts as the change of an order that has expired.
+            if !self.is_expired(order) {
+                self.count_change(order);
+            }
         }
+        self.put_late_holds(holds);
         let group = self.groups.get_mut(slot);
         group.version += 1;
         let payment = &mut group.payment;

@@ -266,6 +266,11 @@ impl Reservations {
         total
     }
 
+    /// The reservations from a place on, each with the place behind it.
+    pub(crate) fn iter_from(&self, place: usize) -> impl Iterator<Item = (usize, &Reservation)> {
+        self.slab.iter_from(place).map(|(behind, reservation)| (behind, &**reservation))
+    }
+
     /// Every reservation, in no order that means anything.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Reservation> {
         self.slab.iter().map(|reservation| &**reservation)

@@ -68,8 +68,9 @@ impl Finished {
         self.again.get(&id).is_some_and(|&newest| newest != place)
     }
 
-    fn take_first(&mut self) {
-        let Some((second, kind, id)) = self.queue.pop_front() else {
+    /// The first entry, and whether it is its order's newest.
+    fn take_first(&mut self) -> (RetiredKind, u128, bool) {
+        let Some((second, number, id)) = self.queue.pop_front() else {
             panic!("entries were taken off the queue of what finished that are not there")
         };
         if let Some(frozen) = &mut self.frozen
@@ -77,13 +78,16 @@ impl Finished {
             && frozen.next < frozen.end
         {
             let mut pieces = std::mem::take(&mut frozen.pieces);
-            frozen.put(&(second, kind, id), pieces.out());
+            frozen.put(&(second, number, id), pieces.out());
             frozen.pieces = pieces;
         }
-        if kind == RetiredKind::Order as u8 && self.again.get(&id) == Some(&self.taken_count) {
+        let kind = kind_of(number);
+        let is_newest = kind != RetiredKind::Order || !self.is_overtaken(id, self.taken_count);
+        if kind == RetiredKind::Order && is_newest {
             self.again.remove(&id);
         }
         self.taken_count += 1;
+        (kind, id, is_newest)
     }
 
     fn hash_of_front(&self) -> Xxh3 {
@@ -151,6 +155,12 @@ pub(super) fn kind_of(number: u8) -> RetiredKind {
     }
 }
 
+/// Whether the time in an id lies ahead of a recorded time. What has such an id stays in memory, so that no horizon lies
+/// ahead, where it would refuse everybody's new ids.
+fn is_ahead(unix_ms: u64, now_us: i64) -> bool {
+    unix_ms > now_us.max(0) as u64 / 1_000
+}
+
 impl State {
     /// When the oldest of what finished leaves memory.
     pub(super) fn next_retirement_us(&self) -> Option<i64> {
@@ -172,24 +182,17 @@ impl State {
         for (&(_, number, id), place) in due.zip(finished.taken_count..) {
             examined_count += 1;
             let kind = kind_of(number);
+            let is_overtaken = kind == RetiredKind::Order && finished.is_overtaken(id, place);
+            let unix_ms = self.newest_unix_ms(kind, id);
+            if is_overtaken || self.stands(kind, id) || is_ahead(unix_ms, now_us) {
+                continue;
+            }
             let horizon_ms = match kind {
-                RetiredKind::Order => {
-                    let order = OrderId::new(id);
-                    let slot = self.order_of(order);
-                    let detail = self.orders.detail(slot);
-                    let stands = detail.is_some_and(|detail| detail.has_something_standing());
-                    if stands || finished.is_overtaken(id, place) {
-                        continue;
-                    }
-                    // The group may leave with it, and its id is then as little known as the order's.
-                    let group = detail.map_or(order.into(), |detail| detail.group_of(order));
-                    horizons_ms[0] = horizons_ms[0].max(group.unix_ms());
-                    &mut horizons_ms[0]
-                }
+                RetiredKind::Order => &mut horizons_ms[0],
                 RetiredKind::Reservation => &mut horizons_ms[1],
             };
             // A horizon of zero would say that nothing has left.
-            *horizon_ms = (*horizon_ms).max(OrderId::new(id).unix_ms()).max(1);
+            *horizon_ms = (*horizon_ms).max(unix_ms).max(1);
             retired.push(Retired { id: id.into(), kind: kind as u8, reserved: [0; 7] });
         }
         let event = FinishedRetired {
@@ -202,9 +205,36 @@ impl State {
         Some(write(Event::FinishedRetired(&event, &retired), out))
     }
 
-    pub(super) fn apply_retired(&mut self, head: &FinishedRetired, retired: &[Retired]) -> Effect {
+    /// Whether something of an order stands, so that it stays.
+    fn stands(&self, kind: RetiredKind, id: u128) -> bool {
+        kind == RetiredKind::Order && self.has_something_standing(self.order_of(OrderId::new(id)))
+    }
+
+    /// The newest time in the ids that are not known any more when something leaves: its own, and that of its group, which
+    /// may leave with it.
+    fn newest_unix_ms(&self, kind: RetiredKind, id: u128) -> u64 {
+        let order = OrderId::new(id);
+        let group = match kind {
+            RetiredKind::Order => self.orders.detail(self.order_of(order)),
+            RetiredKind::Reservation => None,
+        };
+        order.unix_ms().max(group.map_or(0, |detail| detail.group_of(order).unix_ms()))
+    }
+
+    pub(super) fn apply_retired(
+        &mut self,
+        at_us: i64,
+        head: &FinishedRetired,
+        retired: &[Retired],
+    ) -> Effect {
+        let mut leaving = retired.iter().map(|entry| (entry.kind, entry.id.get())).peekable();
         for _ in 0..head.examined_count.get() {
-            self.finished.take_first();
+            let (kind, id, is_newest) = self.finished.take_first();
+            let stays = !is_newest || self.stands(kind, id);
+            if !stays && leaving.next_if_eq(&(kind as u8, id)).is_none() {
+                // The time in its id has not come: it waits once more.
+                self.finished.push(second_of(at_us), kind, id);
+            }
         }
         self.finished.orders_horizon_ms = head.orders_horizon_ms.get();
         self.finished.reservations_horizon_ms = head.reservations_horizon_ms.get();
@@ -419,6 +449,36 @@ mod tests {
         assert_eq!(tick(&mut state, 459), []);
         assert_eq!(tick(&mut state, 460), RETIRED);
         assert_eq!(state.orders.len(), 0);
+    }
+
+    #[test]
+    fn what_has_an_id_from_the_future_stays_until_its_time_has_come() {
+        for goes_through_a_snapshot in [false, true] {
+            let mut state = cancelled();
+            // As if its group's id were made in second 250.
+            let slot = state.order_of(ORDER);
+            let group = GroupId::from_parts(250_000, 1);
+            state.orders.detail_mut(slot).group = group.get();
+            assert_eq!(tick(&mut state, 150), RETIRED, "it is looked at, and waits again");
+            let horizon_ms = |state: &State| state.finished.orders_horizon_ms;
+            assert_eq!(
+                (state.orders.len(), state.finished.queue.front().map(|entry| entry.0), horizon_ms(&state)),
+                (1, Some(150), 0)
+            );
+            if goes_through_a_snapshot {
+                state = image_and_back(&mut state);
+            }
+            assert_eq!(tick(&mut state, 200), RETIRED);
+            // A hold that ends meanwhile makes another entry, and that one counts.
+            let number = hold(&mut state, 0);
+            release(&mut state, 210, number);
+            assert_eq!(tick(&mut state, 250), RETIRED);
+            assert_eq!((state.orders.len(), state.finished.queue.len(), horizon_ms(&state)), (1, 1, 0));
+            assert_eq!(tick(&mut state, 259), []);
+            assert_eq!(tick(&mut state, 260), RETIRED);
+            assert_eq!((state.orders.len(), state.finished.queue.len()), (0, 0));
+            assert_eq!(horizon_ms(&state), 250_000, "and the horizon is not ahead of the recorded time");
+        }
     }
 
     #[test]

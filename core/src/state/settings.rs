@@ -47,6 +47,14 @@ impl Settings {
         self.rules_of_sellers.get(&seller).unwrap_or(&self.rules)
     }
 
+    /// The rules that are a seller's own, zeros if it has none; NONE: everybody's.
+    pub(crate) fn own_rules(&self, seller: SellerHandle) -> Rules {
+        if seller.is_none() {
+            return self.rules;
+        }
+        self.rules_of_sellers.get(&seller).copied().unwrap_or_default()
+    }
+
     /// Sets rules, as an event says.
     pub(crate) fn define_sourcing(&mut self, definition: &DefineSourcing) {
         if definition.seller.is_none() {
@@ -60,7 +68,7 @@ impl Settings {
 
     /// Every rule list, everybody's first.
     pub(crate) fn sourcing(&self) -> impl Iterator<Item = DefineSourcing> {
-        let one = |seller, rules| DefineSourcing { seller, rules, reserved: [0; 4] };
+        let one = |seller, rules| DefineSourcing { seller, rules, expected_rules: 0.into() };
         let own = self.rules_of_sellers.iter().map(move |(&seller, &rules)| one(seller, rules));
         std::iter::once(one(SellerHandle::NONE, self.rules)).chain(own)
     }

@@ -79,10 +79,11 @@ impl State {
         if scratch.moves.len() > usize::from(u16::MAX) {
             return Err(self.refuse(slot, RejectCode::TooManyLines).with(scratch.moves.len() as u64));
         }
+        // Whoever is told of the first line that lacks units is told so in the order of the lines, as when it is sent later.
+        scratch.moves.sort_unstable_by_key(place_of);
         if head.is_sent == 1 {
             self.check_on_hand(slot, &scratch.moves)?;
         }
-        scratch.moves.sort_unstable_by_key(place_of);
         let moves: &[Allocation] = if scratch.moves == all { &[] } else { &scratch.moves };
         let event = ShipmentMade {
             origin,

@@ -231,7 +231,7 @@ fn some_rules(numbers: &mut Numbers) -> Vec<SourcingRule> {
 }
 
 fn define(state: &mut State, seller: SellerHandle, rules: &[SourcingRule]) {
-    let mut definition = DefineSourcing { seller, rules: [0; SOURCING_RULES_MAX], reserved: [0; 4] };
+    let mut definition = DefineSourcing { seller, rules: [0; SOURCING_RULES_MAX], expected_rules: 0.into() };
     for (number, rule) in definition.rules.iter_mut().zip(rules) {
         *number = *rule as u8;
     }

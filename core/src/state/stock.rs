@@ -403,6 +403,9 @@ impl Stock {
         }
         if after < 0 && delta < 0 {
             self.unnamed_shortages.insert((handle, location));
+            if let Some(search) = &mut self.search {
+                search.fall(handle, location, delta.unsigned_abs());
+            }
         } else if before < 0 && after >= 0 {
             self.unnamed_shortages.remove(&(handle, location));
             if let Some(search) = &mut self.search {

@@ -8,7 +8,7 @@ use orderline_protocol::command::{LineQuantity, MoveWork, RejectWork, UpdateWork
 use orderline_protocol::event::{
     Allocation, Event, EventKind, OrderState, Origin, WorkMoved, WorkRejected, WorkUpdated,
 };
-use orderline_protocol::lifecycle::{Action, Entity, ShipmentState, WorkState, blocks};
+use orderline_protocol::lifecycle::{Action, Entity, WorkState, blocks};
 use orderline_protocol::limits::BUCKET_QUANTITY_MAX;
 use orderline_protocol::{LocationHandle, RejectCode, SkuHandle};
 
@@ -106,7 +106,6 @@ impl State {
         let from = self.known_work(slot, head.location)?;
         self.order_for(head.order, head.expected_version.get(), Action::Reject, 0)?;
         self.check_part(slot, Entity::Work, from as u8, Action::Reject)?;
-        self.check_nothing_packed(slot, head.location)?;
         if head.is_missing == 1 {
             self.check_aside(slot, head.location)?;
         }
@@ -119,19 +118,6 @@ impl State {
             reserved: [0; 3],
         };
         Ok(write(Event::WorkRejected(&event, &scratch.moves), out))
-    }
-
-    /// Whether a location could give everything away that it has of an order: packages would go with it.
-    fn check_nothing_packed(&self, slot: OrderSlot, location: LocationHandle) -> Refusable<()> {
-        let shipments = self.orders.detail(slot).map_or(&[][..], |detail| &detail.shipments);
-        let packed = shipments.iter().position(|shipment| {
-            shipment.state() == ShipmentState::Created
-                && shipment.parts.iter().any(|part| part.location == location)
-        });
-        match packed {
-            None => Ok(()),
-            Some(place) => Err(self.refuse(slot, RejectCode::WorkStanding).about(place as u32 + 1)),
-        }
     }
 
     /// Whether the quality hold of a location has room for all that it has of an order.

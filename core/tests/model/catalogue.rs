@@ -64,7 +64,9 @@ fn define<T: PartialEq>(
     mut new: T,
 ) -> Answer {
     let Some(at) = at else {
-        seen(expected_version, 0)?;
+        if expected_version != EXPECTED_NEW {
+            seen(expected_version, 0)?;
+        }
         *version(&mut new) = 1;
         table.push(new);
         return Ok(Told { version: 1, ..Told::detail(table.len() as u64 - 1) });
@@ -78,6 +80,15 @@ fn define<T: PartialEq>(
     *version(&mut new) = now + 1;
     table[at] = new;
     Ok(Told { version: now + 1, ..Told::detail(at as u64) })
+}
+
+/// Whether the rules are still those that the caller saw.
+fn saw_rules(head: &DefineSourcing, rules: &[SourcingRule]) -> Result<(), Refused> {
+    let mut numbers = [0; SOURCING_RULES_MAX];
+    for (number, rule) in numbers.iter_mut().zip(rules) {
+        *number = *rule as u8;
+    }
+    seen(head.expected_rules.get(), rules_digest(&numbers))
 }
 
 impl Model {
@@ -146,7 +157,7 @@ impl Model {
     pub fn define_sku(&mut self, head: &DefineSku, code: &str) -> Answer {
         fields::code(code)?;
         if head.currency != CurrencyCode::NONE {
-            fields::currency(head.currency)?;
+            fields::priced_in(head.currency)?;
         }
         let seller = self.known_seller(head.seller)?;
         let new = Sku {
@@ -158,7 +169,9 @@ impl Model {
             is_active: is_active(head.standing),
         };
         let at = self.skus.iter().position(|sku| sku.code == code);
-        seen(head.expected_version.get(), at.map_or(0, |at| self.skus[at].version))?;
+        if at.is_some() || head.expected_version.get() != EXPECTED_NEW {
+            seen(head.expected_version.get(), at.map_or(0, |at| self.skus[at].version))?;
+        }
         if let Some(at) = at
             && self.skus[at].seller != seller
         {
@@ -172,10 +185,12 @@ impl Model {
         let rules: Vec<SourcingRule> =
             head.rules.iter().filter_map(|&number| SourcingRule::from_number(number)).collect();
         if head.seller.is_none() {
+            saw_rules(head, &self.everybodys_rules)?;
             self.everybodys_rules = rules;
             return Ok(Told::default());
         }
         let seller = self.known_seller(head.seller)?;
+        saw_rules(head, self.sellers_rules.get(&seller).map_or(&[], |rules| rules))?;
         if rules.is_empty() {
             self.sellers_rules.remove(&seller);
         } else {

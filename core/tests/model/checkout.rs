@@ -295,7 +295,7 @@ impl Model {
         if head.order.get() == 0 {
             return refuse(RejectCode::InvalidOrderId);
         }
-        fields::currency(head.currency)?;
+        fields::priced_in(head.currency)?;
         fields::line_count(lines.len())?;
         Self::check_lines(lines)?;
         let total = Self::total(lines)?;
@@ -337,7 +337,7 @@ impl Model {
         if head.group.get() == 0 {
             return refuse(RejectCode::InvalidOrderId);
         }
-        fields::currency(head.currency)?;
+        fields::priced_in(head.currency)?;
         if orders.len() > GROUP_ORDERS_MAX {
             return Err(Refused::new(RejectCode::TooManyOrders).detail(orders.len() as u64));
         }

@@ -93,6 +93,17 @@ impl Model {
             .filter(|(_, reservation)| is_over(reservation.finished_us))
             .map(|(&id, _)| id)
             .collect();
+        // What has an id from the future waits once more.
+        let (this_second, now_ms) = (self.this_second(), self.now_ms());
+        let is_ahead = |id: u128| (id >> 80) as u64 > now_ms;
+        let (ahead, reservations): (Vec<u128>, Vec<u128>) =
+            reservations.into_iter().partition(|&id| is_ahead(id));
+        for id in &ahead {
+            if let Some(reservation) = self.reservations.get_mut(id) {
+                reservation.finished_us = Some(this_second);
+            }
+        }
+        let mut examined = ahead.len();
         let (standing, orders): (Vec<u128>, Vec<u128>) =
             due.into_iter().partition(|id| self.orders[id].still_stands());
         for id in standing {
@@ -101,6 +112,15 @@ impl Model {
                 order.waits_since_us = None;
             }
         }
+        let (ahead, orders): (Vec<u128>, Vec<u128>) =
+            orders.into_iter().partition(|id| is_ahead(*id) || is_ahead(self.orders[id].group));
+        for id in &ahead {
+            if let Some(order) = self.orders.get_mut(id) {
+                order.waits_since_us = Some(this_second);
+            }
+        }
+        examined += ahead.len();
+        self.met(Rare::StayedForItsId, examined > 0);
         for id in &orders {
             // Orders and groups share their ids, so a group's counts with its orders'.
             let group = self.orders[id].group;

@@ -37,7 +37,7 @@ impl Model {
             Command::PlaceOrder(head, lines) => {
                 faults.note(fields::check(command));
                 faults.note_if(head.order.get() == 0, RejectCode::InvalidOrderId);
-                faults.note(fields::currency(head.currency));
+                faults.note(fields::priced_in(head.currency));
                 faults.note(fields::line_count(lines.len()));
                 faults.note(self.fresh_id(head.order.unix_ms(), self.orders_horizon_ms));
                 faults.note_if(self.groups.contains_key(&head.order.get()), RejectCode::OrderIdReused);
@@ -78,7 +78,7 @@ impl Model {
         lines: &[OrderLine],
     ) {
         faults.note_if(head.group.get() == 0, RejectCode::InvalidOrderId);
-        faults.note(fields::currency(head.currency));
+        faults.note(fields::priced_in(head.currency));
         faults.note_if(lines.is_empty(), RejectCode::NoLines);
         faults.note_if(lines.len() > CART_LINES_MAX, RejectCode::TooManyLines);
         faults.note_if(orders.len() > GROUP_ORDERS_MAX, RejectCode::TooManyOrders);

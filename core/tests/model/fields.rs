@@ -80,9 +80,7 @@ pub fn check(command: &Command<'_>) -> Result<(), Refused> {
         Command::DefineSku(head, _) => {
             first_wrong(&[standing(head.standing, offset_of!(DefineSku, standing))])
         }
-        Command::DefineSourcing(head) => {
-            first_wrong(&[rules(head), zeros(&head.reserved, offset_of!(DefineSourcing, reserved))])
-        }
+        Command::DefineSourcing(head) => first_wrong(&[rules(head)]),
         Command::SetPolicy(head) => first_wrong(&[
             duration(head.pending_order_s.get(), offset_of!(SetPolicy, pending_order_s)),
             duration(head.retention_s.get(), offset_of!(SetPolicy, retention_s)),
@@ -216,6 +214,14 @@ pub fn code(code: &str) -> Result<(), Refused> {
         return Ok(());
     }
     refuse(RejectCode::InvalidCode)
+}
+
+/// What goods are priced in: a currency in circulation.
+pub fn priced_in(currency: CurrencyCode) -> Result<(), Refused> {
+    if currency.is_in_circulation() {
+        return Ok(());
+    }
+    Err(Refused::new(RejectCode::UnknownCurrency).detail(currency.get().into()))
 }
 
 pub fn currency(currency: CurrencyCode) -> Result<(), Refused> {

@@ -127,12 +127,6 @@ impl Model {
         seen(head.expected_version.get(), order.version)?;
         order.allow(Action::Reject, CONFIRMED)?;
         order.allow_work(location, Action::Reject, &[WorkState::Open, WorkState::Accepted])?;
-        let packed = order.shipments.iter().position(|shipment| {
-            shipment.state == ShipmentState::Created && shipment.parts.keys().any(|part| part.1 == location)
-        });
-        if let Some(index) = packed {
-            return Err(Refused::new(RejectCode::WorkStanding).subject(index as u32 + 1));
-        }
         order.rejected_by.insert(location);
         order.works.insert(location, Work { state: WorkState::Rejected, held_from: None });
         let mut wants = Vec::new();

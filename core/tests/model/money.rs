@@ -97,6 +97,17 @@ impl Group {
 }
 
 impl Order {
+    /// Money came for it after it had expired: somebody must decide.
+    fn hold_late_money(&mut self) {
+        self.holds.push(Hold {
+            kind: HoldKind::Payment,
+            blocks: blocks::ALL,
+            reason: 0,
+            state: HoldState::Active,
+            expires_at_us: None,
+        });
+    }
+
     /// What the marketplace keeps of what was captured and not refunded.
     pub fn commission(&self) -> i64 {
         let rate = i128::from(self.rate.unwrap_or(0));
@@ -186,13 +197,7 @@ impl Model {
         }
         for id in expired {
             let mut order = self.orders[&id].clone();
-            order.holds.push(Hold {
-                kind: HoldKind::Payment,
-                blocks: blocks::ALL,
-                reason: 0,
-                state: HoldState::Active,
-                expires_at_us: None,
-            });
+            order.hold_late_money();
             self.keep(order);
         }
         group.payment = Payment {
@@ -242,6 +247,11 @@ impl Model {
                 self.orders[id].not_held(blocks::CAPTURE)?;
             }
         }
+        for (id, _, share) in &shares {
+            if *share > 0 && self.orders[id].state == OrderState::Expired {
+                Order::room(self.orders[id].holds.len())?;
+            }
+        }
         let in_proportion = |&(_, lack, _): &(u128, i64, i64)| {
             (i128::from(amount) * i128::from(lack) / i128::from(lacks)) as i64
         };
@@ -265,13 +275,25 @@ impl Model {
         self.keep_group(head.group, group, captured)
     }
 
-    /// Divides an amount over the orders of a group in proportion to what each lacks: order, what it lacks, its share.
+    /// Divides an amount over the orders of a group: order, what it lacks, its share. Orders that have expired get what the
+    /// others do not lack.
     fn divide(&self, group: &Group, amount: i64) -> Vec<(u128, i64, i64)> {
+        let (late, standing): (Vec<u128>, Vec<u128>) =
+            group.orders.iter().partition(|id| self.orders[*id].state == OrderState::Expired);
+        let lacks: i64 = standing.iter().map(|id| self.orders[id].lacks()).sum();
+        let mut shares = self.divide_among(&standing, amount.min(lacks));
+        shares.extend(self.divide_among(&late, (amount - lacks).max(0)));
+        shares.sort_by_key(|share| group.orders.iter().position(|&id| id == share.0));
+        shares
+    }
+
+    /// Divides an amount over orders in proportion to what each lacks.
+    fn divide_among(&self, orders: &[u128], amount: i64) -> Vec<(u128, i64, i64)> {
         let lacks = |id: &u128| self.orders[id].lacks();
-        let total: i128 = group.orders.iter().map(|id| i128::from(lacks(id))).sum();
+        let total: i128 = orders.iter().map(|id| i128::from(lacks(id))).sum();
         let mut left = amount;
         let mut shares = Vec::new();
-        for id in &group.orders {
+        for id in orders {
             let share = if total == 0 { 0 } else { i128::from(amount) * i128::from(lacks(id)) / total };
             left -= share as i64;
             shares.push((*id, lacks(id), share as i64));
@@ -298,6 +320,10 @@ impl Model {
         ledger.sales += share;
         ledger.commissions += commission;
         self.owe(&order, share - commission);
+        self.met(Rare::CapturedAfterExpiry, order.state == OrderState::Expired);
+        if order.state == OrderState::Expired {
+            order.hold_late_money();
+        }
         self.keep(order);
     }
 

@@ -107,9 +107,10 @@ impl Order {
         lines.map(|line| i64::from(line.ordered - line.cancelled - line.returned) * line.price).sum()
     }
 
-    /// What was not captured of its cost.
+    /// What was not captured of its cost; of one that has expired, of what it cost before.
     pub fn lacks(&self) -> i64 {
-        (self.cost() - self.captured).max(0)
+        let cost = if self.state == OrderState::Expired { self.cost_before_expiry } else { self.cost() };
+        (cost - self.captured).max(0)
     }
 
     /// What is asked for and not settled.

@@ -93,7 +93,7 @@ impl Driver {
 
     /// Sets rules; seller NONE: everybody's.
     pub fn define_rules(&mut self, seller: SellerHandle, rules: &[SourcingRule]) {
-        let mut head = DefineSourcing { seller, rules: [0; SOURCING_RULES_MAX], reserved: [0; 4] };
+        let mut head = DefineSourcing { seller, rules: [0; SOURCING_RULES_MAX], expected_rules: 0.into() };
         for (number, rule) in head.rules.iter_mut().zip(rules) {
             *number = *rule as u8;
         }

@@ -1,9 +1,15 @@
 //! The workload `carts`, and `place --reserve`: carts that are reserved first, then checked out of their reservation.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
 
-use orderline_protocol::command::{CartLine, CheckOut, CommandKind, GroupOrder, OrderLine, ReserveCart};
-use orderline_protocol::{BuyerId, Command, ReservationId};
+use orderline_client::{Client, ClientError};
+use orderline_protocol::command::{
+    CartLine, CheckOut, CommandKind, GroupOrder, OrderLine, QueryReservation, ReserveCart,
+};
+use orderline_protocol::lifecycle::ReservationState;
+use orderline_protocol::reply::ReservationView;
+use orderline_protocol::{BuyerId, Command, RejectCode, ReservationId};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
@@ -16,6 +22,12 @@ use crate::outcomes::{Answer, Outcomes};
 use crate::particulars::{CartsReport, Particulars};
 use crate::setup::CURRENCY;
 use crate::window::Sent;
+
+/// Of the carts that are left to expire, the newest so many are asked for at the end.
+const LEFT_ASKED_MAX: usize = 256;
+
+/// How long beyond their time expiries are waited for.
+const EXPIRY_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What of a cart is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,6 +52,8 @@ pub(crate) struct Carts {
     reserved: u64,
     checked_out: u64,
     left_to_expire: u64,
+    /// The newest of those.
+    left: VecDeque<ReservationId>,
     /// Carts that were not even reserved.
     refused: u64,
 }
@@ -78,6 +92,7 @@ impl Carts {
             reserved: 0,
             checked_out: 0,
             left_to_expire: 0,
+            left: VecDeque::new(),
             refused: 0,
         }
     }
@@ -186,6 +201,10 @@ impl Workload for Carts {
                 self.reserved += 1;
                 if self.is_left(answer.sent.start) {
                     self.left_to_expire += 1;
+                    if self.left.len() == LEFT_ASKED_MAX {
+                        self.left.pop_front();
+                    }
+                    self.left.push_back(self.ids.reservation(answer.sent.start, answer.sent.start_ns));
                 } else {
                     waiting.push_back(answer.sent.then(CartStep::CheckOut));
                 }
@@ -198,18 +217,66 @@ impl Workload for Carts {
         }
     }
 
-    fn conclude(self, _end: &mut End<'_>) -> Conclusion {
+    fn conclude(self, end: &mut End<'_>) -> Conclusion {
         let report = CartsReport {
             reserved: self.reserved,
             checked_out: self.checked_out,
             left_to_expire: self.left_to_expire,
             orders_per_cart: self.orders,
         };
-        let problems = match self.refused {
-            0 => Vec::new(),
-            refused => vec![format!("{refused} reservations were refused, though there is stock for all")],
-        };
-        Conclusion { particulars: Some(Particulars::Carts(report)), problems, ..Conclusion::default() }
+        let mut conclusion =
+            Conclusion { particulars: Some(Particulars::Carts(report)), ..Conclusion::default() };
+        if self.refused > 0 {
+            let refused = self.refused;
+            conclusion
+                .problems
+                .push(format!("{refused} reservations were refused, though there is stock for all"));
+        }
+        // What was not answered may have been left, too: then nothing is said.
+        if let Some(client) = end.client.as_deref_mut()
+            && self.leaves_half
+        {
+            let patience = Duration::from_secs(self.reservation_s.into()) + EXPIRY_PATIENCE;
+            let standing = still_standing(client, self.left.into(), patience);
+            conclusion.checks = BTreeMap::from([(
+                "what_was_left_has_expired",
+                standing.as_ref().is_ok_and(|&count| count == 0),
+            )]);
+            match standing {
+                Ok(0) => {}
+                Ok(count) => conclusion.problems.push(format!(
+                    "{count} of the newest reservations that were left to expire have not, {} s after the end",
+                    patience.as_secs()
+                )),
+                Err(error) => conclusion.problems.push(format!("reservations cannot be asked for: {error}")),
+            }
+        }
+        conclusion
+    }
+}
+
+/// Asks for reservations until all have expired or patience is at its end; how many have not.
+fn still_standing(
+    client: &mut Client,
+    mut left: Vec<ReservationId>,
+    patience: Duration,
+) -> Result<usize, ClientError> {
+    let began = Instant::now();
+    loop {
+        let mut standing = Vec::new();
+        for reservation in left {
+            let reply = client.call(&Command::QueryReservation(&QueryReservation { reservation }))?;
+            let has_left = reply.header.code.get() == RejectCode::OrderRetired as u16;
+            let state = ReservationView::read(&reply.view).map(|parts| parts.0.state);
+            if !has_left && state.ok() != Some(ReservationState::Expired as u8) {
+                standing.push(reservation);
+            }
+        }
+        if standing.is_empty() || began.elapsed() >= patience {
+            return Ok(standing.len());
+        }
+        left = standing;
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 

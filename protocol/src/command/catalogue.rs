@@ -32,6 +32,14 @@ numbered! {
 /// Rules of one list at most.
 pub const SOURCING_RULES_MAX: usize = 8;
 
+/// As the expected version of a seller, location or SKU: none, it must be new.
+pub const EXPECTED_NEW: u32 = u32::MAX;
+
+/// What tells one list of rules, as it travels, from another: its CRC-32C, or 1 where that is 0.
+pub fn rules_digest(rules: &[u8; SOURCING_RULES_MAX]) -> u32 {
+    crc32c::crc32c(rules).max(1)
+}
+
 shapes! {
     /// Defines a seller, or changes the one with this code. Followed by its code.
     pub struct DefineSeller {
@@ -41,7 +49,7 @@ shapes! {
         pub standing: u8,
         /// Bytes of the code.
         pub code_bytes: u8,
-        /// The version that the caller has seen; 0: whichever it is now, or none yet.
+        /// The version that the caller has seen; 0: whichever it is now, or none yet; 4,294,967,295: none, it must be new.
         pub expected_version: U32,
     }
 
@@ -51,7 +59,7 @@ shapes! {
         pub priority: U32,
         /// Orders that it takes a day (of UTC, by recorded time); 0: no bound.
         pub daily_capacity: U32,
-        /// The version that the caller has seen; 0: whichever it is now, or none yet.
+        /// The version that the caller has seen; 0: whichever it is now, or none yet; 4,294,967,295: none, it must be new.
         pub expected_version: U32,
         /// The region that it ships from, as the marketplace numbers them; 0: none.
         pub region: U16,
@@ -73,7 +81,7 @@ shapes! {
         pub standing: u8,
         /// Bytes of the code.
         pub code_bytes: u8,
-        /// The version that the caller has seen; 0: whichever it is now, or none yet.
+        /// The version that the caller has seen; 0: whichever it is now, or none yet; 4,294,967,295: none, it must be new.
         pub expected_version: U32,
     }
 
@@ -84,8 +92,9 @@ shapes! {
         /// `SourcingRule` numbers in their order, each once, zeros behind them. For a seller, all zeros: back to
         /// everybody's.
         pub rules: [u8; SOURCING_RULES_MAX],
-        /// Zeros.
-        pub reserved: [u8; 4],
+        /// The [`rules_digest`] of the rules that the caller has seen there, all zeros for a seller without its own; 0:
+        /// whichever they are now. Zero in events and views.
+        pub expected_rules: U32,
     }
 
     /// Sets the policies: how long things last. One set for the whole core, each as it is then.

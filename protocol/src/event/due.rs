@@ -52,14 +52,16 @@ shapes! {
     /// Finished orders and reservations left memory. Followed by `Retired`s. Ids up to the horizons are refused from
     /// here on unless they are still in memory: nobody can tell any more whether they were used.
     pub struct FinishedRetired {
-        /// The newest time in the id of an order that ever left memory, in milliseconds since 1970.
+        /// The newest time in the id of an order that ever left memory, in milliseconds since 1970: never ahead of the
+        /// recorded time.
         pub orders_horizon_ms: U64,
         /// The same of reservations.
         pub reservations_horizon_ms: U64,
         /// Entries that follow.
         pub retired_count: U16,
-        /// Entries taken off the front of the queue of what finished; those that are not among what follows still had
-        /// something standing, and come back to the queue when that has ended.
+        /// Entries taken off the front of the queue of what finished. Those that are not among what follows still had
+        /// something standing, and come back to the queue when that has ended; or the time in their id, or their
+        /// group's, lies ahead of the recorded time, and they are at the queue's end now.
         pub examined_count: U16,
         /// Zeros.
         pub reserved: [u8; 4],

@@ -198,7 +198,7 @@ events! {
     20 LineEdited(LineEdited, moves: [Allocation] move_count)
     21 AddressEdited(AddressEdited)
     22 PaymentAuthorized(PaymentAuthorized, holds: [LateHold] hold_count)
-    23 PaymentCaptured(PaymentCaptured, shares: [CapturedShare] share_count)
+    23 PaymentCaptured(PaymentCaptured, shares: [CapturedShare] share_count, holds: [LateHold] hold_count)
     24 PaymentVoided(PaymentVoided)
     25 PaymentFailed(PaymentFailed)
     26 RefundRequested(RefundRequested)

@@ -37,7 +37,7 @@ shapes! {
         pub reserved: [u8; 6],
     }
 
-    /// Money was taken. Followed by `CapturedShare`s.
+    /// Money was taken. Followed by `CapturedShare`s, then by `LateHold`s: of the shares' orders, those that had expired.
     pub struct PaymentCaptured {
         /// Who asked.
         pub origin: Origin,
@@ -48,7 +48,9 @@ shapes! {
         /// The payment's `PaymentState` from here on.
         pub state: u8,
         /// Zeros.
-        pub reserved: [u8; 5],
+        pub reserved: [u8; 3],
+        /// Holds that follow.
+        pub hold_count: U16,
     }
 
     /// One order's share of a capture, and what its seller's ledger gets: a sale of the share, a commission off it.

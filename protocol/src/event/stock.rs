@@ -134,7 +134,8 @@ shapes! {
     }
 
     /// Less is at a level than is promised there, and these orders are hit: the newest, up to the units that lack.
-    /// Followed by `ShortOrder`s, newest first.
+    /// Followed by `ShortOrder`s, newest first. With 500 of them whose units do not cover what lacks, another one
+    /// follows and names the next older ones.
     pub struct ShortageNamed {
         /// Of what.
         pub sku: SkuHandle,
@@ -142,7 +143,7 @@ shapes! {
         pub location: LocationHandle,
         /// Orders that follow.
         pub order_count: U16,
-        /// Units that lack.
+        /// Units that lack, beyond those that the events before it covered.
         pub short: U64,
     }
 

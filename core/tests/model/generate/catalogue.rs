@@ -109,11 +109,16 @@ impl Generator {
         }
     }
 
+    /// A version that the caller may have seen, or that there is none yet.
+    fn expected_or_new(&mut self, now: Option<u32>) -> u32 {
+        if self.chance(1, 20) { EXPECTED_NEW } else { self.expected(now) }
+    }
+
     pub(super) fn define_seller(&mut self, model: &Model) -> Vec<u8> {
         let out_of_use = model.sellers.iter().find(|seller| !seller.is_active);
         let code = self.code("seller", model.sellers.len(), out_of_use.map(|seller| &seller.code));
         let now = model.sellers.iter().find(|seller| seller.code == code);
-        let expected = self.expected(now.map(|seller| seller.version));
+        let expected = self.expected_or_new(now.map(|seller| seller.version));
         if let Some(seller) = now
             && self.chance(1, 3)
         {
@@ -129,7 +134,7 @@ impl Generator {
         let out_of_use = model.locations.iter().find(|location| !location.is_active);
         let code = self.code("place", model.locations.len(), out_of_use.map(|location| &location.code));
         let now = model.locations.iter().find(|location| location.code == code);
-        let expected = self.expected(now.map(|location| location.version));
+        let expected = self.expected_or_new(now.map(|location| location.version));
         let mut head = DefineLocation {
             priority: self.rng.random_range(0..4).into(),
             daily_capacity: self.one_of(&[0, 0, 0, 1, 3, 8]).into(),
@@ -155,7 +160,7 @@ impl Generator {
         let out_of_use = model.skus.iter().find(|sku| !sku.is_active);
         let code = self.code("sku", model.skus.len(), out_of_use.map(|sku| &sku.code));
         let now = model.skus.iter().find(|sku| sku.code == code);
-        let expected = self.expected(now.map(|sku| sku.version));
+        let expected = self.expected_or_new(now.map(|sku| sku.version));
         let seller = match now {
             Some(sku) if self.chance(9, 10) => sku.seller,
             _ => self.seller(model).get(),
@@ -184,9 +189,18 @@ impl Generator {
             2 => rules.extend([0, 7]),
             _ => {}
         }
-        let mut head =
-            DefineSourcing { seller: SellerHandle::NONE, rules: [0; SOURCING_RULES_MAX], reserved: [0; 4] };
+        let mut head = DefineSourcing {
+            seller: SellerHandle::NONE,
+            rules: [0; SOURCING_RULES_MAX],
+            expected_rules: 0.into(),
+        };
         head.rules[..rules.len()].copy_from_slice(&rules);
+        if self.chance(1, 4) {
+            // Often those that were set last, or none.
+            let seen = self.one_of(&[head.rules, self.last_rules, [0; SOURCING_RULES_MAX]]);
+            head.expected_rules = rules_digest(&seen).into();
+        }
+        self.last_rules = head.rules;
         if self.chance(1, 2) {
             head.seller = SellerHandle::new(self.rng.random_range(0..SELLERS));
         } else if self.chance(1, 30) {

@@ -55,6 +55,8 @@ pub struct Generator {
     sent: VecDeque<Vec<u8>>,
     /// What the world begins with.
     world: VecDeque<Vec<u8>>,
+    /// The sourcing rules that were asked for last.
+    last_rules: [u8; SOURCING_RULES_MAX],
     /// How far this seed's clock goes at a time.
     pace_us: i64,
 }
@@ -116,6 +118,7 @@ impl Generator {
             asked: Vec::new(),
             sent: VecDeque::new(),
             world: VecDeque::new(),
+            last_rules: [0; SOURCING_RULES_MAX],
             pace_us,
         };
         new.world = new.first_commands();
@@ -269,7 +272,7 @@ impl Generator {
     /// The version that the caller says it has seen.
     fn expected(&mut self, now: Option<u32>) -> u32 {
         match self.rng.random_range(0..40) {
-            0 => now.unwrap_or(1) + 1,
+            0 => now.unwrap_or(1).wrapping_add(1),
             1 => now.unwrap_or(2).saturating_sub(1),
             2..12 => now.unwrap_or(1),
             _ => 0,

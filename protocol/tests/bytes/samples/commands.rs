@@ -3,9 +3,9 @@
 use orderline_protocol::Command;
 use orderline_protocol::LocationHandle;
 use orderline_protocol::command::{
-    AskedSku, ConfirmOrder, EntityKind, ExtendReservation, QueryAvailability, QueryCatalogue, QueryGroup,
-    QueryLedger, QueryOrder, QueryReservation, QuerySettings, QueryStatus, QueryStock, ReleaseReservation,
-    ResolveCode, ShipLines,
+    AskedSku, ConfirmOrder, DefineSourcing, EntityKind, ExtendReservation, QueryAvailability, QueryCatalogue,
+    QueryGroup, QueryLedger, QueryOrder, QueryReservation, QuerySettings, QueryStatus, QueryStock,
+    ReleaseReservation, ResolveCode, ShipLines,
 };
 
 use super::{
@@ -49,6 +49,7 @@ pub(crate) fn each_command(mut each: impl FnMut(Command<'_>)) {
     each(Command::MoveStock(&stock_move()));
     each(Command::SetLevel(&set_level()));
     each(Command::DefineSourcing(&sourcing()));
+    each(Command::DefineSourcing(&DefineSourcing { expected_rules: 0x0d0c_0b0a.into(), ..sourcing() }));
     each(Command::SetPolicy(&policy(24)));
     each(Command::ReserveCart(&cart(2), &cart_lines()));
     each(Command::ReserveCart(&cart(0), &[]));

@@ -191,7 +191,8 @@ fn each_of_money(each: &mut impl FnMut(Event<'_>)) {
         capture: capture(),
         share_count: 2.into(),
         state: PaymentState::PartiallyCaptured as u8,
-        reserved: [0; 5],
+        reserved: [0; 3],
+        hold_count: 0.into(),
     };
     let share = |order, amount, commission| CapturedShare {
         order,
@@ -199,9 +200,11 @@ fn each_of_money(each: &mut impl FnMut(Event<'_>)) {
         commission: Amount::new(commission),
     };
     let shares = [share(order(), 4_000, 500), share(other_order(), 248, 31)];
-    each(Event::PaymentCaptured(&captured, &shares));
+    each(Event::PaymentCaptured(&captured, &shares, &[]));
     captured.share_count = 0.into();
-    each(Event::PaymentCaptured(&captured, &[]));
+    each(Event::PaymentCaptured(&captured, &[], &[]));
+    (captured.share_count, captured.hold_count) = (2.into(), 1.into());
+    each(Event::PaymentCaptured(&captured, &shares, &[late(other_order(), 5)]));
     each(Event::PaymentVoided(&PaymentVoided {
         origin,
         end: end_payment(),

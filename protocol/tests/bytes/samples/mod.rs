@@ -91,14 +91,14 @@ fn sourcing() -> DefineSourcing {
     rules[0] = SourcingRule::SameRegion as u8;
     rules[1] = SourcingRule::FewestPackages as u8;
     rules[2] = SourcingRule::Capacity as u8;
-    DefineSourcing { seller: SELLER, rules, reserved: [0; 4] }
+    DefineSourcing { seller: SELLER, rules, expected_rules: 0.into() }
 }
 
 /// Everybody's rules.
 fn sourcing_of_all() -> DefineSourcing {
     let mut rules = [0; 8];
     rules[0] = SourcingRule::Priority as u8;
-    DefineSourcing { seller: SellerHandle::NONE, rules, reserved: [0; 4] }
+    DefineSourcing { seller: SellerHandle::NONE, rules, expected_rules: 0.into() }
 }
 
 fn policy(expected_version: u32) -> SetPolicy {
