@@ -7,12 +7,21 @@
 
 use std::marker::PhantomData;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use memmap2::{Advice, MmapMut, MmapOptions};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+use crate::populator::populate_soon;
+
 /// Bytes of one chunk: a multiple of the huge page's 2 MiB. Untouched pages of a chunk cost nothing.
 const CHUNK_BYTES: usize = 32 << 20;
+
+/// Bytes of a huge page: what the kernel clears at the first write to any of them.
+const PAGE_BYTES: usize = 2 << 20;
+
+/// Pages beyond the one being filled that are brought in ahead: what a full load fills while the kernel clears one.
+const PAGES_AHEAD: usize = 2;
 
 /// A table of plain structures by dense index. New entries are all zero bits.
 ///
@@ -21,8 +30,12 @@ pub(crate) struct Arena<T> {
     /// By chunk: where its first item is. As many as `memory`, and together they hold at least `len` items.
     firsts: Vec<NonNull<T>>,
     /// Keeps the memory that `firsts` point into; its bytes are never touched through it.
-    memory: Vec<MmapMut>,
+    memory: Vec<Arc<MmapMut>>,
     len: usize,
+    /// With more items than this, more memory is to be asked for.
+    ask_at: usize,
+    /// Pages, counted over all chunks, that were asked for or written to.
+    pages: usize,
     _items: PhantomData<T>,
 }
 
@@ -33,7 +46,7 @@ unsafe impl<T: Sync> Sync for Arena<T> {}
 
 impl<T: FromBytes + IntoBytes + Immutable> Default for Arena<T> {
     fn default() -> Self {
-        Self { firsts: Vec::new(), memory: Vec::new(), len: 0, _items: PhantomData }
+        Self { firsts: Vec::new(), memory: Vec::new(), len: 0, ask_at: 0, pages: 0, _items: PhantomData }
     }
 }
 
@@ -44,6 +57,8 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
         if items.is_power_of_two() { items } else { items.next_power_of_two() / 2 }
     };
     const SHIFT: u32 = Self::CHUNK_ITEMS.trailing_zeros();
+    /// Pages of a chunk that hold items.
+    const CHUNK_PAGES: usize = (Self::CHUNK_ITEMS * size_of::<T>()).div_ceil(PAGE_BYTES);
 
     /// Items that are there.
     pub(crate) fn len(&self) -> usize {
@@ -64,10 +79,33 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
         }
         let first = self.len;
         self.len += count;
-        while self.firsts.len() << Self::SHIFT < self.len {
-            self.add_chunk();
+        if self.len > self.ask_at {
+            self.grow();
         }
         first
+    }
+
+    /// Adds the chunks that items lie in, and asks for the pages behind the last item's. The first page of an arena is
+    /// not asked for, nor what is behind it: most arenas never fill it.
+    #[cold]
+    fn grow(&mut self) {
+        let last = self.len - 1;
+        let in_chunk = (last & (Self::CHUNK_ITEMS - 1)) * size_of::<T>();
+        let page = (last >> Self::SHIFT) * Self::CHUNK_PAGES + in_chunk / PAGE_BYTES;
+        let end = if page == 0 { 1 } else { page + 1 + PAGES_AHEAD };
+        while self.firsts.len() * Self::CHUNK_PAGES < end {
+            self.add_chunk();
+        }
+        for page in self.pages.max(page + 1)..end {
+            let start = page % Self::CHUNK_PAGES * PAGE_BYTES;
+            let bytes = start..(start + PAGE_BYTES).min(CHUNK_BYTES);
+            populate_soon(&self.memory[page / Self::CHUNK_PAGES], bytes);
+        }
+        self.pages = end;
+        // Again with the first item that ends in a later page.
+        let page_end = (in_chunk / PAGE_BYTES + 1) * PAGE_BYTES;
+        let items = (page_end / size_of::<T>()).min(Self::CHUNK_ITEMS);
+        self.ask_at = (last & !(Self::CHUNK_ITEMS - 1)) + items;
     }
 
     /// Makes room for `count` items beyond those that are there, with its pages in memory already: the kernel clears a
@@ -92,7 +130,7 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
         // Mappings start on a page.
         assert!(align_of::<T>() <= 4096 && memory.as_ptr().addr().is_multiple_of(4096));
         self.firsts.push(NonNull::from(&mut memory[0]).cast::<T>());
-        self.memory.push(memory);
+        self.memory.push(Arc::new(memory));
         &self.memory[self.memory.len() - 1]
     }
 
@@ -202,6 +240,23 @@ mod tests {
         arena.slice_mut(wide, 3)[2] = 9;
         assert_eq!(*arena.get(wide + 2), 9);
         assert_eq!((*arena.get(first), std::ptr::from_ref(arena.get(first))), (7, address));
+    }
+
+    #[test]
+    fn memory_is_there_for_every_item_whatever_its_size() {
+        fn fill<T: zerocopy::FromBytes + zerocopy::IntoBytes + zerocopy::Immutable>(step: usize) {
+            let mut arena = Arena::<T>::default();
+            while arena.len() < 3 * Arena::<T>::CHUNK_ITEMS {
+                let first = arena.extend(step);
+                let last = arena.len() - 1;
+                assert!(arena.firsts.len() << Arena::<T>::SHIFT > last, "item {last} has no chunk");
+                assert!(last < arena.ask_at, "item {last} asks for the pages behind it");
+                arena.slice_mut(first, step)[step - 1].as_mut_bytes()[0] = 1;
+            }
+        }
+        fill::<[u64; 512]>(1);
+        fill::<[u64; 3]>(1_000);
+        fill::<[u32; 25]>(4_097);
     }
 
     #[test]

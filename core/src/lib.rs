@@ -11,6 +11,7 @@ pub mod ahead;
 mod arena;
 pub mod door;
 pub mod engine;
+mod populator;
 pub mod recovery;
 pub mod snapshot;
 pub mod state;
