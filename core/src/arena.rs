@@ -6,19 +6,22 @@
 #![allow(unsafe_code)] // The island: raw chunks behind checked indexes.
 
 use std::marker::PhantomData;
-use std::ops::Range;
 use std::ptr::NonNull;
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use memmap2::{Advice, MmapMut, MmapOptions};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+use crate::populator::populate_soon;
+
 /// Bytes of one chunk: a multiple of the huge page's 2 MiB. Untouched pages of a chunk cost nothing.
 const CHUNK_BYTES: usize = 32 << 20;
 
-/// Bytes ahead of what is in use whose pages are had ready: as many as are in use, but at least and at most these.
-const READY_BYTES: Range<usize> = 2 << 20..16 << 20;
+/// Bytes of a huge page: what the kernel clears at the first write to any of them.
+const PAGE_BYTES: usize = 2 << 20;
+
+/// Pages beyond the one being filled that are brought in ahead: what a full load fills while the kernel clears one.
+const PAGES_AHEAD: usize = 2;
 
 /// A table of plain structures by dense index. New entries are all zero bits.
 ///
@@ -29,8 +32,10 @@ pub(crate) struct Arena<T> {
     /// Keeps the memory that `firsts` point into; its bytes are never touched through it.
     memory: Vec<Arc<MmapMut>>,
     len: usize,
-    /// Items up to here have pages, or are having them made.
-    ready: usize,
+    /// With more items than this, more memory is to be asked for.
+    ask_at: usize,
+    /// Pages, counted over all chunks, that were asked for or written to.
+    pages: usize,
     _items: PhantomData<T>,
 }
 
@@ -41,7 +46,7 @@ unsafe impl<T: Sync> Sync for Arena<T> {}
 
 impl<T: FromBytes + IntoBytes + Immutable> Default for Arena<T> {
     fn default() -> Self {
-        Self { firsts: Vec::new(), memory: Vec::new(), len: 0, ready: 0, _items: PhantomData }
+        Self { firsts: Vec::new(), memory: Vec::new(), len: 0, ask_at: 0, pages: 0, _items: PhantomData }
     }
 }
 
@@ -52,6 +57,8 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
         if items.is_power_of_two() { items } else { items.next_power_of_two() / 2 }
     };
     const SHIFT: u32 = Self::CHUNK_ITEMS.trailing_zeros();
+    /// Pages of a chunk that hold items.
+    const CHUNK_PAGES: usize = (Self::CHUNK_ITEMS * size_of::<T>()).div_ceil(PAGE_BYTES);
 
     /// Items that are there.
     pub(crate) fn len(&self) -> usize {
@@ -72,13 +79,33 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
         }
         let first = self.len;
         self.len += count;
-        while self.firsts.len() << Self::SHIFT < self.len {
-            self.add_chunk();
-        }
-        if self.ready < self.len + self.ready_items() / 2 {
-            self.make_ready();
+        if self.len > self.ask_at {
+            self.grow();
         }
         first
+    }
+
+    /// Adds the chunks that items lie in, and asks for the pages behind the last item's. The first page of an arena is
+    /// not asked for, nor what is behind it: most arenas never fill it.
+    #[cold]
+    fn grow(&mut self) {
+        let last = self.len - 1;
+        let in_chunk = (last & (Self::CHUNK_ITEMS - 1)) * size_of::<T>();
+        let page = (last >> Self::SHIFT) * Self::CHUNK_PAGES + in_chunk / PAGE_BYTES;
+        let end = if page == 0 { 1 } else { page + 1 + PAGES_AHEAD };
+        while self.firsts.len() * Self::CHUNK_PAGES < end {
+            self.add_chunk();
+        }
+        for page in self.pages.max(page + 1)..end {
+            let start = page % Self::CHUNK_PAGES * PAGE_BYTES;
+            let bytes = start..(start + PAGE_BYTES).min(CHUNK_BYTES);
+            populate_soon(&self.memory[page / Self::CHUNK_PAGES], bytes);
+        }
+        self.pages = end;
+        // Again with the first item that ends in a later page.
+        let page_end = (in_chunk / PAGE_BYTES + 1) * PAGE_BYTES;
+        let items = (page_end / size_of::<T>()).min(Self::CHUNK_ITEMS);
+        self.ask_at = (last & !(Self::CHUNK_ITEMS - 1)) + items;
     }
 
     /// Makes room for `count` items beyond those that are there, with its pages in memory already: the kernel clears a
@@ -87,30 +114,6 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
         while self.firsts.len() << Self::SHIFT < self.len + count {
             // A wish: without it the pages come when they are first written to.
             let _ = self.add_chunk().advise(Advice::PopulateWrite);
-        }
-        self.ready = self.ready.max(self.len + count);
-    }
-
-    #[inline]
-    fn ready_items(&self) -> usize {
-        self.len.clamp(READY_BYTES.start / size_of::<T>(), READY_BYTES.end / size_of::<T>())
-    }
-
-    /// Has pages made on another thread for what comes next: the kernel clears a huge page in some tenths of a millisecond (in
-    /// some milliseconds, if the memory must come from a virtual machine's host), and whoever writes to it first would wait.
-    #[cold]
-    fn make_ready(&mut self) {
-        let from = self.ready.max(self.len);
-        self.ready = self.len + self.ready_items();
-        for chunk in from >> Self::SHIFT..=self.ready >> Self::SHIFT {
-            if chunk == self.firsts.len() {
-                self.add_chunk();
-            }
-            let of_chunk = |item: usize| {
-                item.clamp(chunk << Self::SHIFT, (chunk + 1) << Self::SHIFT) - (chunk << Self::SHIFT)
-            };
-            let bytes = of_chunk(from) * size_of::<T>()..of_chunk(self.ready) * size_of::<T>();
-            make_pages(&self.memory[chunk], bytes);
         }
     }
 
@@ -222,26 +225,6 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
     }
 }
 
-/// Has the pages of a part of a chunk made, soon and elsewhere. A wish: without it they come when they are first written to.
-fn make_pages(memory: &Arc<MmapMut>, bytes: Range<usize>) {
-    static MAKER: OnceLock<Option<Sender<(Arc<MmapMut>, Range<usize>)>>> = OnceLock::new();
-    let maker = MAKER.get_or_init(|| {
-        let (ask, asked) = channel::<(Arc<MmapMut>, Range<usize>)>();
-        let make = move || {
-            for (memory, bytes) in asked {
-                // Whole pages of 4 KiB; the contents of those that are there already stay as they are.
-                let start = bytes.start & !4095;
-                let _ = memory.advise_range(Advice::PopulateWrite, start, bytes.end - start);
-            }
-        };
-        let spawned = std::thread::Builder::new().name("pages".to_owned()).spawn(make);
-        spawned.ok().map(|_| ask)
-    });
-    if let Some(maker) = maker {
-        let _ = maker.send((Arc::clone(memory), bytes));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::Arena;
@@ -257,6 +240,23 @@ mod tests {
         arena.slice_mut(wide, 3)[2] = 9;
         assert_eq!(*arena.get(wide + 2), 9);
         assert_eq!((*arena.get(first), std::ptr::from_ref(arena.get(first))), (7, address));
+    }
+
+    #[test]
+    fn memory_is_there_for_every_item_whatever_its_size() {
+        fn fill<T: zerocopy::FromBytes + zerocopy::IntoBytes + zerocopy::Immutable>(step: usize) {
+            let mut arena = Arena::<T>::default();
+            while arena.len() < 3 * Arena::<T>::CHUNK_ITEMS {
+                let first = arena.extend(step);
+                let last = arena.len() - 1;
+                assert!(arena.firsts.len() << Arena::<T>::SHIFT > last, "item {last} has no chunk");
+                assert!(last < arena.ask_at, "item {last} asks for the pages behind it");
+                arena.slice_mut(first, step)[step - 1].as_mut_bytes()[0] = 1;
+            }
+        }
+        fill::<[u64; 512]>(1);
+        fill::<[u64; 3]>(1_000);
+        fill::<[u32; 25]>(4_097);
     }
 
     #[test]

@@ -183,8 +183,9 @@ impl<C: FnMut() -> i64> Engine<C> {
                     self.commit()?;
                     return Ok(self.stats);
                 }
-                self.commit()?;
+                self.append()?;
                 self.doors.publisher.publish(&mut self.state);
+                self.make_durable()?;
                 self.hold_back()?;
                 let is_walking = self.walk();
                 if !is_more_due && !is_walking && !self.doors.publisher.is_sweeping() {
@@ -196,10 +197,11 @@ impl<C: FnMut() -> i64> Engine<C> {
             for (_, work) in &mut turn {
                 self.process(work)?;
             }
-            self.commit()?;
+            self.append()?;
             self.doors.publisher.publish(&mut self.state);
             self.hand_back(&mut turn);
             self.turn = turn;
+            self.make_durable()?;
             self.walk();
             self.hold_back()?;
         }
@@ -488,6 +490,22 @@ impl<C: FnMut() -> i64> Engine<C> {
         self.stats.walk_step_count += u64::from(has_walked);
         self.stats.walk_step_us_max = self.stats.walk_step_us_max.max(took_us);
         has_walked
+    }
+
+    /// The same at the end of a turn, when [`Engine::make_durable`] follows.
+    fn append(&mut self) -> Result<(), JournalError> {
+        if self.writer.staged_count() > 0 {
+            self.stats.batch_count += 1;
+            self.writer.append(self.now_us)?;
+        }
+        Ok(())
+    }
+
+    /// Has the journal sync what was appended: itself, on this thread, if there is nothing to decide meanwhile. No reply
+    /// waits longer for that, for none may leave before the sync is done.
+    fn make_durable(&mut self) -> Result<(), JournalError> {
+        let is_idle = !self.has_work();
+        self.writer.sync_or_wake(is_idle)
     }
 
     /// Gives every work back to the door that it came through. The sync thread wakes the fronts when more is

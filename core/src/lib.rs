@@ -12,6 +12,7 @@ mod arena;
 pub mod board;
 pub mod door;
 pub mod engine;
+mod populator;
 pub mod recovery;
 pub mod snapshot;
 pub mod state;

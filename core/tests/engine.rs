@@ -34,6 +34,8 @@ fn options() -> JournalOptions {
     JournalOptions {
         segment_bytes: 4 << 20,
         helper_thread: false,
+        // The tests sync by hand.
+        own_sync_bytes_max: 0,
         store_id: Some(7),
         ..JournalOptions::default()
     }

@@ -15,6 +15,9 @@ pub struct JournalOptions {
     pub group_bytes_max: u64,
     /// How far appending may run ahead of the disk before [`Writer::is_behind`](crate::Writer::is_behind) says so.
     pub unsynced_bytes_max: u64,
+    /// Up to so many bytes, a writer with nothing else to do syncs by itself instead of waking the sync thread, see
+    /// [`Writer::sync_or_wake`](crate::Writer::sync_or_wake); 0: it never does.
+    pub own_sync_bytes_max: u64,
     /// The epoch to write with; without it the one found in the log, or 1.
     pub epoch: Option<u64>,
     /// How often the sync thread looks for work before it sleeps. On a machine with few cores little helps more
@@ -34,6 +37,7 @@ impl Default for JournalOptions {
             batch_bytes_max: 1 << 20,
             group_bytes_max: 4 << 20,
             unsynced_bytes_max: 32 << 20,
+            own_sync_bytes_max: 256 << 10,
             epoch: None,
             spin_count: 100,
             helper_thread: true,

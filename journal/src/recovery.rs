@@ -171,6 +171,7 @@ impl Recovering {
                 last_sequence,
                 reader.at_mark(),
             )),
+            syncing: Mutex::new(()),
             publisher,
             watermark: watermark.clone(),
             appended_bytes: CachePadded::default(),
@@ -188,6 +189,7 @@ impl Recovering {
             batch_bytes_max: options.batch_bytes_max,
             group_bytes_max: options.group_bytes_max,
             unsynced_bytes_max: options.unsynced_bytes_max,
+            own_sync_bytes_max: options.own_sync_bytes_max,
         };
         let writer = Writer::new(Arc::clone(&shared), preparer, limits, position.sequence, position.chain);
         let syncer = Syncer::new(shared, parker, options.spin_count);

@@ -1,4 +1,4 @@
-//! The sync thread: makes appended groups durable, one after the other, and publishes the watermark.
+//! The sync thread: makes durable, group by group, what the writer has appended and does not sync by itself.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,7 +8,7 @@ use crossbeam::sync::Parker;
 
 use crate::error::JournalError;
 use crate::layout::{BATCH_HEADER_BYTES, PAGE_BYTES};
-use crate::tail::{Group, Shared};
+use crate::tail::Shared;
 use crate::writer::{Seal, seal};
 
 /// The other half of a [`Writer`](crate::Writer). Run it on a thread of its own, or drive it by
@@ -56,22 +56,7 @@ impl Syncer {
     /// The failure that stopped the journal, now or before. It is final: a sync that failed once may have lost
     /// pages that a second try would report as written.
     pub fn sync_once(&self) -> Result<bool, Arc<JournalError>> {
-        if let Some(failure) = self.shared.watermark.failure() {
-            return Err(failure);
-        }
-        let Some(group) = self.shared.tail.lock().next_group() else {
-            return Ok(false);
-        };
-        self.sync_group(&group)?;
-        Ok(true)
-    }
-
-    fn sync_group(&self, group: &Group) -> Result<(), Arc<JournalError>> {
-        assert!(group.range.start.is_multiple_of(PAGE_BYTES) && group.range.end.is_multiple_of(PAGE_BYTES));
-        group.file.sync(group.range.clone()).map_err(|error| self.shared.poison(error))?;
-        self.shared.durable_bytes.fetch_add(group.batch_bytes, Ordering::Release);
-        self.shared.publisher.publish(group.last_sequence);
-        Ok(())
+        self.shared.sync_next(&self.shared.syncing.lock())
     }
 
     fn wait(&self) {
@@ -97,15 +82,13 @@ impl Syncer {
         seal(&self.shared, &mut mark, Seal { record_count: 0, first_sequence, recorded_at_us: 0, previous });
         self.shared.appended_bytes.fetch_add(BATCH_HEADER_BYTES as u64, Ordering::Release);
         let appended = tail.append(&mark, last_sequence);
-        let group = tail.next_group();
         drop(tail);
-        match (appended, group) {
-            (Ok(()), Some(group)) => {
+        match appended {
+            Ok(()) => {
                 // A failure is told by the watermark; there is nobody else left to tell.
-                let _ = self.sync_group(&group);
+                let _ = self.sync_once();
             }
-            (Ok(()), None) => {}
-            (Err(error), _) => {
+            Err(error) => {
                 self.shared.poison(error);
             }
         }

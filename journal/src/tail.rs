@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam::sync::Unparker;
 use crossbeam::utils::CachePadded;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::error::JournalError;
-use crate::layout::page_up;
+use crate::layout::{PAGE_BYTES, page_up};
 use crate::storage::StorageFile;
 use crate::watermark::{Watermark, WatermarkPublisher};
 
@@ -22,6 +22,8 @@ const FULL_LOAD_GROUP_BYTES: u64 = 1 << 20;
 /// What both halves of the journal hold.
 pub(crate) struct Shared {
     pub(crate) tail: Mutex<Tail>,
+    /// Held by whoever syncs, from taking a group to publishing it, so that groups become durable in their order.
+    pub(crate) syncing: Mutex<()>,
     pub(crate) publisher: WatermarkPublisher,
     pub(crate) watermark: Watermark,
     /// Bytes of batches ever appended and ever made durable; their distance is what a crash may take.
@@ -38,6 +40,21 @@ impl Shared {
     pub(crate) fn unsynced_bytes(&self) -> u64 {
         let durable = self.durable_bytes.load(Ordering::Acquire);
         self.appended_bytes.load(Ordering::Acquire).saturating_sub(durable)
+    }
+
+    /// Makes the next group durable and publishes it; false if there is none. The caller's guard keeps others out.
+    pub(crate) fn sync_next(&self, _syncing: &MutexGuard<'_, ()>) -> Result<bool, Arc<JournalError>> {
+        if let Some(failure) = self.watermark.failure() {
+            return Err(failure);
+        }
+        let Some(group) = self.tail.lock().next_group() else {
+            return Ok(false);
+        };
+        assert!(group.range.start.is_multiple_of(PAGE_BYTES) && group.range.end.is_multiple_of(PAGE_BYTES));
+        group.file.sync(group.range.clone()).map_err(|error| self.poison(error))?;
+        self.durable_bytes.fetch_add(group.batch_bytes, Ordering::Release);
+        self.publisher.publish(group.last_sequence);
+        Ok(true)
     }
 
     /// Records the first failure and tells it to whoever waits.

@@ -23,6 +23,7 @@ pub struct Writer {
     batch_bytes_max: usize,
     group_bytes_max: u64,
     unsynced_bytes_max: u64,
+    own_sync_bytes_max: u64,
     /// The batch being staged: room for its header, then the records.
     staged: Vec<u8>,
     staged_count: u32,
@@ -36,6 +37,7 @@ pub(crate) struct WriterLimits {
     pub(crate) batch_bytes_max: usize,
     pub(crate) group_bytes_max: u64,
     pub(crate) unsynced_bytes_max: u64,
+    pub(crate) own_sync_bytes_max: u64,
 }
 
 impl Writer {
@@ -46,7 +48,8 @@ impl Writer {
         next_sequence: u64,
         chain: u64,
     ) -> Self {
-        let WriterLimits { batch_bytes_max, group_bytes_max, unsynced_bytes_max } = limits;
+        let WriterLimits { batch_bytes_max, group_bytes_max, unsynced_bytes_max, own_sync_bytes_max } =
+            limits;
         let mut staged = Vec::with_capacity(batch_bytes_max);
         staged.resize(BATCH_HEADER_BYTES, 0);
         Self {
@@ -55,6 +58,7 @@ impl Writer {
             batch_bytes_max,
             group_bytes_max,
             unsynced_bytes_max,
+            own_sync_bytes_max,
             staged,
             staged_count: 0,
             open_record: None,
@@ -198,12 +202,28 @@ impl Writer {
     /// nothing happens.
     ///
     /// # Errors
+    /// As [`Writer::append`].
+    ///
+    /// # Panics
+    /// As [`Writer::append`].
+    pub fn commit(&mut self, recorded_at_us: i64) -> Result<(), JournalError> {
+        if self.staged_count > 0 {
+            self.append(recorded_at_us)?;
+            self.shared.sync_thread.unpark();
+        }
+        Ok(())
+    }
+
+    /// Appends the staged records as one batch with one time. Nobody syncs it before [`Writer::sync_or_wake`] or a
+    /// later commit asks for it. Without staged records nothing happens.
+    ///
+    /// # Errors
     /// As [`Writer::reserve`] if the next segment could not be prepared: nothing was appended, the records are
     /// still staged. Any other error has poisoned the journal.
     ///
     /// # Panics
     /// If a record is begun and not ended.
-    pub fn commit(&mut self, recorded_at_us: i64) -> Result<(), JournalError> {
+    pub fn append(&mut self, recorded_at_us: i64) -> Result<(), JournalError> {
         assert!(self.open_record.is_none(), "a record is begun and not ended");
         if self.staged_count == 0 {
             return Ok(());
@@ -217,14 +237,14 @@ impl Writer {
             &mut self.staged,
             Seal { record_count: self.staged_count, first_sequence, recorded_at_us, previous: self.chain },
         );
-        self.append()?;
+        self.append_staged()?;
         self.chain = header.chain();
         self.staged_count = 0;
         self.staged.truncate(BATCH_HEADER_BYTES);
         Ok(())
     }
 
-    fn append(&mut self) -> Result<(), JournalError> {
+    fn append_staged(&mut self) -> Result<(), JournalError> {
         let length_bytes = self.staged.len() as u64;
         let mut tail = self.shared.tail.lock();
         if !tail.fits(length_bytes) {
@@ -252,8 +272,29 @@ impl Writer {
         }
         let (offset, segment_bytes) = (tail.offset, tail.segment_bytes);
         drop(tail);
-        self.shared.sync_thread.unpark();
         self.preparer.keep_up(offset, segment_bytes);
+        Ok(())
+    }
+
+    /// Sees to it that what was appended becomes durable. A caller that `is_idle`, who would only wait for more to
+    /// append, makes little of it durable on the spot: to wake a thread and let it take over costs a good part of a
+    /// small sync. While the sync thread is at work, or much is to be synced, it is left to that thread.
+    ///
+    /// # Errors
+    /// [`JournalError::Poisoned`] if the sync failed, now or before.
+    pub fn sync_or_wake(&mut self, is_idle: bool) -> Result<(), JournalError> {
+        let bytes = self.unsynced_bytes();
+        if bytes == 0 {
+            return Ok(());
+        }
+        if is_idle
+            && bytes <= self.own_sync_bytes_max
+            && let Some(syncing) = self.shared.syncing.try_lock()
+        {
+            while self.shared.sync_next(&syncing).map_err(JournalError::Poisoned)? {}
+            return Ok(());
+        }
+        self.shared.sync_thread.unpark();
         Ok(())
     }
 
