@@ -218,9 +218,9 @@ impl Groups {
         total
     }
 
-    /// The groups from a place on, each with the place behind it.
-    pub(crate) fn iter_from(&self, place: usize) -> impl Iterator<Item = (usize, &Group)> {
-        self.groups.iter_from(place).map(|(behind, group)| (behind, &**group))
+    /// What stands at the places from one on, each with the place behind it.
+    pub(crate) fn iter_from(&self, place: usize) -> impl Iterator<Item = (usize, Option<&Group>)> {
+        self.groups.iter_from(place).map(|(behind, group)| (behind, group.map(|group| &**group)))
     }
 
     /// Every group, in no order that means anything.

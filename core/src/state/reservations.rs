@@ -266,9 +266,11 @@ impl Reservations {
         total
     }
 
-    /// The reservations from a place on, each with the place behind it.
-    pub(crate) fn iter_from(&self, place: usize) -> impl Iterator<Item = (usize, &Reservation)> {
-        self.slab.iter_from(place).map(|(behind, reservation)| (behind, &**reservation))
+    /// What stands at the places from one on, each with the place behind it.
+    pub(crate) fn iter_from(&self, place: usize) -> impl Iterator<Item = (usize, Option<&Reservation>)> {
+        self.slab
+            .iter_from(place)
+            .map(|(behind, reservation)| (behind, reservation.map(|reservation| &**reservation)))
     }
 
     /// Every reservation, in no order that means anything.

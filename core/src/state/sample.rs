@@ -17,8 +17,8 @@ pub struct SamplePlaces {
     ledger: Option<(u32, u16)>,
 }
 
-/// Goes over things that each come with the place behind them, until `count` parts of them have been looked at; says where to
-/// go on, `None` at the end: at the beginning.
+/// Goes over things, or empty places, that each come with the place behind them, until `count` parts of them have been
+/// looked at; says where to go on, `None` at the end: at the beginning.
 fn go_on<T, P>(
     things: impl Iterator<Item = (P, T)>,
     count: usize,
@@ -48,10 +48,11 @@ impl State {
         });
         let reservations = self.reservations.iter_from(places.reservation);
         let reservation = go_on(reservations, count, |reservation| {
-            check_reservation(reservation, &mut violations);
+            reservation.into_iter().for_each(|reservation| check_reservation(reservation, &mut violations));
             1
         });
         let group = go_on(self.groups.iter_from(places.group), count, |group| {
+            let Some(group) = group else { return 1 };
             self.check_group_money(group, &mut violations);
             group.orders.len()
         });

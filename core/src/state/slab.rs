@@ -96,18 +96,17 @@ impl<T> Slab<T> {
         self.chunks.iter().flatten().flatten()
     }
 
-    /// The values from an index on, each with the index behind it.
-    pub(crate) fn iter_from(&self, index: usize) -> impl Iterator<Item = (usize, &T)> {
+    /// What stands at the places from an index on, each with the index behind it.
+    pub(crate) fn iter_from(&self, index: usize) -> impl Iterator<Item = (usize, Option<&T>)> {
         let chunks = self.chunks.iter().enumerate().skip(index / CHUNK_PLACES);
-        let places = chunks.flat_map(move |(number, chunk)| {
+        chunks.flat_map(move |(number, chunk)| {
             let first = if number == index / CHUNK_PLACES { index % CHUNK_PLACES } else { 0 };
             chunk
                 .iter()
                 .enumerate()
                 .skip(first)
-                .map(move |(place, value)| (number * CHUNK_PLACES + place + 1, value))
-        });
-        places.filter_map(|(behind, value)| Some((behind, value.as_ref()?)))
+                .map(move |(place, value)| (number * CHUNK_PLACES + place + 1, value.as_ref()))
+        })
     }
 
     fn split(index: u32) -> (usize, usize) {
@@ -128,9 +127,10 @@ mod tests {
         assert_eq!(slab.insert(7), 4_095);
         assert_eq!((*slab.get(4_095), *slab.get(9_999), slab.len()), (7, 9_999, 10_000));
         slab.remove(4_096);
-        let some: Vec<_> = slab.iter_from(4_095).take(2).map(|(behind, &value)| (behind, value)).collect();
-        assert_eq!(some, [(4_096, 7), (4_098, 4_097)]);
-        assert_eq!((slab.iter_from(0).count(), slab.iter_from(10_000).count()), (9_999, 0));
+        let some: Vec<_> =
+            slab.iter_from(4_095).take(3).map(|(behind, value)| (behind, value.copied())).collect();
+        assert_eq!(some, [(4_096, Some(7)), (4_097, None), (4_098, Some(4_097))]);
+        assert_eq!((slab.iter_from(0).count(), slab.iter_from(10_000).count()), (10_000, 0));
     }
 
     #[test]
