@@ -11,7 +11,8 @@ use orderline_protocol::lifecycle::{
     OrderState, PaymentState, RefundState, ReservationState, ReturnState, ShipmentState,
 };
 use orderline_protocol::reply::{
-    LedgerView, LevelView, LineCounters, LineView, OrderView, Outcome, ReservationView, ShipmentView,
+    AvailabilityView, LedgerView, LevelView, LineCounters, LineView, OrderView, Outcome, ReservationView,
+    SaleStanding, ShipmentView,
 };
 use orderline_protocol::{
     Amount, BuyerId, GroupId, LocationHandle, OrderId, RejectCode, ReservationId, SellerHandle, SkuHandle,
@@ -208,6 +209,16 @@ impl FakeShop {
                 Ok((level.available as u64, vec![]))
             }
             Command::QueryStock(head) => Ok(self.stock(head.sku, head.location)),
+            Command::QueryAvailability(_, asked) => {
+                let mut view = Vec::new();
+                for asked in asked.iter() {
+                    let mut one = AvailabilityView::new_zeroed();
+                    one.units = self.stock(asked.sku, LocationHandle::NONE).0.into();
+                    one.standing = SaleStanding::OnSale as u8;
+                    view.extend_from_slice(one.as_bytes());
+                }
+                Ok((self.sequence, view))
+            }
             Command::QueryReservation(head) => {
                 let known = self.reservations.get(&head.reservation).ok_or(RejectCode::UnknownReservation)?;
                 let mut view = ReservationView::new_zeroed();
