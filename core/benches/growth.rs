@@ -1,56 +1,83 @@
-//! How long the longest placements take while the state grows: no table may stop the loop to copy or to hash itself anew. Time
-//! is the thread's own on the processor, so that other programs on the machine do not count; pages that the kernel has to clear
-//! for it do.
+//! Whether the core stays as fast and as small as open orders become many: places orders until there are as many as asked
+//! for, and prints at each step how fast the last million went, the longest processor time that sixteen orders took since the
+//! step before (growth of a table shows there, another program that takes the processor away does not), and what memory the
+//! process holds for each order.
 //!
-//! `cargo bench -p orderline-core --bench growth -- ORDERS`
+//! `cargo bench -p orderline-core --bench growth -- ORDERS SKUS [preallocated]`; see `benches/flat.sh`. Preallocated, the memory is
+//! there before the first order, and what is left are the core's own stalls, without the kernel's clearing of pages.
 
-#![allow(clippy::print_stdout)] // A bench tells what it measured.
+#![allow(clippy::print_stdout)] // A bench tells what it found.
 
 mod common;
 
-use common::{Carts, Core, Shape};
-use orderline_core::state::Parsed;
-use orderline_protocol::command::RawCommand;
+use std::time::{Duration, Instant};
+
+use common::{Carts, Core, SKUS, Shape, run_all};
 use rustix::time::{ClockId, clock_gettime};
 
-/// Orders whose commands are made at once.
-const PART_ORDERS: u64 = 100_000;
-
-/// Of the longest placements, so many are shown.
-const SHOWN: usize = 8;
-
-fn cpu_ns() -> u64 {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
-    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
-}
+/// Orders made at a time, and between two looks at the clock: what a turn of the engine's loop has at the least.
+const ORDERS_A_ROUND: u64 = 1_000_000;
+const ORDERS_A_LOOK: usize = 16;
 
 fn main() {
-    let count = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(5_000_000);
-    let carts = Carts::new(1);
-    let mut core = Core::new(1, 1);
-    // Beside each long one, how many orders there were.
-    let mut longest: Vec<(u64, u64)> = Vec::new();
-    let mut over = [(10, 0), (100, 0), (1_000, 0)];
-    let mut placed = 0;
-    while placed < count {
-        let bytes = carts.commands(Shape::Place, core.request + 1, PART_ORDERS, placed);
-        core.request += PART_ORDERS;
-        let mut rest = &bytes[..];
-        while !rest.is_empty() {
-            let command = Parsed::new(RawCommand::take(&mut rest).expect("whole"));
-            let start = cpu_ns();
-            core.decide_and_apply(&command);
-            let us = (cpu_ns() - start) / 1_000;
-            placed += 1;
-            over.iter_mut().for_each(|(bound, count)| *count += u64::from(us > *bound));
-            if longest.len() < SHOWN || longest.last().is_some_and(|last| us > last.0) {
-                longest.push((us, placed));
-                longest.sort_unstable_by_key(|one| std::cmp::Reverse(one.0));
-                longest.truncate(SHOWN);
-            }
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let is_preallocated = arguments.iter().any(|argument| argument == "preallocated");
+    let mut arguments = arguments.into_iter();
+    let mut number = |default| arguments.next().map_or(default, |text| text.parse().expect("a number"));
+    let orders: u64 = number(1_000_000);
+    let skus = u32::try_from(number(SKUS.into())).expect("a number of SKUs");
+    let carts = Carts::over(1, skus);
+    let mut core = Core::over(1, 1, skus);
+    let bytes_before = resident_bytes();
+    if is_preallocated {
+        core.state.preallocate_orders(orders.next_multiple_of(ORDERS_A_ROUND) as usize);
+    }
+    let how = if is_preallocated { ", memory preallocated" } else { "" };
+    println!("{skus} SKUs, {} MiB before the first order{how}", bytes_before >> 20);
+    println!(
+        "| open orders | orders/s of the last million | longest {ORDERS_A_LOOK} orders, us | over 100 us | bytes an order |"
+    );
+    println!("|---|---|---|---|---|");
+    let mut next_shown = ORDERS_A_ROUND;
+    let (mut longest, mut long_count) = (Duration::ZERO, 0);
+    for round in 1..=orders.div_ceil(ORDERS_A_ROUND) {
+        let bytes = carts.commands(Shape::Place, core.request + 1, ORDERS_A_ROUND, round);
+        core.request += ORDERS_A_ROUND;
+        let command_bytes = bytes.len() / ORDERS_A_ROUND as usize;
+        let start = Instant::now();
+        for part in bytes.chunks(ORDERS_A_LOOK * command_bytes) {
+            let before = processor_time();
+            run_all(&mut core, part);
+            let took = processor_time() - before;
+            longest = longest.max(took);
+            long_count += u64::from(took > Duration::from_micros(100));
+        }
+        let elapsed = start.elapsed();
+        drop(bytes);
+        let open = round * ORDERS_A_ROUND;
+        if open == next_shown || round == orders.div_ceil(ORDERS_A_ROUND) {
+            println!(
+                "| {open} | {:.0} | {:.1} | {long_count} | {:.1} |",
+                ORDERS_A_ROUND as f64 / elapsed.as_secs_f64(),
+                longest.as_secs_f64() * 1e6,
+                (resident_bytes() - bytes_before) as f64 / open as f64,
+            );
+            (longest, long_count) = (Duration::ZERO, 0);
+            next_shown *= 10;
         }
     }
-    println!("{placed} placements");
-    over.iter().for_each(|(bound, count)| println!("{count} took more than {bound} us"));
-    longest.iter().for_each(|(us, at)| println!("{us} us, at {at} orders"));
+}
+
+/// Processor time of this thread so far.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// Bytes of memory that the process holds.
+fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("/proc/self/status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().expect("a number of KiB");
+    kib << 10
 }

@@ -35,6 +35,11 @@ pub struct Core {
 impl Core {
     /// One with so many sellers, and with every SKU at so many locations, of one to three priorities.
     pub fn new(sellers: u32, locations: u16) -> Self {
+        Self::over(sellers, locations, SKUS)
+    }
+
+    /// The same, over so many SKUs.
+    pub fn over(sellers: u32, locations: u16, skus: u32) -> Self {
         let mut core = Self {
             state: State::new(7),
             scratch: Scratch::default(),
@@ -66,7 +71,7 @@ impl Core {
             };
             core.run(&Command::DefineLocation(&head, &code));
         }
-        for sku in 0..SKUS {
+        for sku in 0..skus {
             let code = format!("sku-{sku:07}");
             let head = DefineSku {
                 seller: SellerHandle::new(sku % sellers),
@@ -79,7 +84,7 @@ impl Core {
             core.run(&Command::DefineSku(&head, &code));
         }
         for location in 0..locations {
-            for sku in 0..SKUS {
+            for sku in 0..skus {
                 let stock = ReceiveStock {
                     sku: SkuHandle::new(sku),
                     location: LocationHandle::new(location),
@@ -152,12 +157,18 @@ pub enum Shape {
 pub struct Carts {
     popularity: WeightedAliasIndex<f64>,
     sellers: u32,
+    skus: u32,
 }
 
 impl Carts {
     pub fn new(sellers: u32) -> Self {
-        let weights = (1..=SKUS).map(|rank| 1.0 / f64::from(rank).powf(0.99)).collect();
-        Self { popularity: WeightedAliasIndex::<f64>::new(weights).expect("weights"), sellers }
+        Self::over(sellers, SKUS)
+    }
+
+    /// The same, over so many SKUs.
+    pub fn over(sellers: u32, skus: u32) -> Self {
+        let weights = (1..=skus).map(|rank| 1.0 / f64::from(rank).powf(0.99)).collect();
+        Self { popularity: WeightedAliasIndex::<f64>::new(weights).expect("weights"), sellers, skus }
     }
 
     /// Ready-made commands, one after the other, as they lie in frames. The same seed makes the same carts, whatever the
@@ -166,7 +177,7 @@ impl Carts {
     pub fn commands(&self, shape: Shape, first_request: u64, count: u64, seed: u64) -> Vec<u8> {
         let mut rng = SmallRng::seed_from_u64(seed);
         // Popular SKUs do not lie side by side in a real catalogue.
-        let place = |rank: usize| (rank as u64 * 7_919 % u64::from(SKUS)) as u32;
+        let place = |rank: usize| (rank as u64 * 7_919 % u64::from(self.skus)) as u32;
         let mut bytes = Vec::new();
         for n in 0..count {
             let seller = rng.random_range(0..self.sellers);
