@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # What a snapshot costs while orders flow, and how long the state takes to come back from it.
 #
-#     benches/snapshots.sh [ORDERS] [ROUNDS]
+#     benches/snapshots.sh [ORDERS] [ROUNDS] [MIB_PER_S]
 #
 # A server holds ORDERS open four-line orders (10,000,000). Closed-loop load runs for some seconds, first without a snapshot,
 # then while one is made; the ratio of both is what it costs. The server tells the longest step of the walk, which is what a
-# command had to wait for it at most. Then it is killed with -9 and started again, ROUNDS times (3).
+# command had to wait for it at most; MIB_PER_S (80) is the pace. Then it is killed with -9 and started again, ROUNDS times (3).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 orders="${1:-10000000}"
@@ -47,7 +47,7 @@ kill "$server"
 wait "$server" || true
 
 # One record is more than enough for it to be due at once: it is made while the next load runs.
-printf '[snapshots]\nevery_records = 1000\n' > "$directory/config.toml"
+printf '[snapshots]\nevery_records = 1000\nmib_per_s_max = %s\n' "${3:-80}" > "$directory/config.toml"
 start
 grep recovered "$directory/err"
 echo "resident before: $(resident_mib) MiB"

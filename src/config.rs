@@ -67,7 +67,7 @@ pub(crate) struct SnapshotConfig {
 
 impl Default for SnapshotConfig {
     fn default() -> Self {
-        Self { every_records: 10_000_000, remove_segments: false, mib_per_s_max: 160 }
+        Self { every_records: 10_000_000, remove_segments: false, mib_per_s_max: 80 }
     }
 }
 
