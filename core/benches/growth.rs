@@ -1,7 +1,7 @@
 //! Whether the core stays as fast and as small as open orders become many: places orders until there are as many as asked
 //! for, and prints at each step how fast the last million went, the longest processor time that sixteen orders took since the
 //! step before (growth of a table shows there, another program that takes the processor away does not), and what memory the
-//! process holds for each order.
+//! process holds for each order. At the end the state is walked for a snapshot, step by step.
 //!
 //! `cargo bench -p orderline-core --bench growth -- ORDERS SKUS [preallocated]`; see `benches/flat.sh`. Preallocated, the memory is
 //! there before the first order, and what is left are the core's own stalls, without the kernel's clearing of pages.
@@ -13,11 +13,15 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{Carts, Core, SKUS, Shape, run_all};
+use orderline_core::state::Step;
 use rustix::time::{ClockId, clock_gettime};
 
 /// Orders made at a time, and between two looks at the clock: what a turn of the engine's loop has at the least.
 const ORDERS_A_ROUND: u64 = 1_000_000;
 const ORDERS_A_LOOK: usize = 16;
+
+/// Bytes of a step of a walk, as the engine takes them.
+const STEP_BYTES: usize = 128 * 1024;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -66,6 +70,35 @@ fn main() {
             next_shown *= 10;
         }
     }
+    walk(&mut core);
+}
+
+/// Walks the state as the engine does for a snapshot, and prints what a step takes, which is what commands wait for it.
+fn walk(core: &mut Core) {
+    let mut out = Vec::with_capacity(2 * STEP_BYTES);
+    let (mut longest, mut long_count, mut step_count) = (Duration::ZERO, 0, 0);
+    let start = processor_time();
+    core.state.begin_walk();
+    let began = processor_time() - start;
+    loop {
+        out.clear();
+        let before = processor_time();
+        let step = core.state.walk(&mut out, STEP_BYTES);
+        let took = processor_time() - before;
+        longest = longest.max(took);
+        long_count += u64::from(took > Duration::from_micros(1_000));
+        step_count += 1;
+        if matches!(step, Step::End(_)) {
+            break;
+        }
+    }
+    let total = processor_time() - start;
+    println!(
+        "a walk: begun in {} us, {step_count} steps in {:.3} s, the longest {} us, {long_count} over 1 ms",
+        began.as_micros(),
+        total.as_secs_f64(),
+        longest.as_micros()
+    );
 }
 
 /// Processor time of this thread so far.
