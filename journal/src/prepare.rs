@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use parking_lot::{Condvar, Mutex};
 
 use crate::error::JournalError;
-use crate::segment::{FILL_BYTES, check_segment, list_segments, make_segment, segment_name};
+use crate::segment::{FILL_BYTES, Pace, check_segment, list_segments, make_segment, segment_name};
 use crate::storage::{Storage, StorageFile};
 
 /// The next segment is ready when this part of what was left of the current one has been filled: early enough that the
@@ -122,7 +122,7 @@ impl Preparer {
                     self.shared.changed.wait(&mut slot);
                 }
                 State::Wanted | State::Working => {
-                    slot.state = self.shared.attempt(slot.index, &|_| true);
+                    slot.state = self.shared.attempt(slot.index, None);
                 }
             }
         }
@@ -169,7 +169,7 @@ impl Shared {
             slot.state = State::Working;
             let index = slot.index;
             drop(slot);
-            let state = self.attempt(index, &|filled| self.wait_until_wanted(filled));
+            let state = self.attempt(index, Some(&|filled| self.wait_until_wanted(filled)));
             slot = self.slot.lock();
             slot.lacking = match &state {
                 State::Failed(error) => error.repeat(),
@@ -189,8 +189,8 @@ impl Shared {
         !slot.stopping
     }
 
-    fn attempt(&self, index: u32, keep_going: &dyn Fn(u64) -> bool) -> State {
-        match self.prepare(index, keep_going) {
+    fn attempt(&self, index: u32, pace: Option<Pace<'_>>) -> State {
+        match self.prepare(index, pace) {
             Ok(Some(file)) => State::Ready(file),
             Ok(None) => State::Wanted,
             Err(error) => State::Failed(error),
@@ -200,7 +200,7 @@ impl Shared {
     fn prepare(
         &self,
         index: u32,
-        keep_going: &dyn Fn(u64) -> bool,
+        pace: Option<Pace<'_>>,
     ) -> Result<Option<Arc<dyn StorageFile>>, JournalError> {
         let storage = &*self.storage;
         // A run that ended before it used its prepared segment left one, which recovery has found to be empty.
@@ -214,7 +214,7 @@ impl Shared {
             drop(file);
             storage.remove(&name)?;
         }
-        if !make_segment(storage, self.store_id, index, self.segment_bytes, keep_going)? {
+        if !make_segment(storage, self.store_id, index, self.segment_bytes, pace)? {
             return Ok(None);
         }
         Ok(Some(storage.open_segment(&name)?))

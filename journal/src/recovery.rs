@@ -154,7 +154,7 @@ impl Recovering {
         }
         sync_segments(&*storage, start.segment, position.segment)?;
         if list_segments(&*storage)?.is_empty() {
-            make_segment(&*storage, store_id, position.segment, options.segment_bytes, &|_| true)?;
+            make_segment(&*storage, store_id, position.segment, options.segment_bytes, None)?;
         }
         let file = storage.open_segment(&segment_name(position.segment))?;
         let segment_bytes = file.len()?;

@@ -137,19 +137,22 @@ pub(crate) fn check_segment(
     Ok(length)
 }
 
-/// Makes a segment under a temporary name, fills it with zeros, syncs and renames it. `keep_going` is asked before
-/// each piece, with the bytes filled so far, and may wait; the half-made file is removed if it says no or anything fails, so that its room is given back.
+/// Says how a segment is to be filled in step with something else: called before each piece with the bytes filled so
+/// far, it waits until more are wanted, and says false if none will be.
+pub(crate) type Pace<'a> = &'a dyn Fn(u64) -> bool;
+
+/// Makes a segment under a temporary name, fills it with zeros, syncs and renames it: at once, or at a pace. The
+/// half-made file is removed if that says no or anything fails, so that its room is given back.
 pub(crate) fn make_segment(
     storage: &dyn Storage,
     store_id: u128,
     index: u32,
     segment_bytes: u64,
-    keep_going: &dyn Fn(u64) -> bool,
+    pace: Option<Pace<'_>>,
 ) -> Result<bool, JournalError> {
     let name = segment_name(index);
     let temporary = format!("{name}{TEMPORARY_SUFFIX}");
-    let result =
-        fill_segment(storage, &temporary, segment_header(store_id, index, segment_bytes), keep_going);
+    let result = fill_segment(storage, &temporary, segment_header(store_id, index, segment_bytes), pace);
     match result {
         Ok(true) => {
             storage.rename(&temporary, &name)?;
@@ -168,7 +171,7 @@ fn fill_segment(
     storage: &dyn Storage,
     temporary: &str,
     header: SegmentHeader,
-    keep_going: &dyn Fn(u64) -> bool,
+    pace: Option<Pace<'_>>,
 ) -> Result<bool, JournalError> {
     let segment_bytes = header.segment_bytes.get();
     let file: Arc<dyn StorageFile> = storage.create(temporary)?;
@@ -176,13 +179,15 @@ fn fill_segment(
     let zeros = vec![0; FILL_BYTES.min(segment_bytes) as usize];
     let mut offset = 0;
     while offset < segment_bytes {
-        if !keep_going(offset) {
+        if pace.is_some_and(|is_wanted| !is_wanted(offset)) {
             return Ok(false);
         }
         let piece = (segment_bytes - offset).min(FILL_BYTES);
         file.write_at(offset, &zeros[..piece as usize])?;
-        // Synced piece by piece, so that the writer's own syncs never queue behind a whole segment.
-        file.sync(offset..offset + piece)?;
+        if pace.is_some() {
+            // The writer's own syncs must never queue behind a whole segment.
+            file.sync(offset..offset + piece)?;
+        }
         offset += piece;
     }
     file.write_at(0, header.as_bytes())?;
