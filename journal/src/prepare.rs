@@ -113,12 +113,12 @@ impl Preparer {
                 }
                 state @ (State::Wanted | State::Working) if self.thread.is_some() => {
                     slot.state = state;
+                    // The writer waits, or refuses until there is room: no more spreading.
+                    slot.wanted_bytes = u64::MAX;
+                    self.shared.changed.notify_all();
                     if let Some(error) = slot.lacking.as_ref().and_then(JournalError::repeat) {
                         return Err(error);
                     }
-                    // The writer waits: no more spreading.
-                    slot.wanted_bytes = u64::MAX;
-                    self.shared.changed.notify_all();
                     self.shared.changed.wait(&mut slot);
                 }
                 State::Wanted | State::Working => {

@@ -12,6 +12,7 @@ use crate::layout::{
 };
 use crate::position::{Position, Start};
 use crate::segment::{check_segment, list_segments, segment_name};
+use crate::snapshot::list_snapshots;
 use crate::storage::{Storage, StorageFile};
 use crate::store::{STORE_FILE, read_store};
 use crate::window::Window;
@@ -98,7 +99,10 @@ impl Reader {
                 return Err(reader.no_such_position(format!("it has {} bytes", segment.segment_bytes)));
             }
             reader.segment = Some(segment);
-        } else if position != Position::START || oldest.is_some() {
+        } else if position != Position::START
+            || oldest.is_some()
+            || !list_snapshots(&*reader.storage)?.is_empty()
+        {
             let reason = oldest.map_or("no segment exists".to_owned(), |index| {
                 format!("segments {index} to {} exist", segments.len() as u32 + index - 1)
             });

@@ -228,7 +228,8 @@ fn a_segment_missing_in_the_middle_is_refused_by_name() {
 
 #[test]
 fn unknown_versions_are_refused_with_a_sentence() {
-    let sample = Sample::make(SMALL, 9_000, 1, Ended::Well);
+    // Two segments, so that the first can be missing.
+    let sample = Sample::make(SMALL, 20_000, 1, Ended::Well);
 
     let data = sample.copy("store");
     let file = data.join("store");
@@ -265,6 +266,21 @@ fn unknown_versions_are_refused_with_a_sentence() {
     std::fs::remove_file(segment(&data, 1)).unwrap();
     let Err(ran) = Server::try_start(&data, NO_SNAPSHOTS) else { panic!("it was served") };
     ran.refused(&[segment(&data, 2).to_str().unwrap()]);
+}
+
+/// A directory that has lost all of its log is none that never had one.
+#[test]
+fn a_log_of_which_only_snapshots_are_left_is_refused() {
+    let sample = Sample::make(SMALL, 9_000, 1, Ended::Killed);
+    let snapshots = files(&sample.data, "snapshots").len();
+    let data = sample.copy("no-segments");
+    files(&data, "journal").iter().for_each(|file| std::fs::remove_file(file).unwrap());
+    is_refused(&data, &["no segment exists"], "no segments, a good snapshot");
+    let data = sample.copy("no-segments-and-bad-snapshots");
+    files(&data, "journal").iter().for_each(|file| std::fs::remove_file(file).unwrap());
+    files(&data, "snapshots").iter().for_each(|file| flip(file, 40, 1));
+    assert!(snapshots > 0);
+    is_refused(&data, &["no segment exists"], "no segments, bad snapshots");
 }
 
 /// That the newest snapshot is told to be of another version, and that the log stands in for it.
