@@ -16,7 +16,7 @@ use zerocopy::IntoBytes;
 
 use crate::door::Work;
 use crate::engine::{Commands, accepted_reply, rejected_reply};
-use crate::state::{Accepted, Availability, Rejection, State, check_asked};
+use crate::state::{Accepted, Availability, Rejection, State, Terms, check_asked};
 
 /// SKUs of one chunk: a quarter of a megabyte, which the system clears in some ten microseconds.
 const CHUNK_CELLS: usize = 1 << 14;
@@ -38,19 +38,22 @@ struct Cell {
 }
 
 impl Cell {
-    fn put(&self, value: &Availability) {
-        let terms = (value.standing as u64) << 32 | u64::from(value.backorder_units);
-        self.units.store(value.units, Ordering::Relaxed);
-        self.terms.store(terms, Ordering::Relaxed);
+    #[inline]
+    fn put(&self, units: u64, terms: Option<Terms>) {
+        self.units.store(units, Ordering::Relaxed);
+        if let Some(Terms { backorder_units, standing }) = terms {
+            let terms = (standing as u64) << 32 | u64::from(backorder_units);
+            self.terms.store(terms, Ordering::Relaxed);
+        }
     }
 
     #[inline]
     fn get(&self) -> Availability {
         let terms = self.terms.load(Ordering::Relaxed);
+        let standing = SaleStanding::from_number((terms >> 32) as u8).unwrap_or(SaleStanding::UnknownSku);
         Availability {
             units: self.units.load(Ordering::Relaxed),
-            backorder_units: terms as u32,
-            standing: SaleStanding::from_number((terms >> 32) as u8).unwrap_or(SaleStanding::UnknownSku),
+            terms: Terms { backorder_units: terms as u32, standing },
         }
     }
 }
@@ -107,14 +110,15 @@ impl BoardWriter {
         fence(Ordering::Release);
     }
 
-    /// Writes what can be bought of a SKU.
+    /// Writes how many units of a SKU are available, and its terms unless they stay as they are.
     ///
     /// # Panics
     /// If its handle is beyond the most SKUs that there can be.
-    pub fn put(&mut self, sku: SkuHandle, value: &Availability) {
+    #[inline]
+    pub fn put(&mut self, sku: SkuHandle, units: u64, terms: Option<Terms>) {
         let chunk = self.inner.chunks[sku.index() / CHUNK_CELLS]
             .get_or_init(|| (0..CHUNK_CELLS).map(|_| Cell::default()).collect());
-        chunk[sku.index() % CHUNK_CELLS].put(value);
+        chunk[sku.index() % CHUNK_CELLS].put(units, terms);
     }
 
     /// Ends a publication: everything up to its sequence is there.
@@ -260,11 +264,12 @@ impl Publisher {
             return;
         }
         self.writer.begin(state.sequence());
-        state.take_touched(|sku, value| self.writer.put(sku, &value));
+        state.take_touched(|sku, units, terms| self.writer.put(sku, units, terms));
         if let Some(from) = self.swept {
             let end = state.sku_count().min(from + SWEPT_SKUS);
             for sku in (from..end).map(|sku| SkuHandle::new(sku as u32)) {
-                self.writer.put(sku, &state.availability(sku));
+                let Availability { units, terms } = state.availability(sku);
+                self.writer.put(sku, units, Some(terms));
             }
             self.swept = (end < state.sku_count()).then_some(end);
         }

@@ -61,8 +61,8 @@ use orderline_protocol::{
     Command, Malformed, OrderId, RejectCode, Sequence, SessionHandle, SessionId, SkuHandle,
 };
 
-pub use availability::Availability;
 pub(crate) use availability::check_asked;
+pub use availability::{Availability, Terms};
 pub use check::Violation;
 pub use decide::Scratch;
 pub use due::Due;
