@@ -9,8 +9,9 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Carts, Core, Shape, run_all};
+use common::{Carts, Core, Shape, run_all, run_published};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use orderline_core::board::{Publisher, board};
 
 const CARTS_PER_ROUND: u64 = 1_000_000;
 
@@ -44,6 +45,30 @@ fn decide_apply(criterion: &mut Criterion) {
                         core.state.preallocate_orders(CARTS_PER_ROUND as usize);
                     }
                     total += run(&mut core, &carts, shape, round);
+                }
+                total
+            });
+        });
+    }
+    for (name, sellers, locations) in [
+        ("place, 1 seller, 1 location, preallocated, published", 1, 1),
+        ("place, 10 sellers, 10 locations, preallocated, published", 10, 10),
+    ] {
+        let carts = Carts::new(sellers);
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|rounds| {
+                let mut core = Core::new(sellers, locations);
+                let (writer, board) = board();
+                assert!(board.look().is_none(), "whoever looks has it kept");
+                let mut publisher = Publisher::new(writer);
+                let mut total = Duration::ZERO;
+                for round in 0..rounds {
+                    core.state.preallocate_orders(CARTS_PER_ROUND as usize);
+                    let bytes = carts.commands(Shape::Place, core.request + 1, CARTS_PER_ROUND, round);
+                    core.request += CARTS_PER_ROUND;
+                    let start = Instant::now();
+                    run_published(&mut core, &bytes, Some(&mut publisher));
+                    total += start.elapsed();
                 }
                 total
             });

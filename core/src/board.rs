@@ -16,7 +16,7 @@ use zerocopy::IntoBytes;
 
 use crate::door::Work;
 use crate::engine::{Commands, accepted_reply, rejected_reply};
-use crate::state::{Accepted, Availability, Rejection, State, check_asked};
+use crate::state::{Accepted, Availability, Rejection, State, Terms, check_asked};
 
 /// SKUs of one chunk: a quarter of a megabyte, which the system clears in some ten microseconds.
 const CHUNK_CELLS: usize = 1 << 14;
@@ -38,19 +38,22 @@ struct Cell {
 }
 
 impl Cell {
-    fn put(&self, value: &Availability) {
-        let terms = (value.standing as u64) << 32 | u64::from(value.backorder_units);
-        self.units.store(value.units, Ordering::Relaxed);
-        self.terms.store(terms, Ordering::Relaxed);
+    #[inline]
+    fn put(&self, units: u64, terms: Option<Terms>) {
+        self.units.store(units, Ordering::Relaxed);
+        if let Some(Terms { backorder_units, standing }) = terms {
+            let terms = (standing as u64) << 32 | u64::from(backorder_units);
+            self.terms.store(terms, Ordering::Relaxed);
+        }
     }
 
     #[inline]
     fn get(&self) -> Availability {
         let terms = self.terms.load(Ordering::Relaxed);
+        let standing = SaleStanding::from_number((terms >> 32) as u8).unwrap_or(SaleStanding::UnknownSku);
         Availability {
             units: self.units.load(Ordering::Relaxed),
-            backorder_units: terms as u32,
-            standing: SaleStanding::from_number((terms >> 32) as u8).unwrap_or(SaleStanding::UnknownSku),
+            terms: Terms { backorder_units: terms as u32, standing },
         }
     }
 }
@@ -107,14 +110,15 @@ impl BoardWriter {
         fence(Ordering::Release);
     }
 
-    /// Writes what can be bought of a SKU.
+    /// Writes how many units of a SKU are available, and its terms unless they stay as they are.
     ///
     /// # Panics
     /// If its handle is beyond the most SKUs that there can be.
-    pub fn put(&mut self, sku: SkuHandle, value: &Availability) {
+    #[inline]
+    pub fn put(&mut self, sku: SkuHandle, units: u64, terms: Option<Terms>) {
         let chunk = self.inner.chunks[sku.index() / CHUNK_CELLS]
             .get_or_init(|| (0..CHUNK_CELLS).map(|_| Cell::default()).collect());
-        chunk[sku.index() % CHUNK_CELLS].put(value);
+        chunk[sku.index() % CHUNK_CELLS].put(units, terms);
     }
 
     /// Ends a publication: everything up to its sequence is there.
@@ -260,16 +264,80 @@ impl Publisher {
             return;
         }
         self.writer.begin(state.sequence());
-        state.take_touched(|sku, value| self.writer.put(sku, &value));
+        state.take_touched(|sku, units, terms| self.writer.put(sku, units, terms));
         if let Some(from) = self.swept {
             let end = state.sku_count().min(from + SWEPT_SKUS);
             for sku in (from..end).map(|sku| SkuHandle::new(sku as u32)) {
-                self.writer.put(sku, &state.availability(sku));
+                let Availability { units, terms } = state.availability(sku);
+                self.writer.put(sku, units, Some(terms));
             }
             self.swept = (end < state.sku_count()).then_some(end);
         }
         if self.swept.is_none() {
             self.writer.end();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ON_SALE: Terms = Terms { backorder_units: 0, standing: SaleStanding::OnSale };
+
+    #[test]
+    fn what_was_seen_lies_between_the_two_sequences() {
+        // Four SKUs of each of sixteen chunks, which come to be under the reader's eyes.
+        let skus: Vec<SkuHandle> = (0..64).map(|sku| SkuHandle::new(sku * CHUNK_CELLS as u32 / 4)).collect();
+        let (mut writer, board) = board();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for sequence in 1..=20_000 {
+                    writer.begin(sequence);
+                    // Not all of them each time, so that there is something in front of the bracket and behind it.
+                    let some = skus.iter().skip(sequence as usize % 3).step_by(1 + sequence as usize % 2);
+                    some.for_each(|&sku| writer.put(sku, sequence, Some(ON_SALE)));
+                    skus.iter().take(1).for_each(|&sku| writer.put(sku, sequence, None));
+                    writer.end();
+                }
+            });
+            let (mut exact, mut since) = (0_u64, 0);
+            while since < 20_000 {
+                let Some(look) = board.look() else { continue };
+                assert!(look.since >= since, "the board never goes back");
+                since = look.since;
+                // The first SKU is written in every publication: it cannot be older than the first sequence.
+                let first = look.availability(skus[0]).units;
+                let newest = skus.iter().map(|&sku| look.availability(sku).units).max().unwrap_or(0);
+                let until = look.until();
+                assert!(first >= since && newest <= until, "{since} {first} {newest} {until}");
+                exact += u64::from(since == until);
+            }
+            assert!(exact > 0, "the last look is at a board at rest");
+        });
+    }
+
+    #[test]
+    fn a_board_is_wanted_by_whoever_looks_and_seen_only_when_whole() {
+        let (mut writer, board) = board();
+        assert!(!writer.is_wanted() && board.look().is_none() && writer.is_wanted());
+        let sku = SkuHandle::new(5);
+        writer.begin(7);
+        writer.put(sku, 3, Some(ON_SALE));
+        assert!(board.look().is_none());
+        writer.end();
+        let look = board.look().unwrap();
+        assert_eq!((look.since, look.until(), look.availability(sku).units), (7, 7, 3));
+        // Handles beyond what was ever written, and beyond what there can be.
+        for unknown in [SkuHandle::new(6), SkuHandle::new(SKUS_MAX as u32), SkuHandle::NONE] {
+            assert_eq!(look.availability(unknown), Availability::UNKNOWN);
+        }
+        writer.begin(8);
+        writer.put(sku, 2, None);
+        assert_eq!((look.availability(sku).terms, look.until()), (ON_SALE, 8));
+        writer.break_up();
+        assert!(board.look().is_none());
+        writer.end();
+        assert_eq!(board.look().unwrap().since, 8);
     }
 }

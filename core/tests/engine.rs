@@ -17,7 +17,7 @@ use orderline_journal::{
 };
 use orderline_protocol::command::*;
 use orderline_protocol::frame::Frame;
-use orderline_protocol::reply::{Outcome, StatusView};
+use orderline_protocol::reply::{AvailabilityView, Outcome, StatusView};
 use orderline_protocol::*;
 use support::*;
 
@@ -166,6 +166,104 @@ fn nothing_may_be_seen_before_it_is_durable_not_even_a_refusal() {
     assert_eq!(reply(&mut placed), (Outcome::Accepted, 6, 0, 5));
     let stats = rig.stop();
     assert_eq!((stats.accepted_count, stats.rejected_count), (5, 1));
+}
+
+/// A work that asks what can be bought of the one SKU there is.
+fn asking(rig: &mut Rig) -> Box<Work> {
+    rig.request += 1;
+    let mut work = Box::new(Work::default());
+    let head = QueryAvailability { sku_count: 1.into(), reserved: [0; 2] };
+    Command::QueryAvailability(&head, &[AskedSku { sku: SkuHandle::new(0) }])
+        .write(rig.request, &mut work.input);
+    work.payloads.push(0..work.input.len());
+    work.command_count = 1;
+    work.task = Task::Commands(rig.session);
+    work
+}
+
+/// The sequence that an answer speaks of, the newest that may be in it, and the units.
+fn availability(work: &mut Work) -> (u64, u64, u64) {
+    let frame = Frame::read(work.seal()).unwrap().unwrap();
+    let reply = Reply::take(&mut &frame.payload[..]).unwrap();
+    assert_eq!(reply.outcome(), Outcome::Answered);
+    let views = AvailabilityView::read_all(reply.view).unwrap();
+    (reply.header.sequence.get(), reply.header.detail.get(), views[0].units.get())
+}
+
+#[test]
+fn the_board_answers_what_the_engine_would_once_somebody_has_asked() {
+    let storage = MemoryStorage::new();
+    let mut rig = Rig::start(&storage, || NOW_US);
+    rig.open_session(1);
+    rig.set_up();
+    let mut first = asking(&mut rig);
+    assert!(!rig.door.answer(&mut first), "nobody has asked before");
+    rig.door.submit(first);
+    let mut first = rig.collect();
+    assert_eq!((availability(&mut first), first.release_at), ((5, 5, 100), 5));
+    // The engine answered in a turn of its own, in which it began to keep the board.
+    for placed in 1..=20 {
+        let lines = [line(SkuHandle::new(0), 2, 5)];
+        rig.send(&Command::PlaceOrder(&placement(placed, 1), &lines));
+        let mut work = asking(&mut rig);
+        assert!(rig.door.answer(&mut work), "the board is whole");
+        let sequence = 5 + placed as u64;
+        assert_eq!(availability(&mut work), (sequence, sequence, 100 - 2 * placed as u64));
+        // Nobody has synced: not a unit of it may be told.
+        assert_eq!((work.release_at, rig.door.durable()), (sequence, 0));
+    }
+    let retired = DefineLocation {
+        region: 0.into(),
+        priority: 0.into(),
+        daily_capacity: 0.into(),
+        standing: Standing::Inactive as u8,
+        code_bytes: 1,
+        expected_version: 0.into(),
+    };
+    rig.send(&Command::DefineLocation(&retired, "l"));
+    let mut work = asking(&mut rig);
+    assert!(rig.door.answer(&mut work), "one SKU is swept at once");
+    assert_eq!(availability(&mut work), (26, 26, 0));
+    rig.stop();
+}
+
+#[test]
+fn a_malformed_question_is_refused_by_the_board_as_by_the_engine() {
+    let storage = MemoryStorage::new();
+    let mut rig = Rig::start(&storage, || NOW_US);
+    rig.open_session(1);
+    rig.set_up();
+    let mut first = asking(&mut rig);
+    rig.door.answer(&mut first);
+    let ask = |sku_count: u16, reserved, skus: usize| {
+        let head = QueryAvailability { sku_count: sku_count.into(), reserved };
+        let asked = vec![AskedSku { sku: SkuHandle::new(0) }; skus];
+        let mut work = Box::new(Work::default());
+        Command::QueryAvailability(&head, &asked).write(9, &mut work.input);
+        work.payloads.push(0..work.input.len());
+        work.command_count = 1;
+        work
+    };
+    let cases = [
+        (ask(0, [0; 2], 0), RejectCode::InvalidField, 0),
+        (ask(501, [0; 2], 501), RejectCode::InvalidField, 0),
+        (ask(1, [0, 1], 1), RejectCode::InvalidField, 2),
+        (ask(3, [0; 2], 1), RejectCode::Malformed, 0),
+    ];
+    for (mut work, code, subject) in cases {
+        work.task = Task::Commands(rig.session);
+        let mut again = Box::new(Work::default());
+        (again.input, again.payloads, again.task) = (work.input.clone(), work.payloads.clone(), work.task);
+        rig.door.submit(work);
+        let mut work = rig.collect();
+        assert!(rig.door.answer(&mut again), "the board is whole");
+        for work in [&mut work, &mut again] {
+            let frame = Frame::read(work.seal()).unwrap().unwrap();
+            let header = Reply::take(&mut &frame.payload[..]).unwrap().header;
+            assert_eq!((header.code.get(), header.subject.get()), (code as u16, subject));
+        }
+    }
+    rig.stop();
 }
 
 #[test]

@@ -109,6 +109,18 @@ mod tests {
     }
 
     #[test]
+    fn commands_that_are_no_availability_queries_are_counted() {
+        let mut asking = frame(&[4, 5], 2);
+        for at in [16, 40] {
+            asking[at + 4] = CommandKind::QueryAvailability as u8;
+        }
+        finish_frame(&mut asking, 0, FrameKind::Commands, 2);
+        assert_eq!(scanned(asking.clone(), 9).unwrap().1.others, 0);
+        let mixed = [frame(&[1, 2, 3], 3), asking].concat();
+        assert_eq!(scanned(mixed, 9).unwrap().1.others, 3);
+    }
+
+    #[test]
     fn counts_numbers_and_credits_must_hold() {
         let refused = |input, credits| scanned(input, credits).map(|_| ()).unwrap_err();
         assert_eq!(refused(frame(&[1, 2], 1), 9), CloseReason::Malformed);

@@ -10,14 +10,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use house::{House, Memory, Peer, changes, commands, hello_bytes, options};
+use house::{House, Memory, Peer, availability, changes, commands, hello_bytes, options};
 use orderline_client::{Client, ClientOptions, wait};
 use orderline_core::door::door;
+use orderline_core::state::Terms;
 use orderline_gateway::{Gateway, GatewayError, GatewayOptions};
-use orderline_protocol::Command;
 use orderline_protocol::command::{CommandKind, QueryStatus};
 use orderline_protocol::frame::{CloseReason, FrameKind, finish_frame, write_frame};
-use orderline_protocol::reply::Outcome;
+use orderline_protocol::reply::{Outcome, SaleStanding};
+use orderline_protocol::{Command, SkuHandle};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -470,4 +471,116 @@ fn whatever_bytes_come_the_gateway_stands_and_others_are_served() {
         assert!(answered.is_ok(), "seed {seed}: {answered:?}");
     }
     assert_eq!(good.reconnects(), 0);
+}
+
+/// Publishes so many units of the first SKU at a sequence.
+fn publish(house: &House, sequence: u64, units: u64) {
+    let mut board = house.control.board.lock().unwrap();
+    board.begin(sequence);
+    board.put(SkuHandle::new(0), units, Some(Terms { backorder_units: 0, standing: SaleStanding::OnSale }));
+    board.end();
+}
+
+fn from_board(house: &House) -> u64 {
+    house.stats.commands_from_board.load(Ordering::Relaxed)
+}
+
+#[test]
+fn availability_is_answered_without_the_engine_once_the_board_is_whole() {
+    let house = House::open(options());
+    let mut peer = Peer::welcomed(&house, 1);
+    peer.write(&availability(&[1], 2));
+    assert_eq!(peer.requests_answered(1), [1], "the engine is asked while the board is not whole");
+    assert_eq!(from_board(&house), 0);
+    publish(&house, 1, 77);
+    // An engine that does nothing is not in the way.
+    house.control.park(true);
+    peer.write(&availability(&[2, 3], 2));
+    assert_eq!(peer.availability(), [(2, 1, 1, 77), (3, 1, 1, 77)]);
+    assert_eq!(from_board(&house), 2);
+}
+
+#[test]
+fn no_answer_from_the_board_leaves_before_all_that_may_be_in_it_is_durable() {
+    let house = House::open(options());
+    let mut peer = Peer::welcomed(&house, 1);
+    house.control.withhold(true);
+    let mut other = Peer::connect(&house);
+    other.write(&hello_bytes(2, 0, [0; 32]));
+    publish(&house, 2, 5);
+    peer.write(&availability(&[1], 1));
+    assert!(peer.is_silent_for(Duration::from_millis(100)), "sequence 2 is not durable");
+    // A publication that has begun may be in the next answer, which so has to wait for it.
+    house.control.board.lock().unwrap().begin(3);
+    peer.write(&availability(&[2], 1));
+    house.control.withhold(false);
+    assert_eq!(peer.availability(), [(1, 2, 2, 5)]);
+    other.welcome();
+    assert!(peer.is_silent_for(Duration::from_millis(100)), "sequence 3 is not durable");
+    other.write(&changes(&[1]));
+    assert_eq!(other.requests_answered(1), [1]);
+    assert_eq!(peer.availability(), [(2, 2, 3, 5)]);
+}
+
+#[test]
+fn replies_keep_their_order_whoever_answers() {
+    let house = House::open(options());
+    let mut peer = Peer::welcomed(&house, 1);
+    publish(&house, 1, 5);
+    house.control.park(true);
+    peer.write(&changes(&[1]));
+    while house.stats.commands.load(Ordering::Relaxed) < 1 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // The engine has the change: what is asked behind it goes the same way.
+    peer.write(&availability(&[2], 1));
+    assert!(peer.is_silent_for(Duration::from_millis(100)));
+    house.control.park(false);
+    assert_eq!(peer.requests_answered(2), [1, 2]);
+    assert_eq!(from_board(&house), 0);
+    // The same in one breath: a frame of each, read together.
+    peer.write(&[availability(&[3], 1), changes(&[4])].concat());
+    assert_eq!(peer.requests_answered(2), [3, 4]);
+    // An answer that waits for its release is not overtaken by what the engine could tell at once.
+    let mut other = Peer::welcomed(&house, 2);
+    house.control.withhold(true);
+    other.write(&changes(&[1]));
+    // Sessions 1 and 2, and the changes 1 and 4 of this peer and 1 of the other.
+    publish(&house, 5, 6);
+    let answered = from_board(&house);
+    peer.write(&availability(&[6], 1));
+    while from_board(&house) == answered {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    peer.write(&queries(&[7]));
+    assert!(peer.is_silent_for(Duration::from_millis(100)), "sequence 5 is not durable");
+    house.control.withhold(false);
+    assert_eq!(peer.availability(), [(6, 5, 5, 6)]);
+    assert_eq!(peer.requests_answered(1), [7]);
+}
+
+#[test]
+fn whoever_asks_and_does_not_read_holds_a_bounded_amount() {
+    let options = GatewayOptions { write_stall_ms_max: 300, output_bytes_max: 1024 * 1024, ..options() };
+    let house = House::open(options);
+    publish(&house, 1, 5);
+    let mut slow = Peer::welcomed(&house, 1);
+    slow.stream.set_nonblocking(true).unwrap();
+    let started = Instant::now();
+    let mut request = 0;
+    while house.closed_because(CloseReason::SlowReader) == 0 {
+        let frame: Vec<u64> = (request + 1..=request + 64).collect();
+        // Its own socket is full some day, because it is not read any more; a frame cut short ends it otherwise.
+        match slow.stream.write(&availability(&frame, 500)) {
+            Ok(bytes) if bytes < 64 * 2_024 => break,
+            Ok(_) => request += 64,
+            Err(_) => break,
+        }
+        assert!(started.elapsed() < Duration::from_secs(20), "the slow reader is still there");
+    }
+    let mut good = Peer::welcomed(&house, 2);
+    good.write(&availability(&[1], 500));
+    assert_eq!(good.availability().len(), 1);
+    let answered = from_board(&house);
+    assert!(answered < 8_192, "no more than its credits were answered: {answered}");
 }

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub)] // Each bench uses its own part of this.
 
 use orderline_core::ahead::Ahead;
+use orderline_core::board::Publisher;
 use orderline_core::state::Parsed;
 use orderline_core::{Decision, Scratch, State};
 use orderline_protocol::command::{
@@ -125,11 +126,21 @@ impl Core {
 /// Decides and applies all of it, looking ahead as the engine does.
 #[inline(never)]
 pub fn run_all(core: &mut Core, bytes: &[u8]) {
+    run_published(core, bytes, None);
+}
+
+/// Commands of one of the engine's turns, after which what can be bought is published.
+const TURN_COMMANDS: usize = 512;
+
+/// The same, publishing to a board as the engine does, if there is one.
+#[inline(never)]
+pub fn run_published(core: &mut Core, bytes: &[u8], mut publisher: Option<&mut Publisher>) {
     let mut rest = bytes;
     let mut commands = std::iter::from_fn(|| {
         (!rest.is_empty()).then(|| Parsed::new(RawCommand::take(&mut rest).expect("whole")))
     });
     let mut ahead = Ahead::default();
+    let mut in_turn = 0;
     loop {
         let state = &core.state;
         let next = ahead.next(
@@ -139,6 +150,13 @@ pub fn run_all(core: &mut Core, bytes: &[u8]) {
         );
         let Some(command) = next else { break };
         core.decide_and_apply(&command);
+        in_turn += 1;
+        if in_turn == TURN_COMMANDS
+            && let Some(publisher) = &mut publisher
+        {
+            publisher.publish(&mut core.state);
+            in_turn = 0;
+        }
     }
 }
 

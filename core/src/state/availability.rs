@@ -3,11 +3,12 @@
 //! Keeping the board (see `board`) outside the state needs no more of the state than this: a list of the SKUs that
 //! events touched. Nobody who replays asks for it, and then nothing is listed.
 
-use orderline_protocol::command::{AskedSku, QueryAvailability, Standing};
+use orderline_protocol::command::{AskedSku, QueryAvailability};
 use orderline_protocol::limits::AVAILABILITY_SKUS_MAX;
 use orderline_protocol::reply::{AvailabilityView, SaleStanding};
-use orderline_protocol::{RejectCode, SkuHandle};
+use orderline_protocol::{LocationHandle, RejectCode, SkuHandle};
 
+use super::catalogue::{Location, Sku};
 use super::decide::check_zeros;
 use super::stock::Row;
 use super::{Rejection, State};
@@ -17,7 +18,14 @@ use super::{Rejection, State};
 pub struct Availability {
     /// Units available over all active locations.
     pub units: u64,
-    /// Units that may be promised beyond these.
+    /// On which terms.
+    pub terms: Terms,
+}
+
+/// What of a SKU's availability orders seldom change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// Units that may be promised beyond those that are available.
     pub backorder_units: u32,
     /// Whether it is sold at all.
     pub standing: SaleStanding,
@@ -25,19 +33,24 @@ pub struct Availability {
 
 impl Availability {
     /// Of a SKU that is not defined.
-    pub const UNKNOWN: Self = Self { units: 0, backorder_units: 0, standing: SaleStanding::UnknownSku };
+    pub const UNKNOWN: Self =
+        Self { units: 0, terms: Terms { backorder_units: 0, standing: SaleStanding::UnknownSku } };
 
     /// As it travels.
     #[inline]
     pub fn view(&self) -> AvailabilityView {
         AvailabilityView {
             units: self.units.into(),
-            backorder_units: self.backorder_units.into(),
-            standing: self.standing as u8,
+            backorder_units: self.terms.backorder_units.into(),
+            standing: self.terms.standing as u8,
             reserved: [0; 3],
         }
     }
 }
+
+/// What may have changed, as bits of [`Sku::touched`].
+const UNITS: u8 = 1;
+const TERMS: u8 = 2;
 
 /// SKUs whose availability may have changed since they were last taken.
 #[derive(Debug, Default)]
@@ -45,16 +58,29 @@ pub(crate) struct Touched {
     is_kept: bool,
     /// Of any SKU it may have.
     is_all: bool,
-    /// Each as often as something happened to it.
+    /// Each once: it says itself that it is in here, and what of it is touched.
     skus: Vec<SkuHandle>,
 }
 
 impl Touched {
-    /// Something happened to what can be bought of this SKU.
+    /// What is available of this SKU has changed.
     #[inline]
-    pub(crate) fn note(&mut self, sku: SkuHandle) {
+    pub(crate) fn note_units(&mut self, handle: SkuHandle, sku: &mut Sku) {
+        self.note(handle, sku, UNITS);
+    }
+
+    /// Something else has changed of what can be bought of this SKU.
+    pub(crate) fn note_terms(&mut self, handle: SkuHandle, sku: &mut Sku) {
+        self.note(handle, sku, TERMS);
+    }
+
+    #[inline]
+    fn note(&mut self, handle: SkuHandle, sku: &mut Sku, what: u8) {
         if self.is_kept {
-            self.skus.push(sku);
+            if sku.touched == 0 {
+                self.skus.push(handle);
+            }
+            sku.touched |= what;
         }
     }
 
@@ -68,33 +94,43 @@ impl State {
     /// What can be bought of a SKU, as of [`State::sequence`]. What a location may still take on today is not looked at.
     #[inline]
     pub fn availability(&self, handle: SkuHandle) -> Availability {
-        let Some(sku) = self.catalogue.sku(handle) else { return Availability::UNKNOWN };
-        let is_open =
-            |location| self.catalogue.location(location).is_some_and(|location| location.is_active());
+        match self.catalogue.sku(handle) {
+            Some(sku) => Availability { units: self.units(sku), terms: self.terms(handle, sku) },
+            None => Availability::UNKNOWN,
+        }
+    }
+
+    #[inline]
+    fn units(&self, sku: &Sku) -> u64 {
         let of_row = |row: &Row| match row.available() {
-            units if units > 0 && is_open(row.location()) => units as u64,
+            units if units > 0 && self.is_open(row.location()) => units as u64,
             _ => 0,
         };
+        self.stock.rows(sku).iter().map(of_row).sum()
+    }
+
+    #[inline]
+    fn is_open(&self, location: LocationHandle) -> bool {
+        self.catalogue.location(location).is_some_and(Location::is_active)
+    }
+
+    fn terms(&self, handle: SkuHandle, sku: &Sku) -> Terms {
         let backordered = if sku.has_backorders != 0 { self.backorders.units(handle) } else { 0 };
         let cap = self.catalogue.sku_backorder_cap(handle);
-        let seller = self.catalogue.seller(sku.seller);
         let standing = if !sku.is_active() {
             SaleStanding::SkuRetired
-        } else if seller.is_some_and(|seller| seller.definition.standing == Standing::Active as u8) {
+        } else if self.check_seller(sku.seller).is_ok() {
             SaleStanding::OnSale
         } else {
             SaleStanding::SellerSuspended
         };
-        Availability {
-            units: self.stock.rows(sku).iter().map(of_row).sum(),
-            backorder_units: u64::from(cap).saturating_sub(backordered) as u32,
-            standing,
-        }
+        Terms { backorder_units: u64::from(cap).saturating_sub(backordered) as u32, standing }
     }
 
     /// From now on lists the SKUs that events touch, beginning with all of them.
     pub fn keep_touched(&mut self) {
-        self.stock.touched = Touched { is_kept: true, is_all: true, skus: Vec::new() };
+        self.stock.touched.is_kept = true;
+        self.stock.touched.is_all = true;
     }
 
     /// Whether any SKU may have been touched, of which [`State::take_touched`] does not tell. Says so once.
@@ -102,12 +138,17 @@ impl State {
         std::mem::take(&mut self.stock.touched.is_all)
     }
 
-    /// Tells every SKU that events touched since the last time, once or several times, and what can be bought of it.
-    pub fn take_touched(&mut self, mut each: impl FnMut(SkuHandle, Availability)) {
-        let mut skus = std::mem::take(&mut self.stock.touched.skus);
-        skus.drain(..).for_each(|sku| each(sku, self.availability(sku)));
+    /// Tells each SKU that events touched since the last time: the units of it that are available now, and the terms if
+    /// they may have changed.
+    pub fn take_touched(&mut self, mut each: impl FnMut(SkuHandle, u64, Option<Terms>)) {
+        let mut handles = std::mem::take(&mut self.stock.touched.skus);
+        for handle in handles.drain(..) {
+            let touched = std::mem::take(&mut self.catalogue.sku_mut(handle).touched);
+            let Some(sku) = self.catalogue.sku(handle) else { continue };
+            each(handle, self.units(sku), (touched & TERMS != 0).then(|| self.terms(handle, sku)));
+        }
         // The list keeps its room.
-        self.stock.touched.skus = skus;
+        self.stock.touched.skus = handles;
     }
 }
 

@@ -63,7 +63,8 @@ pub(crate) struct Sku {
     pub(crate) level_room_log2: u8,
     /// 1: units of it are backordered, so that stock which comes free is not free.
     pub(crate) has_backorders: u8,
-    pub(crate) reserved: u8,
+    /// What of its availability was touched since that was last published; see `availability`.
+    pub(crate) touched: u8,
 }
 
 const _: () = assert!(size_of::<Sku>() == 32);

@@ -198,7 +198,8 @@ impl State {
 
     pub(super) fn apply_sku(&mut self, head: &SkuDefined, code: &str) -> Effect {
         self.catalogue.set_sku(head.handle.get(), head.version.get(), code, &head.definition);
-        self.stock.touched.note(SkuHandle::new(head.handle.get()));
+        let handle = SkuHandle::new(head.handle.get());
+        self.stock.touched.note_terms(handle, self.catalogue.sku_mut(handle));
         Effect::entity(head.handle.get().into(), head.version.get(), 0)
     }
 

@@ -66,8 +66,8 @@ use orderline_protocol::{
     Command, Malformed, OrderId, RejectCode, Sequence, SessionHandle, SessionId, SkuHandle,
 };
 
-pub use availability::Availability;
 pub(crate) use availability::check_asked;
+pub use availability::{Availability, Terms};
 pub use check::Violation;
 pub use codes::is_code;
 pub use decide::Scratch;

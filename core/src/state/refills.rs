@@ -39,8 +39,9 @@ impl State {
     pub(super) fn wait_for_more(&mut self, slot: OrderSlot, line: usize, units: u32) {
         let (sku, waiting) = self.waiting(slot, line);
         self.backorders.add(sku, waiting, units);
-        self.stock.touched.note(sku);
-        self.catalogue.sku_mut(sku).has_backorders = 1;
+        let of = self.catalogue.sku_mut(sku);
+        of.has_backorders = 1;
+        self.stock.touched.note_terms(sku, of);
         // A location that takes no more orders today may have some: refills are not bound by that.
         self.stock.refills_due.insert(sku);
     }
@@ -48,7 +49,7 @@ impl State {
     /// Units of a line wait for stock no more; its counter is the caller's to change.
     pub(super) fn wait_no_more(&mut self, slot: OrderSlot, line: usize, units: u32) {
         let (sku, waiting) = self.waiting(slot, line);
-        self.stock.touched.note(sku);
+        self.stock.touched.note_terms(sku, self.catalogue.sku_mut(sku));
         if !self.backorders.take(sku, waiting, units) {
             self.catalogue.sku_mut(sku).has_backorders = 0;
             self.stock.refills_due.remove(&sku);

@@ -397,7 +397,7 @@ impl Stock {
             "{delta} units added to {before} available: SKU {handle} at location {location}"
         );
         row.set_available(after);
-        self.touched.note(handle);
+        self.touched.note_units(handle, sku);
         if delta > 0 && has_backorders {
             self.refills_due.insert(handle);
         }
@@ -489,7 +489,7 @@ impl Stock {
         assert!(available >= units as i64, "oversold: SKU {handle} at location {location}");
         row.set_available(available - units as i64);
         row.reserved += units;
-        self.touched.note(handle);
+        self.touched.note_units(handle, sku);
     }
 
     /// Commits what was held for an order that is now confirmed.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use orderline_core::board::Board;
 use orderline_protocol::command::*;
 use orderline_protocol::event::Allocation;
 use orderline_protocol::lifecycle::*;
@@ -388,6 +389,40 @@ fn reservation(driver: &Driver, model: &Model, id: u128) -> Result<(), String> {
         parts.flat_map(|(line, at)| at.iter().map(move |(&at, &units)| (line, at, units))),
     );
     engine.alike(&facts, &of)
+}
+
+/// Compares what can be bought of every SKU, as the engine answers it and as it stands on the board, with the model.
+///
+/// # Errors
+/// The first fact that differs.
+pub fn availability(driver: &Driver, model: &Model, board: &Board) -> Result<(), String> {
+    let Some(look) = board.look() else { return Err("the board is not whole".to_owned()) };
+    if look.since != driver.state.sequence() {
+        return Err(format!("the board speaks of {}", look.since));
+    }
+    // One more than there are, which nobody knows.
+    for sku in 0..=model.skus.len() as u32 {
+        let of = format!("availability of SKU {sku}");
+        let handle = SkuHandle::new(sku);
+        let (head, asked) =
+            (QueryAvailability { sku_count: 1.into(), reserved: [0; 2] }, AskedSku { sku: handle });
+        let view = ask(driver, &of, &Command::QueryAvailability(&head, &[asked]))?;
+        let views = read(&of, AvailabilityView::read_all(&view))?;
+        let [view] = views else { return Err(format!("{of}: {} answers", views.len())) };
+        if *view != look.availability(handle).view() {
+            return Err(format!("{of}: the board says {:?}, the engine {view:?}", look.availability(handle)));
+        }
+        let (mut engine, mut facts) = (Facts::default(), Facts::default());
+        engine.say("units", view.units.get());
+        engine.say("backorder units", view.backorder_units.get());
+        engine.say("standing", view.standing);
+        let (units, backorder_units, standing) = model.availability(sku);
+        facts.say("units", units);
+        facts.say("backorder units", backorder_units);
+        facts.say("standing", standing as u8);
+        engine.alike(&facts, &of)?;
+    }
+    Ok(())
 }
 
 fn levels(driver: &Driver, model: &Model, sku: u32) -> Result<(), String> {

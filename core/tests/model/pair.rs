@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use orderline_core::Rejection;
+use orderline_core::board::{Board, Publisher, board};
 use orderline_core::state::Accepted;
 use orderline_protocol::RejectCode;
 use orderline_protocol::command::{Command, CommandKind, RawCommand};
@@ -87,6 +88,9 @@ pub struct Pair {
     pub driver: Driver,
     pub model: Model,
     pub counts: Counts,
+    /// What can be bought, published after each step.
+    board: Board,
+    publisher: Publisher,
     /// The orders that left memory last.
     gone: VecDeque<u128>,
 }
@@ -96,7 +100,11 @@ impl Pair {
         let mut driver = Driver::new(seed);
         driver.walk = Some(SlowWalk::default());
         let model = Model { sequence: driver.state.sequence(), ..Model::default() };
-        Self { driver, model, counts: Counts::default(), gone: VecDeque::new() }
+        let (writer, board) = board();
+        // Whoever looks wants it to be kept.
+        assert!(board.look().is_none());
+        let publisher = Publisher::new(writer);
+        Self { driver, model, counts: Counts::default(), board, publisher, gone: VecDeque::new() }
     }
 
     /// Does a step with both.
@@ -118,6 +126,7 @@ impl Pair {
             What::Command(bytes) => with_command(bytes, |command| self.command(step.now_us, command))?,
         }
         self.model.sequence = self.driver.state.sequence();
+        self.publisher.publish(&mut self.driver.state);
         Ok(())
     }
 
@@ -198,6 +207,7 @@ impl Pair {
     /// The first thing that differs or does not hold.
     pub fn compare(&self) -> Result<(), String> {
         compare::everything(&self.driver, &self.model)?;
+        compare::availability(&self.driver, &self.model, &self.board)?;
         for &id in &self.gone {
             compare::is_gone(&self.driver, &self.model, id)?;
         }

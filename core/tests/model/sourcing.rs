@@ -7,6 +7,7 @@ use orderline_protocol::RejectCode;
 use orderline_protocol::command::SourcingRule;
 use orderline_protocol::event::DecidingRule;
 use orderline_protocol::lifecycle::OrderState;
+use orderline_protocol::reply::SaleStanding;
 
 use crate::model::{Model, Rare, Refused};
 use crate::orders::Order;
@@ -96,6 +97,21 @@ impl Model {
     pub fn backordered(&self, sku: u32) -> u64 {
         let lines = self.orders.values().flat_map(|order| &order.lines);
         lines.filter(|line| line.sku == sku).map(|line| u64::from(line.backordered)).sum()
+    }
+
+    /// What can be bought of a SKU: units at active locations, units that may be backordered, and whether it is sold.
+    pub fn availability(&self, sku: u32) -> (i64, u64, SaleStanding) {
+        let Some(of) = self.skus.get(sku as usize) else { return (0, 0, SaleStanding::UnknownSku) };
+        let open = self.all_locations().filter(|&location| self.locations[usize::from(location)].is_active);
+        let units = open.map(|location| self.level((sku, location)).available.max(0)).sum();
+        let standing = if !of.is_active {
+            SaleStanding::SkuRetired
+        } else if self.sellers[of.seller as usize].is_active {
+            SaleStanding::OnSale
+        } else {
+            SaleStanding::SellerSuspended
+        };
+        (units, u64::from(of.backorder_cap).saturating_sub(self.backordered(sku)), standing)
     }
 
     /// Which of two locations is better, and by what. `covers`: how many of the SKUs not placed yet each covers, where

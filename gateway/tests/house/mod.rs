@@ -9,15 +9,16 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam::sync::{Parker, Unparker};
+use orderline_core::board::{BoardWriter, board};
 use orderline_core::door::{EngineEnd, Opened, Task, Work, door};
 use orderline_gateway::{Gateway, GatewayError, GatewayHandle, GatewayOptions, GatewayStats};
 use orderline_journal::{Watermark, WatermarkPublisher};
-use orderline_protocol::command::{CommandKind, QueryStatus, RawCommand};
+use orderline_protocol::command::{AskedSku, CommandKind, QueryAvailability, QueryStatus, RawCommand};
 use orderline_protocol::frame::{
     Close, CloseReason, Frame, FrameKind, HELLO_MAGIC, Hello, Welcome, begin_frame, finish_frame, write_frame,
 };
-use orderline_protocol::reply::{Outcome, REPLY_HEADER_BYTES, ReplyHeader};
-use orderline_protocol::{Command, Reply, Request, SessionHandle, SessionId};
+use orderline_protocol::reply::{AvailabilityView, Outcome, REPLY_HEADER_BYTES, ReplyHeader};
+use orderline_protocol::{Command, Reply, Request, SessionHandle, SessionId, SkuHandle};
 use zerocopy::IntoBytes;
 use zerocopy::little_endian::{U16, U32, U64};
 
@@ -36,6 +37,8 @@ pub(crate) struct Control {
     pub(crate) is_withheld: AtomicBool,
     /// Bytes of the view behind each answer to a query.
     pub(crate) view_bytes: AtomicUsize,
+    /// What is on the board.
+    pub(crate) board: Mutex<BoardWriter>,
     unparker: Unparker,
 }
 
@@ -171,16 +174,18 @@ impl House {
 
     pub(crate) fn open_at(addr: SocketAddr, options: GatewayOptions, memory: Arc<Memory>) -> Self {
         let parker = Parker::new();
+        let (writer, board) = board();
         let control = Arc::new(Control {
             is_parked: AtomicBool::new(false),
             is_withheld: AtomicBool::new(false),
             view_bytes: AtomicUsize::new(0),
+            board: Mutex::new(writer),
             unparker: parker.unparker().clone(),
         });
         let (publisher, watermark) = Watermark::new(0);
         let capacity = options.connections_max * options.works_per_connection_max;
         let (front, end) = door(capacity, parker.unparker().clone(), watermark);
-        let gateway = Gateway::bind(addr, front, options).unwrap();
+        let gateway = Gateway::bind(addr, front.with_board(board), options).unwrap();
         let engine = Engine { end, parker, control: Arc::clone(&control), memory, publisher };
         Self {
             addr: gateway.local_addr(),
@@ -241,6 +246,18 @@ pub(crate) fn commands(requests: &[Request], kind: CommandKind) -> Vec<u8> {
     out
 }
 
+/// One frame with an availability query about so many SKUs for each request.
+pub(crate) fn availability(requests: &[Request], sku_count: u16) -> Vec<u8> {
+    let head = QueryAvailability { sku_count: U16::new(sku_count), reserved: [0; 2] };
+    let asked: Vec<AskedSku> =
+        (0..u32::from(sku_count)).map(|sku| AskedSku { sku: SkuHandle::new(sku) }).collect();
+    let mut out = Vec::new();
+    let start = begin_frame(&mut out);
+    requests.iter().for_each(|&request| Command::QueryAvailability(&head, &asked).write(request, &mut out));
+    finish_frame(&mut out, start, FrameKind::Commands, requests.len() as u16);
+    out
+}
+
 /// Commands that change something.
 pub(crate) fn changes(requests: &[Request]) -> Vec<u8> {
     commands(requests, CommandKind::ConfirmOrder)
@@ -288,6 +305,20 @@ impl Peer {
         let (kind, _, payload) = self.frame().unwrap();
         assert_eq!(kind, FrameKind::Welcome);
         *Welcome::read(&payload).unwrap()
+    }
+
+    /// The answers in the next frame to queries of availability: request, both sequences, and the first SKU's units.
+    pub(crate) fn availability(&mut self) -> Vec<(Request, u64, u64, u64)> {
+        let (kind, _, payload) = self.frame().unwrap();
+        assert_eq!(kind, FrameKind::Replies);
+        let mut rest = &payload[..];
+        let mut answers = Vec::new();
+        while !rest.is_empty() {
+            let Reply { header, view } = Reply::take(&mut rest).unwrap();
+            let units = AvailabilityView::read_all(view).unwrap()[0].units.get();
+            answers.push((header.request.get(), header.sequence.get(), header.detail.get(), units));
+        }
+        answers
     }
 
     /// The requests answered by the next frame of replies; pings are passed over.

@@ -16,13 +16,16 @@ use crate::outcomes::{Answer, Outcomes};
 use crate::particulars::{AvailabilityReport, Particulars, SequenceRange};
 use crate::window::Sent;
 
+/// SKUs drawn before the run: the queries take turns with them. Drawing one takes as long as answering about several, and
+/// the generator shares its cores with the server.
+const DRAWN_SKUS: usize = 1 << 20;
+
 /// Queries for as many SKUs each, chosen as orders choose them.
 pub(crate) struct Availability {
-    goods: Goods,
-    random: SmallRng,
     head: QueryAvailability,
-    /// The SKUs of one query; filled again and again.
-    asked: Vec<AskedSku>,
+    drawn: Vec<AskedSku>,
+    /// Where in `drawn` the next query begins.
+    next: usize,
     asked_count: usize,
     answered: u64,
     buyable: u64,
@@ -34,11 +37,13 @@ pub(crate) struct Availability {
 
 impl Availability {
     pub(crate) fn new(options: &LoadOptions, catalogue: Catalogue) -> Self {
+        let goods = Goods::new(options, catalogue);
+        let mut random = SmallRng::seed_from_u64(options.seed);
+        let drawn = (0..DRAWN_SKUS).map(|_| AskedSku { sku: goods.choose_sku(&mut random) }).collect();
         Self {
-            goods: Goods::new(options, catalogue),
-            random: SmallRng::seed_from_u64(options.seed),
             head: QueryAvailability { sku_count: options.query_skus.into(), reserved: [0; 2] },
-            asked: Vec::new(),
+            drawn,
+            next: 0,
             asked_count: options.query_skus.into(),
             answered: 0,
             buyable: 0,
@@ -69,9 +74,11 @@ impl Workload for Availability {
 
     #[inline]
     fn write<R>(&mut self, _sent: &Sent<()>, sink: impl FnOnce(&Command<'_>) -> R) -> R {
-        let Self { goods, random, asked, .. } = self;
-        asked.clear();
-        asked.extend((0..self.asked_count).map(|_| AskedSku { sku: goods.choose_sku(random) }));
+        if self.next + self.asked_count > self.drawn.len() {
+            self.next = 0;
+        }
+        let asked = &self.drawn[self.next..][..self.asked_count];
+        self.next += self.asked_count;
         sink(&Command::QueryAvailability(&self.head, asked))
     }
 
