@@ -327,6 +327,9 @@ fn a_stop_does_not_wait_for_ever() {
     let mut peer = Peer::welcomed(&house, 1);
     house.control.withhold(true);
     peer.write(&changes(&[1]));
+    while house.stats.commands.load(Ordering::Relaxed) < 1 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
     drop(house);
     assert_eq!(peer.close(), None, "its reply could not be told, so nothing is");
 }
