@@ -4,14 +4,14 @@
 #
 #   benches/flat.sh [core|tcp|connections|all] [ORDERS=10000000] [DIRECTORY=target/flat]
 #
-# Default settings throughout. ORDERS is how many open orders it goes up to: 100,000,000 want some 20 GiB of memory and 20 GiB
-# of disk. `connections` wants 10,100 descriptors a process (ulimit -n). Needs python3 and an otherwise idle machine.
+# Default settings throughout, so a snapshot is made every ten million records, also in the middle of a round. ORDERS is how
+# many open orders it goes up to: 100,000,000 want some 20 GiB of memory and 20 GiB of disk. `connections` wants 10,100 descriptors a process (ulimit -n). Needs python3 and an otherwise idle machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 part=${1:-all}
 orders=${2:-10000000}
 directory=${3:-target/flat}
-seconds=5
+seconds=3
 orderline=target/release/orderline
 mkdir -p "$directory"
 
@@ -39,7 +39,7 @@ value = json.loads(sys.stdin.read().splitlines()[-1])
 for key in sys.argv[1].split("."): value = value[key]
 print(round(value))' "$1"; }
 # Memory of the server's own; the journal's mapped pages belong to files.
-resident_bytes() { awk '/^RssAnon/ { print $2 * 1024 }' "/proc/$server/status"; }
+resident_bytes() { awk '/^RssAnon/ { printf "%.0f", $2 * 1024 }' "/proc/$server/status"; }
 
 measure_core() {
     for skus in 100000 10000000; do
@@ -50,8 +50,8 @@ measure_core() {
 
 measure_tcp() {
     cargo build --release --locked --quiet
-    echo "| SKUs | open orders | orders/s | p50 us | max us | bytes an open order |"
-    echo "|---|---|---|---|---|---|"
+    echo "| SKUs | open orders | orders/s, three rounds | latency max us | bytes an open order |"
+    echo "|---|---|---|---|---|"
     for skus in 100000 10000000; do
         serve
         load --orders 1 --skus "$skus" > "$directory/first"
@@ -59,21 +59,28 @@ measure_tcp() {
         placed=1
         for step in 1000000 10000000 100000000; do
             [ "$step" -le "$orders" ] || break
-            load --orders $((step - placed)) --skus "$skus" > "$directory/fill"
-            bytes=$((($(resident_bytes) - before) / step))
-            load --seconds "$seconds" --skus "$skus" > "$directory/load"
-            placed=$((step + $(field acked < "$directory/load")))
-            echo "| $skus | $step | $(field orders_per_second < "$directory/load") |" \
-                "$(field latency_us.p50 < "$directory/load") | $(field latency_us.max < "$directory/load") | $bytes |"
+            if [ "$placed" -lt "$step" ]; then
+                load --orders $((step - placed)) --skus "$skus" > "$directory/fill"
+                placed=$step
+            fi
+            open=$placed rates='' maxima=''
+            bytes=$((($(resident_bytes) - before) / open))
+            for _ in 1 2 3; do
+                load --seconds "$seconds" --skus "$skus" > "$directory/load"
+                placed=$((placed + $(field acked < "$directory/load")))
+                rates+="$(field orders_per_second < "$directory/load") "
+                maxima+="$(field latency_us.max < "$directory/load") "
+            done
+            echo "| $skus | $open | $rates| $maxima| $bytes |"
         done
         stop
     done
 }
 
 # Opens connections, one session each, and holds them in silence; prints a line once all are welcomed. The server would give
-# them up after `gateway.idle_ms_max`, 30 seconds.
+# them up after `gateway.idle_ms_max`, 30 seconds. To be run behind `&`: it becomes that process.
 hold_connections() {
-    python3 - "$1" "$2" <<'PY'
+    exec python3 - "$1" "$2" <<'PY'
 import os, socket, struct, sys, time
 table = []
 for byte in range(256):
@@ -91,9 +98,10 @@ for _ in range(int(sys.argv[2])):
     connection = socket.create_connection((host, int(port)))
     connection.sendall(struct.pack("<II", len(hello), crc32c(checked)) + checked)
     held.append(connection)
-for connection in held:
-    welcome = connection.recv(16)
-    assert len(welcome) == 16 and welcome[8] == 2, welcome
+for number, connection in enumerate(held):
+    answer = connection.recv(64)
+    if len(answer) < 16 or answer[8] != 2:
+        sys.exit(f"connection {number} was not welcomed: {answer.hex()}")
 print("held", flush=True)
 time.sleep(60)
 PY
@@ -106,24 +114,25 @@ measure_connections() {
         exit 1
     fi
     serve
-    for round in 1 2 3; do
-        load --connections 100 --seconds "$seconds" | field orders_per_second >> "$directory/alone.$$"
+    : > "$directory/alone"
+    : > "$directory/among"
+    for _ in 1 2 3; do
+        load --connections 100 --seconds "$seconds" | field orders_per_second >> "$directory/alone"
         hold_connections "$address" 9900 > "$directory/held" &
         holder=$!
         until grep -q held "$directory/held"; do
             kill -0 "$holder" || exit 1
             sleep 0.1
         done
-        load --connections 100 --seconds "$seconds" | field orders_per_second >> "$directory/among.$$"
+        load --connections 100 --seconds "$seconds" | field orders_per_second >> "$directory/among"
         kill "$holder"
         wait "$holder" 2> /dev/null || true
     done
     stop
     echo "| connections | orders/s, three rounds |"
     echo "|---|---|"
-    echo "| 100 busy, alone | $(paste -sd' ' "$directory/alone.$$") |"
-    echo "| 100 busy among 10,000 | $(paste -sd' ' "$directory/among.$$") |"
-    rm "$directory/alone.$$" "$directory/among.$$"
+    echo "| 100 busy, alone | $(paste -sd' ' "$directory/alone") |"
+    echo "| 100 busy among 10,000 | $(paste -sd' ' "$directory/among") |"
 }
 
 case "$part" in
