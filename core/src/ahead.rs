@@ -9,6 +9,7 @@ const SECOND_AHEAD: usize = 8;
 /// Items between being read and being worked on.
 #[derive(Debug)]
 pub struct Ahead<T> {
+    /// The item with number n stands at n modulo the length, until another one takes its place.
     ring: [Option<T>; FIRST_AHEAD],
     /// Items read, and of those: that went through the second pass, that were handed out.
     read_count: usize,
@@ -30,22 +31,47 @@ impl<T> Ahead<T> {
         items: &mut impl Iterator<Item = T>,
         first_pass: impl Fn(&T),
         second_pass: impl Fn(&T),
-    ) -> Option<T> {
-        while self.read_count < self.taken_count + FIRST_AHEAD {
-            let Some(item) = items.next() else { break };
-            first_pass(&item);
-            self.ring[self.read_count % FIRST_AHEAD] = Some(item);
+    ) -> Option<&T> {
+        if self.read_count == 0 {
+            self.begin(items, &first_pass, &second_pass);
+        }
+        // From here on, one item of each for every one that is handed out.
+        self.read(items, first_pass);
+        self.fetch(second_pass);
+        if self.taken_count == self.read_count {
+            return None;
+        }
+        let item = &self.ring[self.taken_count % FIRST_AHEAD];
+        self.taken_count += 1;
+        item.as_ref()
+    }
+
+    /// Gets ahead: one item less than the passes are to be.
+    #[inline(never)]
+    fn begin(
+        &mut self,
+        items: &mut impl Iterator<Item = T>,
+        first_pass: impl Fn(&T),
+        second_pass: impl Fn(&T),
+    ) {
+        (1..FIRST_AHEAD).for_each(|_| self.read(items, &first_pass));
+        (1..SECOND_AHEAD).for_each(|_| self.fetch(&second_pass));
+    }
+
+    #[inline]
+    fn read(&mut self, items: &mut impl Iterator<Item = T>, first_pass: impl Fn(&T)) {
+        if let Some(item) = items.next() {
+            first_pass(self.ring[self.read_count % FIRST_AHEAD].insert(item));
             self.read_count += 1;
         }
-        while self.fetched_count < self.read_count.min(self.taken_count + SECOND_AHEAD) {
-            if let Some(item) = &self.ring[self.fetched_count % FIRST_AHEAD] {
-                second_pass(item);
-            }
+    }
+
+    #[inline]
+    fn fetch(&mut self, second_pass: impl Fn(&T)) {
+        if self.fetched_count < self.read_count {
+            self.ring[self.fetched_count % FIRST_AHEAD].iter().for_each(second_pass);
             self.fetched_count += 1;
         }
-        let item = self.ring[self.taken_count % FIRST_AHEAD].take()?;
-        self.taken_count += 1;
-        Some(item)
     }
 }
 
@@ -62,7 +88,7 @@ mod tests {
             let mut items = 0..count;
             let (first, second) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
             let mut taken = Vec::new();
-            while let Some(item) = ahead.next(
+            while let Some(&item) = ahead.next(
                 &mut items,
                 |&item| first.borrow_mut().push(item),
                 |&item| second.borrow_mut().push(item),

@@ -71,8 +71,11 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
     /// # Panics
     /// If `count` is zero or more than a chunk holds, or if the system has no memory left: the core cannot go on
     /// without it, and all that was acknowledged is in the journal.
+    #[inline]
     pub(crate) fn extend(&mut self, count: usize) -> usize {
-        assert!((1..=Self::CHUNK_ITEMS).contains(&count), "{count} items do not fit a chunk");
+        if count.wrapping_sub(1) >= Self::CHUNK_ITEMS {
+            does_not_fit(count);
+        }
         let used = self.len & (Self::CHUNK_ITEMS - 1);
         if used + count > Self::CHUNK_ITEMS {
             self.len += Self::CHUNK_ITEMS - used;
@@ -83,6 +86,19 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
             self.grow();
         }
         first
+    }
+
+    /// The same, and the new items themselves, to be written to.
+    ///
+    /// # Panics
+    /// As [`Arena::extend`].
+    #[inline]
+    pub(crate) fn extend_mut(&mut self, count: usize) -> (usize, &mut [T]) {
+        let first = self.extend(count);
+        // SAFETY: the arena was just extended to hold them.
+        let slot = unsafe { self.slot(first) };
+        // SAFETY: `extend` has put all of them into one chunk; the rest as in `slice_mut`.
+        (first, unsafe { std::slice::from_raw_parts_mut(slot.as_ptr(), count) })
     }
 
     /// Adds the chunks that items lie in, and asks for the pages behind the last item's. The first page of an arena is
@@ -119,6 +135,7 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
 
     /// # Panics
     /// If the system has no memory left.
+    #[cold]
     fn add_chunk(&mut self) -> &MmapMut {
         let map = MmapOptions::new().len(CHUNK_BYTES).no_reserve_swap().map_anon();
         let mut memory = match map {
@@ -153,12 +170,18 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
     /// If there is no such item.
     #[inline]
     pub(crate) fn get(&self, index: usize) -> &T {
-        assert!(index < self.len, "item {index} of {}", self.len);
+        self.check(index);
         // SAFETY: asserted above.
         let slot = unsafe { self.slot(index) };
         // SAFETY: the slot is in bounds, aligned (chunks start on a page), initialised (zeroed memory or a written
         // `T`) and not mutably borrowed, for `&self` is held.
         unsafe { slot.as_ref() }
+    }
+
+    /// The item at `index`; `None`: there is no such item.
+    #[inline]
+    pub(crate) fn try_get(&self, index: usize) -> Option<&T> {
+        (index < self.len).then(|| self.get(index))
     }
 
     /// The item at `index`, to change it.
@@ -167,7 +190,7 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
     /// If there is no such item.
     #[inline]
     pub(crate) fn get_mut(&mut self, index: usize) -> &mut T {
-        assert!(index < self.len, "item {index} of {}", self.len);
+        self.check(index);
         // SAFETY: asserted above.
         let mut slot = unsafe { self.slot(index) };
         // SAFETY: as in `get`, and `&mut self` makes the borrow unique.
@@ -201,13 +224,19 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
     }
 
     #[inline]
+    fn check(&self, index: usize) {
+        if index >= self.len {
+            not_there(index, 1, self.len);
+        }
+    }
+
+    #[inline]
     fn check_slice(&self, first: usize, count: usize) {
         let in_chunk = first & (Self::CHUNK_ITEMS - 1);
-        assert!(
-            first < self.len && count <= self.len - first && in_chunk + count <= Self::CHUNK_ITEMS,
-            "items {first}..+{count} of {}",
-            self.len
-        );
+        let is_there = first < self.len && count <= self.len - first && in_chunk + count <= Self::CHUNK_ITEMS;
+        if !is_there {
+            not_there(first, count, self.len);
+        }
     }
 
     /// Asks the processor to have the item at `index` ready soon. An index that is not there is ignored.
@@ -223,6 +252,17 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
         #[cfg(not(target_arch = "x86_64"))]
         let _ = index;
     }
+}
+
+/// Takes its numbers by value: whoever formats them in place keeps them in memory just for that.
+#[cold]
+fn not_there(first: usize, count: usize, len: usize) -> ! {
+    panic!("items {first}..+{count} of {len}, or not in one chunk")
+}
+
+#[cold]
+fn does_not_fit(count: usize) -> ! {
+    panic!("{count} items do not fit a chunk")
 }
 
 #[cfg(test)]
@@ -260,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "item 1 of 1")]
+    #[should_panic(expected = "items 1..+1 of 1")]
     fn an_index_that_is_not_there_is_refused() {
         let mut arena = Arena::<u64>::default();
         arena.extend(1);

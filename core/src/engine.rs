@@ -384,7 +384,7 @@ impl<C: FnMut() -> i64> Engine<C> {
                 self.walk();
                 has_room = self.reserve()?;
             }
-            self.process_command(session, &command, work, has_room);
+            self.process_command(session, command, work, has_room);
         }
         work.input = input;
         work.payloads = payloads;

@@ -86,8 +86,8 @@ pub fn replay_batch_to(state: &mut State, batch: &Batch<'_>, to: Sequence) -> Re
         );
         let Some((sequence, event)) = next else { return Ok(()) };
         // What stands before a record that cannot be read has been applied.
-        let event = event.map_err(|source| RecoveryError::Event { sequence, source })?;
-        state.apply(sequence, batch.recorded_at_us, &event);
+        let event = event.as_ref().map_err(|&source| RecoveryError::Event { sequence: *sequence, source })?;
+        state.apply(*sequence, batch.recorded_at_us, event);
     }
 }
 

@@ -19,24 +19,29 @@ impl<T: FromBytes + IntoBytes + Immutable + KnownLayout + Unaligned> Shape for T
 /// A cursor over bytes that hands out structures where they lie.
 pub(crate) struct Cut<'a> {
     what: &'static str,
+    whole: &'a [u8],
     rest: &'a [u8],
 }
 
 impl<'a> Cut<'a> {
+    #[inline]
     pub(crate) fn new(what: &'static str, bytes: &'a [u8]) -> Self {
-        Self { what, rest: bytes }
+        Self { what, whole: bytes, rest: bytes }
     }
 
+    #[cold]
     pub(crate) fn error(&self, why: &'static str) -> Malformed {
         Malformed { what: self.what, why }
     }
 
+    #[inline]
     pub(crate) fn head<T: Shape>(&mut self) -> Result<&'a T, Malformed> {
         let (head, rest) = T::ref_from_prefix(self.rest).map_err(|_| self.error("it ends too early"))?;
         self.rest = rest;
         Ok(head)
     }
 
+    #[inline]
     pub(crate) fn list<T: Shape>(&mut self, count: usize) -> Result<&'a [T], Malformed> {
         let (list, rest) = <[T]>::ref_from_prefix_with_elems(self.rest, count)
             .map_err(|_| self.error("its list ends too early"))?;
@@ -44,6 +49,7 @@ impl<'a> Cut<'a> {
         Ok(list)
     }
 
+    #[inline]
     pub(crate) fn text(&mut self, bytes: usize) -> Result<&'a str, Malformed> {
         let (text, rest) =
             self.rest.split_at_checked(bytes).ok_or_else(|| self.error("its text ends too early"))?;
@@ -52,11 +58,15 @@ impl<'a> Cut<'a> {
     }
 
     /// Ends the reading: what is left may only be the zeros that pad to a multiple of 8.
+    #[inline]
     pub(crate) fn end(self) -> Result<(), Malformed> {
-        if self.rest.len() >= 8 || self.rest.iter().any(|&byte| byte != 0) {
-            return Err(self.error("bytes follow its end"));
-        }
-        Ok(())
+        let is_padding = match (self.rest.len(), self.whole.last_chunk()) {
+            (0, _) => true,
+            // What is left are the upper bytes of the last eight.
+            (count @ 1..8, Some(last)) => u64::from_le_bytes(*last) >> (64 - 8 * count) == 0,
+            (count, _) => count < 8 && self.rest.iter().all(|&byte| byte == 0),
+        };
+        if is_padding { Ok(()) } else { Err(self.error("bytes follow its end")) }
     }
 }
 

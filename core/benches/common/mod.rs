@@ -149,7 +149,7 @@ pub fn run_published(core: &mut Core, bytes: &[u8], mut publisher: Option<&mut P
             |command| state.prefetch_second(command),
         );
         let Some(command) = next else { break };
-        core.decide_and_apply(&command);
+        core.decide_and_apply(command);
         in_turn += 1;
         if in_turn == TURN_COMMANDS
             && let Some(publisher) = &mut publisher

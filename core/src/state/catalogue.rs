@@ -28,11 +28,13 @@ pub(crate) struct Location {
 }
 
 impl Location {
+    #[inline]
     pub(crate) fn is_active(&self) -> bool {
         self.definition.standing == Standing::Active as u8
     }
 
     /// Orders that it can take more on a day; none without a bound.
+    #[inline]
     pub(crate) fn orders_left(&self, day: u32) -> Option<u32> {
         let capacity = self.definition.daily_capacity.get();
         let taken_count = if self.day == day { self.taken_count } else { 0 };
@@ -78,6 +80,7 @@ struct SkuTerms {
 }
 
 impl Sku {
+    #[inline]
     pub(crate) fn is_active(&self) -> bool {
         self.standing == Standing::Active as u8
     }
@@ -114,6 +117,7 @@ impl Catalogue {
         &self.sellers
     }
 
+    #[inline]
     pub(crate) fn seller(&self, handle: SellerHandle) -> Option<&Seller> {
         self.sellers.get(handle.index())
     }
@@ -160,6 +164,7 @@ impl Catalogue {
     }
 
     /// Counts an order that a location got units of.
+    #[inline]
     pub(crate) fn count_order(&mut self, handle: LocationHandle, day: u32) {
         self.keep(List::Locations, handle.get().into());
         let location = &mut self.locations[handle.index()];
@@ -183,7 +188,7 @@ impl Catalogue {
 
     #[inline]
     pub(crate) fn sku(&self, handle: SkuHandle) -> Option<&Sku> {
-        (handle.index() < self.skus.len()).then(|| self.skus.get(handle.index()))
+        self.skus.try_get(handle.index())
     }
 
     #[inline]

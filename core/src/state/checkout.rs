@@ -17,7 +17,7 @@ use super::groups::{Group, Payment};
 use super::money::check_priced_in;
 use super::orders::NewOrder;
 use super::reservations::Reservation;
-use super::sourcing::{Backordering, Request};
+use super::sourcing::{Backordering, Request, Sourced, SourcingScratch, day_of};
 use super::timers::second_of;
 use super::{Accepted, Decision, Rejection, State};
 
@@ -71,19 +71,10 @@ impl State {
         self.check_lines_count(lines.len(), ORDER_LINES_MAX)?;
         self.check_seller(head.seller)?;
         check_priced_in(head.currency)?;
-        let total = self.check_order_lines(0, head.seller, head.currency, lines)?;
-        if total > i128::from(ORDER_TOTAL_MINOR_MAX) {
-            return Err(Rejection::new(RejectCode::TotalTooLarge));
-        }
-        let request = Request {
-            region: head.region.get(),
-            seller: head.seller,
-            now_us,
-            own: &[],
-            excluded: &[],
-            backordering: Backordering::WithinCap,
+        let sourced = match self.plain_location(head, lines, day_of(now_us)) {
+            Some(location) => Sourced { location, rule: DecidingRule::OnlyChoice },
+            None => self.check_and_source(now_us, head, lines, &mut scratch.sourcing)?,
         };
-        let sourced = self.source(&request, lines, &mut scratch.sourcing)?;
         let allocations = scratch.sourcing.allocations_of(&sourced);
         let Ok(allocation_count) = u16::try_from(allocations.len()) else {
             return Err(Rejection::new(RejectCode::TooManyLines).with(allocations.len() as u64));
@@ -98,6 +89,30 @@ impl State {
         };
         write(Event::OrderPlaced(&event, lines, allocations), out);
         Ok(())
+    }
+
+    /// Checks the lines of an order that is placed alone, and finds where they ship from.
+    #[inline(never)]
+    pub(super) fn check_and_source(
+        &self,
+        now_us: i64,
+        head: &PlaceOrder,
+        lines: &[OrderLine],
+        scratch: &mut SourcingScratch,
+    ) -> Refusable<Sourced> {
+        let total = self.check_order_lines(0, head.seller, head.currency, lines)?;
+        if total > i128::from(ORDER_TOTAL_MINOR_MAX) {
+            return Err(Rejection::new(RejectCode::TotalTooLarge));
+        }
+        let request = Request {
+            region: head.region.get(),
+            seller: head.seller,
+            now_us,
+            own: &[],
+            excluded: &[],
+            backordering: Backordering::WithinCap,
+        };
+        self.source(&request, lines, scratch)
     }
 
     /// Whether an id may be given to something new.
@@ -355,8 +370,8 @@ impl State {
             allocations,
             group: 0,
         });
-        self.order_placed(slot);
-        self.order_effect(slot, total as u64)
+        self.order_placed(slot, !head.location.is_none());
+        Effect::entity(total as u64, 1, OrderState::Pending as u8)
     }
 
     pub(super) fn apply_group_placed(
@@ -408,7 +423,7 @@ impl State {
                 allocations: &own.allocations,
                 group: checkout.group.get(),
             });
-            self.order_placed(slot);
+            self.order_placed(slot, !own.location.is_none());
             first += own_lines.len();
         }
         let total = lines.iter().map(line_value).sum::<i64>();

@@ -8,6 +8,7 @@ use orderline_protocol::limits::DURATION_S_MAX;
 use orderline_protocol::{OrderId, RejectCode, SessionHandle, SessionId};
 
 use super::orders::OrderSlot;
+use super::sessions::Known;
 use super::sourcing::SourcingScratch;
 use super::transitions;
 use super::{Accepted, Decision, Parsed, Rejection, State};
@@ -38,10 +39,9 @@ impl State {
         out: &mut Vec<u8>,
     ) -> Decision {
         let Parsed { raw, body } = command;
-        match self.known(session, raw) {
-            Ok(None) => {}
-            Ok(Some(answer)) => return Decision::Before(answer),
-            Err(rejection) => return Decision::Rejected(rejection),
+        match self.sessions.known(session, raw.request) {
+            Known::Undecided => {}
+            known => return Self::known(known, raw),
         }
         let body = match *body {
             Ok(body) => body,
@@ -237,7 +237,7 @@ pub(super) fn check_duration(seconds: u32, offset: u32) -> Refusable<()> {
     }
 }
 
-#[inline]
+#[inline(always)] // The kind is known where it is called, and all others fall away.
 pub(super) fn write(event: Event<'_>, out: &mut Vec<u8>) -> EventKind {
     event.write(out);
     event.kind()

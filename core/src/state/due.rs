@@ -247,10 +247,10 @@ impl State {
         pending.into_iter().for_each(|(_, placed_s, id)| self.timers.pending.add(placed_s, id));
     }
 
-    /// An order was placed: its lines wait for what is backordered of them, and its time runs.
+    /// An order was placed, whole or not: its lines wait for what is backordered of them, and its time runs.
     #[inline]
-    pub(super) fn order_placed(&mut self, slot: OrderSlot) {
-        self.wait_for(slot);
+    pub(super) fn order_placed(&mut self, slot: OrderSlot, is_whole: bool) {
+        self.wait_for(slot, is_whole);
         if self.timers.pending.is_on {
             self.pending_placed(slot);
         }

@@ -5,17 +5,20 @@
 //! confirmed there. The hash is seeded at random per process against callers who craft ids; neither the seed nor
 //! anything that depends on it reaches an event, a snapshot or the state hash.
 
+use std::hash::{BuildHasher, Hasher};
+
+use rapidhash::quality::SeedableState;
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_nano_inline};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::arena::Arena;
 
 /// Entries of a segment: 32 KiB, split in some ten microseconds.
-const SEGMENT_ENTRIES: usize = 4096;
+const SEGMENT_ENTRIES: usize = SEGMENT_BUCKETS * BUCKET_ENTRIES;
+const SEGMENT_BUCKETS: usize = 512;
 /// Entries of a bucket: one cache line. An id is looked for from its bucket's first entry on, so that the one line
 /// that was prefetched nearly always tells.
 const BUCKET_ENTRIES: usize = 8;
-const SEGMENT_BUCKETS: usize = SEGMENT_ENTRIES / BUCKET_ENTRIES;
 const POSITION_BITS: u32 = SEGMENT_BUCKETS.trailing_zeros();
 /// A segment is split when it holds more than this. At this load every fifth bucket is full and leads on to the next
 /// line; at 7/8 it would be every second. Each such line is a miss that nobody has prefetched.
@@ -30,13 +33,20 @@ struct Entry {
     slot_plus_1: u32,
 }
 
+const FREE: Entry = Entry { tag: 0, slot_plus_1: 0 };
+
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, align(64))]
+struct Bucket([Entry; BUCKET_ENTRIES]);
+
 /// The hash of an order id, seeded.
 #[derive(Clone, Copy)]
 pub(crate) struct IdHash(u32);
 
 pub(crate) struct IdTable {
     secrets: RapidSecrets,
-    entries: Arena<Entry>,
+    /// Segment by segment.
+    buckets: Arena<Bucket>,
     /// By the hash's upper `depth` bits: which segment.
     directory: Vec<u32>,
     depth: u32,
@@ -48,11 +58,11 @@ pub(crate) struct IdTable {
 
 impl IdTable {
     pub(crate) fn new(seed: u64) -> Self {
-        let mut entries = Arena::default();
-        entries.extend(SEGMENT_ENTRIES);
+        let mut buckets = Arena::default();
+        buckets.extend(SEGMENT_BUCKETS);
         Self {
             secrets: RapidSecrets::seed(seed),
-            entries,
+            buckets,
             directory: vec![0],
             depth: 0,
             used: vec![0],
@@ -68,53 +78,56 @@ impl IdTable {
     /// Makes room for `count` more ids, its pages in memory already.
     pub(crate) fn preallocate(&mut self, count: usize) {
         // Segments are half full at the mean.
-        self.entries.preallocate(2 * count);
+        self.buckets.preallocate(2 * count / BUCKET_ENTRIES);
     }
 
     #[inline]
     pub(crate) fn hash(&self, id: u128) -> IdHash {
-        self.hash_of(&id.to_le_bytes())
+        let RapidSecrets { seed, secrets } = &self.secrets;
+        let mut hasher = SeedableState::custom(*seed, secrets).build_hasher();
+        hasher.write_u128(id);
+        IdHash((hasher.finish() >> 32) as u32)
     }
 
     /// The hash of something else that is an id: a code.
     #[inline]
     pub(crate) fn hash_of(&self, bytes: &[u8]) -> IdHash {
-        let hash = rapidhash_v3_nano_inline::<true, false>(bytes, &self.secrets);
-        IdHash((hash >> 32) as u32)
+        IdHash((rapidhash_v3_nano_inline::<true, false>(bytes, &self.secrets) >> 32) as u32)
     }
 
     #[inline]
     fn segment(&self, hash: IdHash) -> usize {
-        // A shift by 32 is none: with one segment every hash goes there.
-        self.directory[(u64::from(hash.0) >> (32 - self.depth)) as usize] as usize
+        // The upper `depth` bits: there are no more than twenty, so the remainder is the depth.
+        self.directory[(u64::from(hash.0) << (self.depth % u64::BITS) >> u32::BITS) as usize] as usize
     }
 
-    /// The first entry of the hash's bucket.
+    /// Which bucket of its segment an id is looked for in first.
     #[inline]
-    fn position(hash: IdHash) -> usize {
-        (hash.0 as usize & (SEGMENT_BUCKETS - 1)) * BUCKET_ENTRIES
+    fn bucket(hash: IdHash) -> usize {
+        hash.0 as usize % SEGMENT_BUCKETS
     }
 
-    /// Has the entry's cache line fetched.
+    /// Has the bucket's cache line fetched.
     #[inline]
     pub(crate) fn prefetch(&self, hash: IdHash) {
-        self.entries.prefetch(self.segment(hash) * SEGMENT_ENTRIES + Self::position(hash));
+        self.buckets.prefetch(self.segment(hash) * SEGMENT_BUCKETS + Self::bucket(hash));
     }
 
     /// The slot for which `is_it` holds, among those whose tag fits.
     #[inline]
     pub(crate) fn find(&self, hash: IdHash, is_it: impl Fn(u32) -> bool) -> Option<u32> {
-        let segment = self.entries.slice(self.segment(hash) * SEGMENT_ENTRIES, SEGMENT_ENTRIES);
-        let mut position = Self::position(hash);
+        let first = self.segment(hash) * SEGMENT_BUCKETS;
+        let mut bucket = Self::bucket(hash);
         loop {
-            let entry = segment[position];
-            if entry.slot_plus_1 == 0 {
-                return None;
+            for entry in &self.buckets.get(first + bucket).0 {
+                if entry.slot_plus_1 == 0 {
+                    return None;
+                }
+                if entry.tag == hash.0 && is_it(entry.slot_plus_1 - 1) {
+                    return Some(entry.slot_plus_1 - 1);
+                }
             }
-            if entry.tag == hash.0 && is_it(entry.slot_plus_1 - 1) {
-                return Some(entry.slot_plus_1 - 1);
-            }
-            position = (position + 1) & (SEGMENT_ENTRIES - 1);
+            bucket = (bucket + 1) % SEGMENT_BUCKETS;
         }
     }
 
@@ -136,41 +149,48 @@ impl IdTable {
     /// If it is not there.
     pub(crate) fn remove(&mut self, hash: IdHash, slot: u32) {
         let segment = self.segment(hash);
-        let entries = self.entries.slice_mut(segment * SEGMENT_ENTRIES, SEGMENT_ENTRIES);
-        let mut hole = Self::position(hash);
-        while entries[hole].slot_plus_1 != slot + 1 {
-            assert!(entries[hole].slot_plus_1 != 0, "slot {slot} is not in the id table");
-            hole = (hole + 1) & (SEGMENT_ENTRIES - 1);
+        let buckets = self.buckets.slice_mut(segment * SEGMENT_BUCKETS, SEGMENT_BUCKETS);
+        let at = |position: usize| (position / BUCKET_ENTRIES, position % BUCKET_ENTRIES);
+        let entry = |buckets: &[Bucket], position| buckets[at(position).0].0[at(position).1];
+        let mut hole = Self::bucket(hash) * BUCKET_ENTRIES;
+        while entry(buckets, hole).slot_plus_1 != slot + 1 {
+            assert!(entry(buckets, hole).slot_plus_1 != 0, "slot {slot} is not in the id table");
+            hole = (hole + 1) % SEGMENT_ENTRIES;
         }
         let mut next = hole;
         loop {
-            next = (next + 1) & (SEGMENT_ENTRIES - 1);
-            let entry = entries[next];
-            if entry.slot_plus_1 == 0 {
+            next = (next + 1) % SEGMENT_ENTRIES;
+            let moving = entry(buckets, next);
+            if moving.slot_plus_1 == 0 {
                 break;
             }
             // An entry may fill the hole if the hole lies between where it wants to be and where it is.
-            let wanted = Self::position(IdHash(entry.tag));
-            let from_wanted = |at: usize| at.wrapping_sub(wanted) & (SEGMENT_ENTRIES - 1);
+            let wanted = Self::bucket(IdHash(moving.tag)) * BUCKET_ENTRIES;
+            let from_wanted = |at: usize| at.wrapping_sub(wanted) % SEGMENT_ENTRIES;
             if from_wanted(hole) < from_wanted(next) {
-                entries[hole] = entry;
+                buckets[at(hole).0].0[at(hole).1] = moving;
                 hole = next;
             }
         }
-        entries[hole] = Entry { tag: 0, slot_plus_1: 0 };
+        buckets[at(hole).0].0[at(hole).1] = FREE;
         self.used[segment] -= 1;
         self.len -= 1;
     }
 
     #[inline]
     fn place(&mut self, segment: usize, entry: Entry) {
-        let entries = self.entries.slice_mut(segment * SEGMENT_ENTRIES, SEGMENT_ENTRIES);
-        let mut position = Self::position(IdHash(entry.tag));
-        while entries[position].slot_plus_1 != 0 {
-            position = (position + 1) & (SEGMENT_ENTRIES - 1);
-        }
-        entries[position] = entry;
         self.used[segment] += 1;
+        let first = segment * SEGMENT_BUCKETS;
+        let mut bucket = Self::bucket(IdHash(entry.tag));
+        loop {
+            for place in &mut self.buckets.get_mut(first + bucket).0 {
+                if place.slot_plus_1 == 0 {
+                    *place = entry;
+                    return;
+                }
+            }
+            bucket = (bucket + 1) % SEGMENT_BUCKETS;
+        }
     }
 
     #[cold]
@@ -183,17 +203,17 @@ impl IdTable {
             self.directory = self.directory.iter().flat_map(|&segment| [segment, segment]).collect();
             self.depth += 1;
         }
-        let sibling = self.entries.extend(SEGMENT_ENTRIES) / SEGMENT_ENTRIES;
+        let sibling = self.buckets.extend(SEGMENT_BUCKETS) / SEGMENT_BUCKETS;
         self.used.push(0);
         self.local_depth.push((local + 1) as u8);
         self.local_depth[segment] = (local + 1) as u8;
 
-        let first = segment * SEGMENT_ENTRIES;
-        let old: Vec<Entry> = self.entries.slice(first, SEGMENT_ENTRIES).to_vec();
-        self.entries.slice_mut(first, SEGMENT_ENTRIES).fill(Entry { tag: 0, slot_plus_1: 0 });
+        let buckets = self.buckets.slice_mut(segment * SEGMENT_BUCKETS, SEGMENT_BUCKETS);
+        let old: Vec<Bucket> = buckets.to_vec();
+        buckets.fill(Bucket([FREE; BUCKET_ENTRIES]));
         self.used[segment] = 0;
         let upper_half = 1_u32 << (31 - local);
-        for entry in old.into_iter().filter(|entry| entry.slot_plus_1 != 0) {
+        for entry in old.iter().flat_map(|bucket| bucket.0).filter(|entry| entry.slot_plus_1 != 0) {
             self.place(if entry.tag & upper_half == 0 { segment } else { sibling }, entry);
         }
         // The directory entries of the old segment whose next bit is 1 now lead to the sibling. They lie side by
@@ -211,7 +231,8 @@ impl IdTable {
     fn tag_of(&self, segment: usize, sibling: usize) -> u32 {
         [segment, sibling]
             .into_iter()
-            .flat_map(|half| self.entries.slice(half * SEGMENT_ENTRIES, SEGMENT_ENTRIES))
+            .flat_map(|half| self.buckets.slice(half * SEGMENT_BUCKETS, SEGMENT_BUCKETS))
+            .flat_map(|bucket| bucket.0)
             .find(|entry| entry.slot_plus_1 != 0)
             .map_or(0, |entry| entry.tag)
     }

@@ -36,6 +36,7 @@ mod money;
 mod movements;
 mod orders;
 mod pending;
+mod plain;
 mod queue;
 mod refills;
 mod reservations;
@@ -350,6 +351,9 @@ impl State {
 
     #[inline]
     fn prefetch_levels(&self, skus: impl Iterator<Item = SkuHandle>) {
+        if !self.stock.has_rows() {
+            return;
+        }
         for sku in skus.take(PREFETCHED_LINES) {
             if let Some(sku) = self.catalogue.sku(sku) {
                 self.stock.prefetch(sku);
@@ -357,16 +361,19 @@ impl State {
         }
     }
 
-    fn known(&self, session: SessionHandle, command: &RawCommand<'_>) -> Result<Option<Accepted>, Rejection> {
-        match self.sessions.known(session, command.request) {
-            Known::Undecided => Ok(None),
-            Known::TooOld => Err(Rejection::new(RejectCode::RequestTooOld)),
-            Known::Accepted(answer) if answer.digest == command.digest() => Ok(Some(answer.into())),
-            Known::Accepted(answer) => Err(Rejection {
-                sequence: Some(answer.sequence),
-                ..Rejection::new(RejectCode::RequestReused)
-            }),
-        }
+    /// What a request comes to that is too old to tell, or that was accepted before.
+    #[cold]
+    fn known(known: Known, command: &RawCommand<'_>) -> Decision {
+        Decision::Rejected(match known {
+            Known::Undecided => panic!("what is undecided is to be decided"),
+            Known::TooOld => Rejection::new(RejectCode::RequestTooOld),
+            Known::Accepted(answer) if answer.digest == command.digest() => {
+                return Decision::Before(answer.into());
+            }
+            Known::Accepted(answer) => {
+                Rejection { sequence: Some(answer.sequence), ..Rejection::new(RejectCode::RequestReused) }
+            }
+        })
     }
 }
 

@@ -286,6 +286,7 @@ impl Orders {
         self.head_mut(slot).detail = index;
     }
 
+    #[inline(always)] // A placement's parts go straight to their places, without a `NewOrder` in between.
     fn write_block(
         &mut self,
         order: &NewOrder<'_>,
@@ -294,12 +295,12 @@ impl Orders {
         version: u32,
     ) -> OrderSlot {
         let units = block_units(order.lines.len());
-        let first = match self.free.get_mut(units).and_then(Vec::pop) {
-            Some(first) => first as usize,
-            None => self.blocks.extend(units),
+        let (first, block) = match self.free.get_mut(units).and_then(Vec::pop) {
+            Some(first) => (first as usize, self.blocks.slice_mut(first as usize, units)),
+            None => self.blocks.extend_mut(units),
         };
-        let slot = OrderSlot(u32::try_from(first).unwrap_or(u32::MAX));
-        assert!((slot.0 as usize) == first && slot.0 < u32::MAX - 1, "the orders' arena is full");
+        assert!(first < u32::MAX as usize - 1, "the orders' arena is full");
+        let slot = OrderSlot(first as u32);
         if let Some(frozen) = &mut self.frozen {
             // A new order in an old block is no part of a snapshot that began before it.
             frozen.needs(first);
@@ -321,8 +322,7 @@ impl Orders {
             placed_unix_s: order.placed_unix_s,
             detail: NO_DETAIL,
         };
-        let block = self.blocks.slice_mut(first, units).as_mut_bytes();
-        let (head_bytes, line_bytes) = block.split_at_mut(size_of::<OrderHead>());
+        let (head_bytes, line_bytes) = block.as_mut_bytes().split_at_mut(size_of::<OrderHead>());
         head_bytes.copy_from_slice(head.as_bytes());
         line_bytes[..size_of_val(order.lines)].copy_from_slice(order.lines.as_bytes());
         self.ids.insert(self.ids.hash(order.id.get()), slot.0);
@@ -379,8 +379,9 @@ impl Orders {
     }
 
     /// Whether all units of all lines stand together.
+    #[inline]
     pub(crate) fn is_whole(&self, slot: OrderSlot) -> bool {
-        self.head(slot).stage() != Stage::Parted
+        self.head(slot).stage != Stage::Parted as u8
     }
 
     /// Changes a line's quantity. The order has parted, so that its counters tell where the units are.

@@ -16,11 +16,11 @@ use super::sourcing::SourcingScratch;
 impl State {
     /// An order was placed: its lines wait for what is backordered of them.
     #[inline]
-    pub(super) fn wait_for(&mut self, slot: OrderSlot) {
+    pub(super) fn wait_for(&mut self, slot: OrderSlot, is_whole: bool) {
         if self.stock.search.is_some() {
             self.note_placed(slot);
         }
-        if !self.orders.is_whole(slot) {
+        if !is_whole {
             self.wait_for_lines(slot);
         }
     }

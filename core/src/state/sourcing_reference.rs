@@ -16,10 +16,10 @@ use super::sourcing::{Backordering, Request, SourcingScratch, day_of};
 const NOW_US: i64 = 1_700_000_000_000_000;
 
 /// A generator of numbers that are the same for the same seed everywhere (SplitMix64).
-struct Numbers(u64);
+pub(super) struct Numbers(pub(super) u64);
 
 impl Numbers {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -27,11 +27,11 @@ impl Numbers {
     }
 
     /// Below `end`.
-    fn below(&mut self, end: u64) -> u64 {
+    pub(super) fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 
-    fn is_one_in(&mut self, count: u64) -> bool {
+    pub(super) fn is_one_in(&mut self, count: u64) -> bool {
         self.below(count) == 0
     }
 }

@@ -177,6 +177,18 @@ pub(crate) enum Promise {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LevelPlace(u16);
 
+// Whoever formats a number in place keeps it in memory just for that; so these take theirs by value.
+
+#[cold]
+fn no_level(handle: SkuHandle, location: LocationHandle) -> ! {
+    panic!("an event names a level that never was: SKU {handle} at location {location}")
+}
+
+#[cold]
+fn oversold(handle: SkuHandle, location: LocationHandle) -> ! {
+    panic!("oversold: SKU {handle} at location {location}")
+}
+
 /// All levels.
 #[derive(Default)]
 pub(crate) struct Stock {
@@ -209,12 +221,24 @@ impl Stock {
         }
     }
 
+    /// The row of a SKU that has one level.
+    #[inline]
+    pub(crate) fn only_row<'a>(&self, sku: &'a Sku) -> Option<&'a Row> {
+        (sku.level_count == 1).then_some(&sku.row)
+    }
+
     #[inline]
     fn row_mut<'a>(&'a mut self, sku: &'a mut Sku, place: LevelPlace) -> &'a mut Row {
         match sku.level_count {
             1 => &mut sku.row,
             _ => self.rows.get_mut(sku.row.first() + usize::from(place.0)),
         }
+    }
+
+    /// Whether any SKU has several levels, and so rows to be fetched.
+    #[inline]
+    pub(crate) fn has_rows(&self) -> bool {
+        self.rows.len() > 0
     }
 
     /// Has the rows of a SKU with several levels fetched: those of the first lines.
@@ -229,6 +253,9 @@ impl Stock {
     /// A SKU's level at a location, if there is one.
     #[inline]
     pub(crate) fn place(&self, sku: &Sku, location: LocationHandle) -> Option<LevelPlace> {
+        if let Some(row) = self.only_row(sku) {
+            return (row.location() == location).then_some(LevelPlace(0));
+        }
         let place = self.rows(sku).iter().position(|row| row.location() == location)?;
         Some(LevelPlace(place as u16))
     }
@@ -381,7 +408,7 @@ impl Stock {
     fn existing(&self, sku: &Sku, handle: SkuHandle, location: LocationHandle) -> LevelPlace {
         match self.place(sku, location) {
             Some(place) => place,
-            None => panic!("an event names a level that never was: SKU {handle} at location {location}"),
+            None => no_level(handle, location),
         }
     }
 
@@ -474,7 +501,7 @@ impl Stock {
     }
 
     /// Takes units out of what is available and holds them.
-    #[inline]
+    #[inline(always)] // Once for each line of each placement.
     pub(crate) fn reserve(
         &mut self,
         catalogue: &mut Catalogue,
@@ -486,7 +513,9 @@ impl Stock {
         let place = self.existing(sku, handle, location);
         let row = self.row_mut(sku, place);
         let available = row.available();
-        assert!(available >= units as i64, "oversold: SKU {handle} at location {location}");
+        if available < units as i64 {
+            oversold(handle, location);
+        }
         row.set_available(available - units as i64);
         row.reserved += units;
         self.touched.note_units(handle, sku);

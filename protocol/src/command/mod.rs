@@ -92,7 +92,7 @@ macro_rules! commands {
             ///
             /// # Errors
             /// `None` for an unknown kind, else what is malformed. Values are judged by the core, not here.
-            #[inline]
+            #[inline(always)] // One caller reads what all others look at.
             pub fn read(&self) -> Result<Command<'a>, Option<Malformed>> {
                 let mut cut = Cut::new("command body", self.body);
                 let command = match self.kind {
@@ -245,6 +245,7 @@ impl<'a> RawCommand<'a> {
     ///
     /// # Errors
     /// When the header is cut short or its length is odd, too large or beyond the bytes.
+    #[inline]
     pub fn take(rest: &mut &'a [u8]) -> Result<Self, Malformed> {
         let error = |why| Malformed { what: "command", why };
         let (header, _) = <CommandHeader as FromBytes>::ref_from_prefix(rest)
@@ -260,6 +261,7 @@ impl<'a> RawCommand<'a> {
 
     /// What tells one command's content from another's: a CRC-32C of its kind and body. Two requests with one
     /// number and different digests are different requests; 1 in 2^32 such mistakes goes unseen.
+    #[inline]
     pub fn digest(&self) -> u32 {
         crc32c::crc32c_append(u32::from(self.kind), self.body)
     }

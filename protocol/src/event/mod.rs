@@ -156,7 +156,7 @@ macro_rules! events {
             }
 
             /// Appends the event's bytes: a record's payload, without padding.
-            #[inline]
+            #[inline(always)] // The kind is known where it is called, and all others fall away.
             pub fn write(&self, out: &mut Vec<u8>) {
                 match self {
                     $( Self::$name(head $(, $part)* $(, $text)?) => {
