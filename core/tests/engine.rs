@@ -228,6 +228,44 @@ fn the_board_answers_what_the_engine_would_once_somebody_has_asked() {
 }
 
 #[test]
+fn what_may_be_told_of_the_board_survives_the_loss_of_all_that_was_not_synced() {
+    let storage = MemoryStorage::new();
+    let mut rig = Rig::start(&storage, || NOW_US);
+    rig.open_session(1);
+    rig.set_up();
+    let mut first = asking(&mut rig);
+    rig.door.answer(&mut first);
+    // Answers by when they may leave, and what they say.
+    let mut answers = Vec::new();
+    for placed in 1..=40 {
+        rig.send(&Command::PlaceOrder(&placement(placed, 1), &[line(SkuHandle::new(0), 1, 5)]));
+        if placed % 7 == 0 {
+            rig.sync();
+        }
+        let mut work = asking(&mut rig);
+        assert!(rig.door.answer(&mut work));
+        answers.push((work.release_at, availability(&mut work)));
+    }
+    let durable = rig.door.durable();
+    let crashed = storage.crash(&mut |_| 0);
+    rig.stop();
+    let mut rig = Rig::start(&crashed, || NOW_US);
+    rig.open_session(1);
+    let mut work = asking(&mut rig);
+    assert!(!rig.door.answer(&mut work), "a new process begins without a board");
+    rig.door.submit(work);
+    let (last, _, left) = availability(&mut rig.collect());
+    let (told, kept): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.0 <= durable);
+    assert!(told.len() >= 30 && !kept.is_empty(), "{} told, {} kept", told.len(), kept.len());
+    assert!(
+        told.iter().all(|(_, (_, until, units))| *until <= last && *units >= left),
+        "{told:?} {last} {left}"
+    );
+    assert!(kept.iter().all(|(_, (since, ..))| *since > last), "{kept:?} {last}");
+    rig.stop();
+}
+
+#[test]
 fn a_malformed_question_is_refused_by_the_board_as_by_the_engine() {
     let storage = MemoryStorage::new();
     let mut rig = Rig::start(&storage, || NOW_US);

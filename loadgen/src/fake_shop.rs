@@ -46,6 +46,8 @@ pub(crate) enum Lie {
     RefusesCarts,
     /// It lets no reservation expire.
     KeepsCarts,
+    /// It does not tell the availability of the last SKU that is asked about.
+    ForgetsAnAnswer,
     /// It believes no level.
     RefusesLevels,
 }
@@ -211,7 +213,8 @@ impl FakeShop {
             Command::QueryStock(head) => Ok(self.stock(head.sku, head.location)),
             Command::QueryAvailability(_, asked) => {
                 let mut view = Vec::new();
-                for asked in asked.iter() {
+                let told = asked.len() - usize::from(self.lie == Lie::ForgetsAnAnswer);
+                for asked in &asked[..told] {
                     let mut one = AvailabilityView::new_zeroed();
                     one.units = self.stock(asked.sku, LocationHandle::NONE).0.into();
                     one.standing = SaleStanding::OnSale as u8;

@@ -282,6 +282,21 @@ fn a_shop_that_forgets_what_left_since_a_level_was_seen_is_found_out() {
     assert_eq!(wrong(&report), ["what_left_since_is_deducted_once"]);
 }
 
+#[test]
+fn availability_counts_skus_and_finds_an_answer_out_that_is_not_whole() {
+    for (lie, wrong_checks, answers) in
+        [(Lie::No, &[][..], 30_000), (Lie::ForgetsAnAnswer, &["every_query_was_answered_as_a_whole"], 0)]
+    {
+        let options = options(Manners { lie, ..GOOD }, Extent::Orders(1_000));
+        let options = LoadOptions { workload: WorkloadName::Availability, query_skus: 30, ..options };
+        let (report, _) = run_with_book(&options);
+        assert_eq!((wrong(&report), report.sent, report.started), (wrong_checks.to_vec(), 0, 1_000));
+        assert_eq!(field(&report, "sku_answers"), json(&answers));
+        let per_second = field(&report, "sku_answers_per_second").as_f64().unwrap();
+        assert!((report.answers_per_second - per_second).abs() < 1.0, "{report:?}");
+    }
+}
+
 fn tpcc(report: &LoadReport) -> &TpccReport {
     let Some(Particulars::Tpcc(tpcc)) = &report.particulars else { panic!("{report:?}") };
     tpcc
