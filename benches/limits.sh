@@ -20,15 +20,40 @@ place() { "$directory/place" "$1" 5000000 "$directory/place.journal" | sed 's/.*
 field() { python3 -c 'import json,sys; v=json.loads(sys.stdin.read().splitlines()[-1])
 for key in sys.argv[1].split("."): v=v[key]
 print(v)' "$1"; }
-sync_4k_us() { python3 - "$directory/sync.bin" <<'PY'
+# Microseconds of writing so many bytes and syncing them, into a file that is there.
+sync_us() { python3 - "$directory/sync.bin" "$1" <<'PY'
 import os, sys, time
+size = int(sys.argv[2])
 fd = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
 os.pwrite(fd, bytes(16 << 20), 0); os.fsync(fd)
 times = []
 for at in range(2000):
-    start = time.perf_counter_ns(); os.pwrite(fd, b"x" * 4096, at * 4096 % (16 << 20)); os.fdatasync(fd)
+    start = time.perf_counter_ns(); os.pwrite(fd, b"x" * size, at * size % (16 << 20)); os.fdatasync(fd)
     times.append(time.perf_counter_ns() - start)
 print(sorted(times)[len(times) // 2] / 1000); os.unlink(sys.argv[1])
+PY
+}
+# Microseconds of 200 bytes there and back between two processes.
+round_trip_us() { python3 - <<'PY'
+import os, socket, time
+listener = socket.create_server(("127.0.0.1", 0))
+if os.fork() == 0:
+    peer, _ = listener.accept(); peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    while (said := peer.recv(4096)): peer.sendall(said)
+    os._exit(0)
+peer = socket.create_connection(listener.getsockname()); peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+times = []
+for _ in range(3000):
+    start = time.perf_counter_ns(); peer.sendall(b"x" * 200); peer.recv(4096)
+    times.append(time.perf_counter_ns() - start)
+print(sorted(times)[len(times) // 2] / 1000)
+PY
+}
+# Per cent of one core that the server's threads take in five seconds without traffic.
+idle_percent() { python3 - "$server" <<'PY'
+import glob, sys, time
+def busy_ns(): return sum(int(open(task).read().split()[0]) for task in glob.glob(f"/proc/{sys.argv[1]}/task/*/schedstat"))
+before = busy_ns(); time.sleep(5); print((busy_ns() - before) / 5e9 * 100)
 PY
 }
 # A virtual machine's host may have taken free memory back; touching it again is then slow, whoever does it.
@@ -45,7 +70,7 @@ serve() {
 stop() { kill -TERM "$server"; wait "$server" || true; }
 trap 'kill "$server" 2>/dev/null || true' EXIT
 
-for name in memory msync tcp tcp_single sync_us alone_us open_p50 open_p99 replay; do : >"$directory/$name"; done
+for name in memory msync tcp tcp_single sync_4k sync_64k round_trip alone alone_least open_p50 open_p99 idle replay; do : >"$directory/$name"; done
 for round in $(seq "$runs"); do
     echo "round $round of $runs" >&2
     warm
@@ -57,8 +82,16 @@ for round in $(seq "$runs"); do
     load --seconds 5 --rate 100000 >"$directory/open"
     field latency_us.p50 <"$directory/open" >>"$directory/open_p50"
     field latency_us.p99 <"$directory/open" >>"$directory/open_p99"
-    sync_4k_us >>"$directory/sync_us"
-    load --orders 3000 --in-flight 1 | field latency_us.p50 >>"$directory/alone_us"
+    sync_us 65536 >>"$directory/sync_64k"
+    sync_us 4096 >"$directory/now_4k"
+    round_trip_us >"$directory/now_trip"
+    load --orders 3000 --in-flight 1 | field latency_us.p50 >>"$directory/alone"
+    cat "$directory/now_4k" >>"$directory/sync_4k"
+    cat "$directory/now_trip" >>"$directory/round_trip"
+    python3 -c 'import sys; print(sum(float(open(name).read()) for name in sys.argv[1:]))' \
+        "$directory/now_4k" "$directory/now_trip" >>"$directory/alone_least"
+    sleep 1
+    idle_percent >>"$directory/idle"
     stop
     warm
     "$orderline" replay --data "$directory/data" --json 2>/dev/null | field records_per_second >>"$directory/replay"
@@ -68,19 +101,23 @@ python3 - "$directory" "$runs" <<'PY'
 import statistics, sys
 directory, runs = sys.argv[1], sys.argv[2]
 def read(name): return [float(x) for x in open(f"{directory}/{name}")]
-def show(what, name, unit, against=None):
+def show(what, name, unit, against=None, digits=0):
     values = read(name); m = statistics.median(values)
     ratio = f"{m / statistics.median(read(against)):.2f} x {against}" if against else ""
-    print(f"| {what} | {m:,.0f} {unit} | {min(values):,.0f} to {max(values):,.0f} | {ratio} |")
+    print(f"| {what} | {m:,.{digits}f} {unit} | {min(values):,.{digits}f} to {max(values):,.{digits}f} | {ratio} |")
 print(f"| what (median of {runs}) | figure | range | ratio |\n|---|---|---|---|")
 show("place.c, memory", "memory", "orders/s")
 show("place.c, msync", "msync", "orders/s")
 show("orders through TCP, durable", "tcp", "orders/s", "msync")
 show("the same, one order a frame", "tcp_single", "orders/s", "msync")
 show("replay", "replay", "records/s", "memory")
-show("one 4 KiB write and fdatasync", "sync_us", "us")
-show("one order in flight, p50", "alone_us", "us", "sync_us")
-show("100,000 orders/s open loop, p50", "open_p50", "us", "sync_us")
-show("100,000 orders/s open loop, p99", "open_p99", "us", "sync_us")
+show("one 4 KiB write and fdatasync", "sync_4k", "us")
+show("one 64 KiB write and fdatasync", "sync_64k", "us")
+show("one round trip through loopback TCP", "round_trip", "us")
+show("the least an order alone can take: a 4 KiB sync and a round trip", "alone_least", "us")
+show("one order in flight, p50", "alone", "us", "alone_least")
+show("100,000 orders/s open loop, p50", "open_p50", "us", "sync_64k")
+show("100,000 orders/s open loop, p99", "open_p99", "us", "sync_64k")
+show("the server without traffic", "idle", "% of a core", digits=2)
 PY
 rm -rf "$directory/data"

@@ -34,8 +34,10 @@ fn what_was_published_survives_any_power_loss() {
             for _ in 0..random.random_range(0..60_u32) {
                 if random.random_bool(0.7) {
                     append(&mut opened, random.random_range(1..40));
-                } else {
+                } else if random.random_bool(0.5) {
                     opened.syncer.sync_once().expect("sync");
+                } else {
+                    opened.writer.sync_or_wake(true).expect("sync by the writer");
                 }
             }
             durable = opened.watermark.durable();
@@ -94,12 +96,17 @@ fn a_failed_sync_is_final() {
             continue;
         };
         let mut failed_at = None;
-        for _ in 0..80 {
+        for round in 0..80 {
             stage(&mut opened.writer, 20);
             let committed = opened.writer.commit(0);
             assert_eq!(committed.is_err(), opened.watermark.failure().is_some());
             opened.writer.discard_staged();
-            if committed.is_err() || opened.syncer.sync_once().is_err() {
+            // Whoever syncs, the writer or the sync thread, a failure ends it for both.
+            let is_synced = match round % 2 {
+                0 => opened.syncer.sync_once().is_ok(),
+                _ => opened.writer.sync_or_wake(true).is_ok(),
+            };
+            if committed.is_err() || !is_synced {
                 failed_at.get_or_insert(opened.watermark.durable());
             }
         }
@@ -116,6 +123,26 @@ fn a_failed_sync_is_final() {
         sync(&opened);
     }
     assert!(failures > 10, "only {failures} syncs failed after open");
+}
+
+#[test]
+fn the_writer_syncs_little_by_itself_and_leaves_much_to_the_sync_thread() {
+    let mut opened = open(MemoryStorage::new(), options()).expect("open");
+    append(&mut opened, 3);
+    opened.writer.sync_or_wake(false).expect("wake");
+    assert_eq!(opened.watermark.durable(), 0, "a writer that is not idle does not wait for the disk");
+    opened.writer.sync_or_wake(true).expect("sync");
+    assert_eq!((opened.watermark.durable(), opened.writer.unsynced_bytes()), (3, 0));
+
+    let own_sync_bytes_max = 1_000;
+    let mut opened =
+        open(MemoryStorage::new(), JournalOptions { own_sync_bytes_max, ..options() }).expect("open");
+    append(&mut opened, 40);
+    assert!(opened.writer.unsynced_bytes() > own_sync_bytes_max);
+    opened.writer.sync_or_wake(true).expect("wake");
+    assert_eq!(opened.watermark.durable(), 0);
+    sync(&opened);
+    assert_eq!(opened.watermark.durable(), 40);
 }
 
 #[test]

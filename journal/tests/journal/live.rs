@@ -92,7 +92,14 @@ fn run(storage: impl Storage) {
             assert_eq!(staged, bytes);
         }
         assert!(before > 0 && writer.staged_count() == size && writer.staged_bytes() > 0);
-        writer.commit(0).expect("append");
+        // Beside a sync thread that is at work, at rest, or just about to begin.
+        match size % 3 {
+            0 => writer.commit(0).expect("append"),
+            of_three => {
+                writer.append(0).expect("append");
+                writer.sync_or_wake(of_three == 1).expect("sync");
+            }
+        }
         size = size % 97 + 1;
     }
     let last = writer.next_sequence() - 1;
