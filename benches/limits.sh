@@ -77,6 +77,8 @@ for round in $(seq "$runs"); do
     place memory >>"$directory/memory"
     place msync >>"$directory/msync"
     serve
+    # Before there is anything that a snapshot could be made of.
+    sleep 1; idle_percent >>"$directory/idle"
     load --seconds 5 | field orders_per_second >>"$directory/tcp"
     load --seconds 5 --orders-per-frame 1 | field orders_per_second >>"$directory/tcp_single"
     load --seconds 5 --rate 100000 >"$directory/open"
@@ -91,7 +93,6 @@ for round in $(seq "$runs"); do
     python3 -c 'import sys; print(sum(float(open(name).read()) for name in sys.argv[1:]))' \
         "$directory/now_4k" "$directory/now_trip" >>"$directory/alone_least"
     sleep 1
-    idle_percent >>"$directory/idle"
     stop
     warm
     "$orderline" replay --data "$directory/data" --json 2>/dev/null | field records_per_second >>"$directory/replay"
