@@ -1,23 +1,29 @@
-//! A campaign against a server: load it, kill it with -9, look at what it left, start it again, and in the end hold
-//! everything that the client was told against the journal. The drill is one with many kills, the demo one with one.
+//! A campaign against a server: load it, kill it with -9, hold what it left against all that the client was told, start
+//! it again, kill it while it recovers. The drill is one with many kills, the demo one with one.
 
-use std::net::{Ipv4Addr, SocketAddr};
+mod left_behind;
+mod load;
+mod moment;
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use orderline_core::recovery;
-use orderline_loadgen::{Extent, LoadError, LoadOptions, LoadReport, WorkloadName};
+use orderline_loadgen::LoadReport;
+use orderline_protocol::Sequence;
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
 
-use crate::ledger::{Comparison, Ledger};
-use crate::offline::{self, ReadFrom};
-use crate::server_process::{RecoveredHash, ServerProcess, recovered_hash};
+pub(crate) use self::left_behind::{LeftBehind, look_at};
+use self::load::Load;
+pub(crate) use self::load::LoadPlan;
+pub(crate) use self::moment::Moment;
+use crate::ledger::Comparison;
+use crate::server_process::{ServerProcess, recovered_hash};
 use crate::verb::Refusal;
 
-/// How long the load waits for a killed server: between kill and restart the drill replays the whole journal.
-const LOAD_PATIENCE: Duration = Duration::from_secs(300);
+/// How long a server that serves may take to come to the point at which it is to die; then it is killed where it is.
+const POINT_WITHIN: Duration = Duration::from_millis(600);
 
 /// The campaign's plan.
 pub(crate) struct Plan<'a> {
@@ -25,206 +31,195 @@ pub(crate) struct Plan<'a> {
     pub(crate) data: &'a Path,
     /// Settings for the server.
     pub(crate) config: &'a str,
-    /// How long to load before each kill.
-    pub(crate) kill_after: &'a [Duration],
+    /// When to kill it, one server after the other.
+    pub(crate) kills: &'a [Moment],
     /// How long to load after the last recovery.
     pub(crate) then: Duration,
-    /// What is sent.
-    pub(crate) workload: WorkloadName,
-    /// The seed of the orders.
-    pub(crate) seed: u64,
+    /// What to load it with.
+    pub(crate) load: LoadPlan,
 }
 
 /// What is going on, for whoever watches.
 pub(crate) enum Happening {
     /// Orders are flowing; told about ten times a second.
     Loading { acked: u64, orders_per_second: u64 },
-    /// The server was killed.
-    Killed { number: usize },
+    /// The server was killed, and what it left was compared.
+    Killed { number: usize, acked: u64 },
     /// It is back.
     Recovered { after: Duration, sequence: u64 },
-    /// The journal is being held against the acknowledgements.
-    Comparing { acked: u64 },
+}
+
+/// One kill, and what was found after it.
+pub(crate) struct Killed {
+    /// When it was to be.
+    pub(crate) moment: Moment,
+    /// It was then, and not merely at some time.
+    pub(crate) is_reached: bool,
+    /// It came before the server was ready.
+    pub(crate) is_in_recovery: bool,
+    /// 1: while it served; 2: in the recovery from that; 3: in the recovery from that, and so on.
+    pub(crate) depth: u32,
+    /// All acknowledgements so far against what was left.
+    pub(crate) comparison: Comparison,
+}
+
+/// One recovery that came to its end.
+#[derive(Clone, Copy)]
+pub(crate) struct Recovered {
+    /// From the start of the process to its `ready`, without the time of the proof's hash.
+    pub(crate) took: Duration,
+    pub(crate) bytes: u64,
+    pub(crate) records: u64,
+    pub(crate) used_snapshot: bool,
 }
 
 /// What came out.
+#[derive(Default)]
 pub(crate) struct Outcome {
+    pub(crate) kills: Vec<Killed>,
+    pub(crate) recoveries: Vec<Recovered>,
+    /// Recoveries that did not give what replays gave.
+    pub(crate) hashes_unequal_count: usize,
+    /// The last comparison, behind everything.
     pub(crate) comparison: Comparison,
-    pub(crate) load: LoadReport,
-    /// From the start of each new process to its `ready`, without the time of the proof's hash.
-    pub(crate) recoveries: Vec<Duration>,
-    /// Kills after which the full replay, the replay from a snapshot and the restarted server agreed.
-    pub(crate) hashes_equal_count: usize,
-    /// What did not agree.
-    pub(crate) disagreements: Vec<String>,
-    /// Kills that a snapshot was there for.
-    pub(crate) snapshots_used_count: usize,
+    pub(crate) state_hash: String,
+    pub(crate) last_sequence: Sequence,
+    pub(crate) load: Option<LoadReport>,
     pub(crate) rejected: u64,
     pub(crate) unknown: u64,
-    pub(crate) stopped_well: bool,
+    /// What was promised and did not hold.
+    pub(crate) violations: Vec<String>,
 }
 
-/// What is left of a killed server's state, twice over.
-struct LeftBehind {
-    state_hash: String,
-    sequence: u64,
-    used_snapshot: bool,
-    disagreement: Option<String>,
+impl Outcome {
+    /// Holds what a recovered server said against what was left for it.
+    fn judge(&mut self, left: &Option<LeftBehind>, ready_after: Duration, said: &str) {
+        let Some(left) = left else { return };
+        match left.judge(recovered_hash(said).as_ref()) {
+            Ok(hash_took) => self.recoveries.push(Recovered {
+                took: ready_after.saturating_sub(hash_took),
+                bytes: left.bytes_to_replay,
+                records: left.records_to_replay,
+                used_snapshot: left.used_snapshot,
+            }),
+            Err(disagreement) => {
+                self.hashes_unequal_count += 1;
+                self.violations.push(disagreement);
+            }
+        }
+    }
 }
 
 /// Runs a campaign.
 pub(crate) fn run(plan: &Plan<'_>, mut tell: impl FnMut(Happening)) -> Result<Outcome, Refusal> {
     let config = ConfigFile::write(plan.config)?;
-    let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let mut server = ServerProcess::start(plan.data, any_port, Some(&config.path))?;
-    let addr = server.addr;
-    let load = Load::start(addr, plan.workload, plan.seed);
-
-    let mut recoveries = Vec::new();
-    let mut disagreements = Vec::new();
-    let (mut hashes_equal_count, mut snapshots_used_count) = (0, 0);
+    let addr = free_address(plan.load.seed)?;
+    let mut outcome = Outcome::default();
+    let mut load: Option<Load> = None;
     let mut left: Option<LeftBehind> = None;
-    let mut check = |left: &Option<LeftBehind>, said: &str| match left {
-        None => Duration::ZERO,
-        Some(left) => match judge(left, recovered_hash(said)) {
-            Ok(took) => {
-                hashes_equal_count += 1;
-                took
+    let mut depth = 0;
+    for (index, moment) in plan.kills.iter().enumerate() {
+        let faults = moment.faults();
+        let mut server = ServerProcess::spawn(plan.data, addr, Some(&config.path), faults.as_deref())?;
+        let (is_ready, is_reached) = match moment {
+            Moment::Loaded(after) => {
+                let is_ready = server.await_ready()?;
+                if is_ready {
+                    tell_recovered(&mut tell, &left, &server);
+                    load.get_or_insert_with(|| Load::start(addr, plan.load)).watch(*after, &mut tell)?;
+                }
+                (is_ready, is_ready)
             }
-            Err(disagreement) => {
-                disagreements.push(disagreement);
-                Duration::ZERO
+            Moment::Started(after) => {
+                std::thread::sleep(*after);
+                server.ends_within(Duration::ZERO)?;
+                (server.await_ready()?, true)
             }
-        },
-    };
-    for (index, &after) in plan.kill_after.iter().enumerate() {
-        load.watch(after, &mut tell)?;
+            Moment::Point { .. } => {
+                let is_ready = server.await_ready()?;
+                (is_ready, !is_ready || server.ends_within(POINT_WITHIN)?)
+            }
+        };
         let ready_after = server.ready_after;
-        let said = server.kill()?;
-        tell(Happening::Killed { number: index + 1 });
-        let hash_took = check(&left, &said);
-        if left.is_some() {
-            recoveries.push(ready_after.saturating_sub(hash_took));
+        let ended = server.end()?;
+        if !ended.is_killed {
+            let said = ended.said.trim();
+            outcome
+                .violations
+                .push(format!("kill {} {moment}: the server ended by itself: {said}", index + 1));
+            return Ok(outcome);
         }
-        let found = look_at(plan.data)?;
-        snapshots_used_count += usize::from(found.used_snapshot);
-        server = ServerProcess::start(plan.data, addr, Some(&config.path))?;
-        tell(Happening::Recovered { after: server.ready_after, sequence: found.sequence });
+        depth = if is_ready { 1 } else { depth + 1 };
+        if is_ready {
+            outcome.judge(&left, ready_after, &ended.said);
+        }
+        let found = look_at(plan.data);
+        let comparison = load.as_ref().map(|load| load.ledger.open());
+        let found = match found {
+            Ok(found) => found,
+            Err(refusal) => {
+                outcome.violations.push(format!("kill {} {moment}: {refusal}", index + 1));
+                return Ok(outcome);
+            }
+        };
+        let comparison =
+            comparison.map_or_else(Comparison::default, |mut ledger| ledger.compare(&found.placed));
+        outcome
+            .violations
+            .extend(found.violations.iter().map(|of| format!("kill {} {moment}: {of}", index + 1)));
+        tell(Happening::Killed { number: index + 1, acked: comparison.acked });
+        outcome.kills.push(Killed {
+            moment: moment.clone(),
+            is_reached,
+            is_in_recovery: !is_ready,
+            depth,
+            comparison,
+        });
         left = Some(found);
     }
+    let mut server = ServerProcess::start(plan.data, addr, Some(&config.path))?;
+    tell_recovered(&mut tell, &left, &server);
+    let load = load.unwrap_or_else(|| Load::start(addr, plan.load));
     load.watch(plan.then, &mut tell)?;
-    let (mut ledger, load) = load.stop()?;
-    let ready_after = server.ready_after;
+    let ledger = load.ledger.clone();
+    let report = load.stop()?;
+    let ready_after = std::mem::take(&mut server.ready_after);
     let (stopped_well, said) = server.stop()?;
-    let hash_took = check(&left, &said);
-    if left.is_some() {
-        recoveries.push(ready_after.saturating_sub(hash_took));
+    outcome.judge(&left, ready_after, &said);
+    let end = look_at(plan.data)?;
+    let mut ledger = ledger.open();
+    outcome.comparison = ledger.compare(&end.placed);
+    (outcome.rejected, outcome.unknown) = (ledger.rejected_count, ledger.unknown_count);
+    (outcome.state_hash, outcome.last_sequence) = (end.state_hash, end.sequence);
+    outcome.violations.extend(end.violations);
+    if !stopped_well {
+        outcome.violations.push("the server did not end well when it was asked to stop".to_owned());
     }
-    tell(Happening::Comparing { acked: ledger.acked() });
-    let comparison = ledger.compare(plan.data)?;
-    Ok(Outcome {
-        comparison,
-        load,
-        recoveries,
-        hashes_equal_count,
-        disagreements,
-        snapshots_used_count,
-        rejected: ledger.rejected_count,
-        unknown: ledger.unknown_count,
-        stopped_well,
-    })
+    if let Some(error) = &report.error {
+        outcome.violations.push(format!("the load run ended early: {error}"));
+    }
+    outcome.violations.extend(report.problems.iter().cloned());
+    outcome.load = Some(report);
+    Ok(outcome)
 }
 
-/// Replays what a killed server left, once from the first record and once from the newest snapshot.
-fn look_at(data: &Path) -> Result<LeftBehind, Refusal> {
-    let replayed = |from| -> Result<_, Refusal> {
-        let mut offline = offline::open(data, from)?;
-        recovery::replay(&mut offline.reader, &mut offline.state, u64::MAX, |_, _| {})?;
-        Ok((offline.state.hash().to_string(), offline.state.sequence(), offline.snapshot_sequence))
-    };
-    let (state_hash, sequence, _) = replayed(ReadFrom::Oldest)?;
-    let (from_snapshot, snapshot_end, snapshot_sequence) = replayed(ReadFrom::Snapshot)?;
-    let disagreement = (from_snapshot != state_hash || snapshot_end != sequence).then(|| {
-        format!(
-            "a full replay gives {state_hash} at {sequence}, one from the snapshot at {snapshot_sequence} \
-             {from_snapshot} at {snapshot_end}"
-        )
-    });
-    Ok(LeftBehind { state_hash, sequence, used_snapshot: snapshot_sequence > 0, disagreement })
-}
-
-/// Whether a restarted server recovered just what was left; if so, how long its hash took.
-fn judge(left: &LeftBehind, said: Option<RecoveredHash>) -> Result<Duration, String> {
-    if let Some(disagreement) = &left.disagreement {
-        return Err(disagreement.clone());
-    }
-    match said {
-        Some(said) if said.state_hash == left.state_hash && said.sequence == left.sequence => Ok(said.took),
-        Some(said) => Err(format!(
-            "the journal gives {} at {}, the restarted server recovered {} at {}",
-            left.state_hash, left.sequence, said.state_hash, said.sequence
-        )),
-        None => Err("the restarted server did not say what it recovered".to_owned()),
+fn tell_recovered(tell: &mut impl FnMut(Happening), left: &Option<LeftBehind>, server: &ServerProcess) {
+    if let Some(left) = left {
+        tell(Happening::Recovered { after: server.ready_after, sequence: left.sequence });
     }
 }
 
-/// A load run on a thread of its own, through kills and recoveries.
-struct Load {
-    thread: JoinHandle<Result<(Ledger, LoadReport), LoadError>>,
-    stop: Arc<AtomicBool>,
-    acked: Arc<AtomicU64>,
-}
-
-impl Load {
-    fn start(addr: SocketAddr, workload: WorkloadName, seed: u64) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let acked = Arc::new(AtomicU64::new(0));
-        let (stop_seen, acked_told) = (Arc::clone(&stop), Arc::clone(&acked));
-        let thread = std::thread::spawn(move || {
-            let options = LoadOptions {
-                workload,
-                skus: 10_000,
-                connections: 2,
-                seed,
-                patience: LOAD_PATIENCE,
-                ..LoadOptions::new(addr, Extent::For(Duration::from_secs(24 * 3600)))
-            };
-            let mut ledger = Ledger::telling(acked_told);
-            let report = orderline_loadgen::run(&options, &mut ledger, &stop_seen, &mut |_| {})?;
-            Ok((ledger, report))
-        });
-        Self { thread, stop, acked }
-    }
-
-    /// Lets the load run for a while after it has begun, telling how it goes.
-    fn watch(&self, time: Duration, tell: &mut impl FnMut(Happening)) -> Result<(), Refusal> {
-        let acked_before = self.acked.load(Ordering::Relaxed);
-        let waiting = Instant::now();
-        // The catalogue is defined first, and after a kill the client has to come back.
-        while self.acked.load(Ordering::Relaxed) == acked_before {
-            if self.thread.is_finished() || waiting.elapsed() > LOAD_PATIENCE {
-                return Err(Refusal::new("no order was acknowledged: the load could not begin or go on"));
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        let begun = Instant::now();
-        let acked_then = self.acked.load(Ordering::Relaxed);
-        while begun.elapsed() < time {
-            std::thread::sleep(Duration::from_millis(100).min(time.saturating_sub(begun.elapsed())));
-            let acked = self.acked.load(Ordering::Relaxed);
-            let orders_per_second = ((acked - acked_then) as f64 / begun.elapsed().as_secs_f64()) as u64;
-            tell(Happening::Loading { acked, orders_per_second });
-        }
-        Ok(())
-    }
-
-    fn stop(self) -> Result<(Ledger, LoadReport), Refusal> {
-        self.stop.store(true, Ordering::Relaxed);
-        match self.thread.join() {
-            Ok(result) => Ok(result?),
-            Err(_) => Err(Refusal::new("the load run has stopped on a broken invariant; see above")),
+/// An address to come back to after each kill. Its port is below those that the system gives to connections, for else a
+/// client that tries to come back could be given the very port, and be connected to itself.
+fn free_address(seed: u64) -> Result<SocketAddr, Refusal> {
+    let mut rng = SmallRng::seed_from_u64(seed ^ u64::from(std::process::id()));
+    for _ in 0..1_000 {
+        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, rng.random_range(10_000..32_000)));
+        if TcpListener::bind(addr).is_ok() {
+            return Ok(addr);
         }
     }
+    Err(Refusal::new("no free port was found between 10000 and 32000"))
 }
 
 /// A configuration file that goes away with the campaign.

@@ -216,9 +216,21 @@ pub(crate) struct InspectArguments {
 /// See [`Verb::Drill`].
 #[derive(Debug, Args)]
 pub(crate) struct DrillArguments {
-    /// Where to drill: an empty or absent directory, kept afterwards; by default a temporary one, removed.
+    /// Where to drill: an empty or absent directory, kept afterwards; by default a temporary one, removed. With --copy:
+    /// the directory to copy.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+    /// Drill on a copy of --data, a directory at rest, which is not touched: recover it, be killed while recovering, recover
+    /// again. Could we come back from this, and how long would it take?
+    #[arg(long, requires = "data", conflicts_with_all = ["campaign", "seconds"])]
+    pub(crate) copy: bool,
+    /// With --copy: where the copy is made, and removed again; by default where temporary files go.
+    #[arg(long, value_name = "DIR", requires = "copy")]
+    pub(crate) scratch: Option<PathBuf>,
+    /// Many small stores instead of one that grows: killed while they are made, loaded and recovered, three deep, and, in
+    /// a build with fault points, at every one of them.
+    #[arg(long, conflicts_with = "seconds")]
+    pub(crate) campaign: bool,
     /// How long to drill in all; by default as long as the kills take.
     #[arg(long, value_name = "S")]
     pub(crate) seconds: Option<f64>,

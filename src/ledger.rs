@@ -1,16 +1,10 @@
 //! What the client was told, held against what the journal has: the drill's bookkeeping.
 
-use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use orderline_core::recovery;
 use orderline_loadgen::Observer;
-use orderline_protocol::event::{EVENT_VERSION, Event, EventKind};
 use orderline_protocol::{OrderId, RejectCode, Sequence};
-
-use crate::offline::{self, ReadFrom};
-use crate::verb::Refusal;
 
 /// Every acknowledgement that a load run was given.
 #[derive(Debug, Default)]
@@ -22,23 +16,39 @@ pub(crate) struct Ledger {
     acked: Arc<AtomicU64>,
 }
 
-impl Observer for Ledger {
+/// The book, written by a load run on its thread and read by whoever compares.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct SharedLedger(Arc<Mutex<Ledger>>);
+
+impl SharedLedger {
+    /// An empty book that tells how many acknowledgements it holds.
+    pub(crate) fn telling(acked: Arc<AtomicU64>) -> Self {
+        Self(Arc::new(Mutex::new(Ledger { acked, ..Ledger::default() })))
+    }
+
+    pub(crate) fn open(&self) -> MutexGuard<'_, Ledger> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for SharedLedger {
     fn accepted(&mut self, order: OrderId, sequence: Sequence) {
-        self.accepted.push((order.get(), sequence));
-        self.acked.store(self.accepted.len() as u64, Ordering::Relaxed);
+        let mut ledger = self.open();
+        ledger.accepted.push((order.get(), sequence));
+        ledger.acked.store(ledger.accepted.len() as u64, Ordering::Relaxed);
     }
 
     fn rejected(&mut self, _order: OrderId, _code: Option<RejectCode>) {
-        self.rejected_count += 1;
+        self.open().rejected_count += 1;
     }
 
     fn unknown(&mut self, _order: OrderId) {
-        self.unknown_count += 1;
+        self.open().unknown_count += 1;
     }
 }
 
 /// How the books compare.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Comparison {
     /// Acknowledgements checked.
     pub(crate) acked: u64,
@@ -46,52 +56,15 @@ pub(crate) struct Comparison {
     pub(crate) lost: u64,
     /// Orders that the journal has more than once.
     pub(crate) duplicated: u64,
-    /// Invariants that the replayed state breaks.
-    pub(crate) violations: Vec<String>,
-    /// The hash of the state that a replay of every record gives, and the sequence it stands at.
-    pub(crate) state_hash: String,
-    pub(crate) last_sequence: Sequence,
 }
 
 impl Ledger {
-    /// An empty book that tells how many acknowledgements it holds.
-    pub(crate) fn telling(acked: Arc<AtomicU64>) -> Self {
-        Self { acked, ..Self::default() }
+    /// Compares every acknowledgement with the orders that a journal places, sorted.
+    pub(crate) fn compare(&mut self, placed: &[(u128, Sequence)]) -> Comparison {
+        // What was sorted before is a run of what is to be sorted now.
+        self.accepted.sort();
+        compare_sorted(&self.accepted, placed)
     }
-
-    pub(crate) fn acked(&self) -> u64 {
-        self.accepted.len() as u64
-    }
-
-    /// Replays a directory from its first record and compares every acknowledgement with it.
-    pub(crate) fn compare(&mut self, data: &Path) -> Result<Comparison, Refusal> {
-        let mut offline = offline::open(data, ReadFrom::Oldest)?;
-        let mut placed: Vec<(u128, Sequence)> = Vec::with_capacity(self.accepted.len());
-        recovery::replay(&mut offline.reader, &mut offline.state, Sequence::MAX, |_, batch| {
-            for record in batch.records().filter(|record| places(record.kind)) {
-                let sequence = record.sequence;
-                match Event::read(record.kind, EVENT_VERSION, record.payload) {
-                    Ok(Event::OrderPlaced(head, ..)) => placed.push((head.placement.order.get(), sequence)),
-                    Ok(Event::GroupPlaced(_, orders, ..)) => {
-                        placed.extend(orders.iter().map(|order| (order.order.get(), sequence)));
-                    }
-                    _ => {}
-                }
-            }
-        })?;
-        placed.sort_unstable();
-        self.accepted.sort_unstable();
-        let mut comparison = compare_sorted(&self.accepted, &placed);
-        comparison.violations = offline.state.check().iter().map(ToString::to_string).collect();
-        comparison.state_hash = offline.state.hash().to_string();
-        comparison.last_sequence = offline.state.sequence();
-        Ok(comparison)
-    }
-}
-
-/// Whether records of this kind place orders.
-fn places(kind: u16) -> bool {
-    kind == EventKind::OrderPlaced as u16 || kind == EventKind::GroupPlaced as u16
 }
 
 /// Compares two sorted books of orders and sequences.
@@ -107,7 +80,7 @@ fn compare_sorted(accepted: &[(u128, Sequence)], placed: &[(u128, Sequence)]) ->
             lost += 1;
         }
     }
-    Comparison { acked: accepted.len() as u64, lost, duplicated, ..Comparison::default() }
+    Comparison { acked: accepted.len() as u64, lost, duplicated }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use orderline_core::State;
 use orderline_core::snapshot::{self, Loaded};
-use orderline_journal::{PositionalStorage, Reader, Start, Storage};
+use orderline_journal::{JournalError, PositionalStorage, Reader, Start, Storage};
 
 use crate::verb::Refusal;
 
@@ -48,6 +48,12 @@ pub(crate) fn open(directory: &Path, from: ReadFrom) -> Result<Offline, Refusal>
 pub(crate) fn open_earliest(directory: &Path) -> Result<Offline, Refusal> {
     let offline = open(directory, ReadFrom::Oldest)?;
     if offline.reader.position().segment > 1 { open(directory, ReadFrom::Snapshot) } else { Ok(offline) }
+}
+
+/// Whether a directory holds a store at all; one that was killed while it was made may not.
+pub(crate) fn holds_store(directory: &Path) -> bool {
+    let storage: Arc<dyn Storage> = Arc::new(PositionalStorage::new(directory));
+    !matches!(Reader::open(storage, Start::Oldest), Err(JournalError::NoStore { .. }))
 }
 
 /// A seed for hash tables: different in every process, and never written anywhere.

@@ -14,6 +14,7 @@ use orderline_core::recovery::{self, Recovered};
 use orderline_core::snapshot::{SnapshotPlan, Snapshotter};
 use orderline_core::{Doors, Engine};
 use orderline_gateway::Gateway;
+use orderline_journal::storage::{faulty_if_told, stop_on_lost_pages};
 use orderline_journal::{Locked, MappedStorage, PositionalStorage, Storage, Watermark};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -38,6 +39,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
         );
     }
 
+    stop_on_lost_pages()?;
     let recovered = recover(arguments, &config)?;
     if arguments.state_hash {
         let start = Instant::now();
@@ -124,7 +126,7 @@ fn recover(arguments: &ServeArguments, config: &Config) -> Result<Recovered, Ref
         Backend::Mapped => Arc::new(MappedStorage::new(&arguments.data)),
         Backend::Positional => Arc::new(PositionalStorage::new(&arguments.data)),
     };
-    let locked = Locked::new(storage, config.journal_options())?;
+    let locked = Locked::new(faulty_if_told(storage)?, config.journal_options())?;
     let mut line = ProgressLine::new();
     let recovered = recovery::recover(locked, random_seed(), |sequence| {
         line.show(|| format!("recovering: sequence {}", grouped(sequence)));

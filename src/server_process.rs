@@ -2,13 +2,17 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::verb::Refusal;
+
+/// What a build with fault points reads: at which of them it is to fail, and how.
+const FAULTS_VARIABLE: &str = "ORDERLINE_FAULTS";
 
 /// How long a stop may take before it counts as a failure.
 const STOP_MAX: Duration = Duration::from_secs(60);
@@ -16,27 +20,50 @@ const STOP_MAX: Duration = Duration::from_secs(60);
 /// A running `orderline serve`.
 pub(crate) struct ServerProcess {
     child: Child,
+    stdout: Option<BufReader<ChildStdout>>,
     stderr: Option<std::thread::JoinHandle<String>>,
+    started: Instant,
     /// Where it listens.
     pub(crate) addr: SocketAddr,
     /// From the start of the process to its `ready`.
     pub(crate) ready_after: Duration,
 }
 
+/// How a server's process ended.
+pub(crate) struct Ended {
+    /// By SIGKILL, its own or somebody's.
+    pub(crate) is_killed: bool,
+    /// What it had said.
+    pub(crate) said: String,
+}
+
 impl ServerProcess {
     /// Starts a server on a directory and waits until it is ready.
     pub(crate) fn start(data: &Path, listen: SocketAddr, config: Option<&Path>) -> Result<Self, Refusal> {
-        let start = Instant::now();
+        let mut server = Self::spawn(data, listen, config, None)?;
+        if server.await_ready()? {
+            return Ok(server);
+        }
+        let said = server.ended_saying();
+        Err(Refusal::new(format!("the server did not become ready; it said: {}", said.trim())))
+    }
+
+    /// Starts a server's process, which fails as `faults` says.
+    pub(crate) fn spawn(
+        data: &Path,
+        listen: SocketAddr,
+        config: Option<&Path>,
+        faults: Option<&str>,
+    ) -> Result<Self, Refusal> {
+        let started = Instant::now();
         let mut command = Command::new(std::env::current_exe()?);
-        command
-            .arg("serve")
-            .arg("--data")
-            .arg(data)
-            .arg("--listen")
-            .arg(listen.to_string())
-            .arg("--state-hash");
+        command.arg("serve").arg("--data").arg(data).arg("--listen").arg(listen.to_string());
+        command.arg("--state-hash");
         if let Some(config) = config {
             command.arg("--config").arg(config);
+        }
+        if let Some(faults) = faults {
+            command.env(FAULTS_VARIABLE, faults);
         }
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         // Both pipes are read to their ends, so that the server never waits for us to read.
@@ -47,29 +74,42 @@ impl ServerProcess {
                 text
             })
         });
-        let mut server = Self { child, stderr, addr: listen, ready_after: Duration::ZERO };
-        let mut first = String::new();
-        if let Some(stdout) = server.child.stdout.take() {
-            BufReader::new(stdout).read_line(&mut first)?;
-        }
-        server.ready_after = start.elapsed();
-        match first.strip_prefix("ready ").and_then(|rest| rest.split_whitespace().next()?.parse().ok()) {
-            Some(addr) => server.addr = addr,
-            None => {
-                let said = server.ended_saying();
-                return Err(Refusal::new(format!(
-                    "the server did not become ready; it said: {}",
-                    said.trim()
-                )));
-            }
-        }
-        Ok(server)
+        let stdout = child.stdout.take().map(BufReader::new);
+        Ok(Self { child, stdout, stderr, started, addr: listen, ready_after: Duration::ZERO })
     }
 
-    /// Kills it as the kernel would: no handler runs, nothing is flushed. Returns what it had said.
-    pub(crate) fn kill(mut self) -> Result<String, Refusal> {
+    /// Waits until it is ready, or false: until it has ended without having been.
+    pub(crate) fn await_ready(&mut self) -> Result<bool, Refusal> {
+        let mut first = String::new();
+        if let Some(mut stdout) = self.stdout.take() {
+            stdout.read_line(&mut first)?;
+        }
+        self.ready_after = self.started.elapsed();
+        match first.strip_prefix("ready ").and_then(|rest| rest.split_whitespace().next()?.parse().ok()) {
+            Some(addr) => self.addr = addr,
+            None => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Waits so long for it to end by itself, and then kills it; false: it had to be killed.
+    pub(crate) fn ends_within(&mut self, time: Duration) -> Result<bool, Refusal> {
+        let start = Instant::now();
+        while self.child.try_wait()?.is_none() {
+            if start.elapsed() >= time {
+                self.child.kill()?;
+                return Ok(false);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(true)
+    }
+
+    /// Kills it, should it still run, and tells how it ended.
+    pub(crate) fn end(mut self) -> Result<Ended, Refusal> {
         self.child.kill()?;
-        Ok(self.ended_saying())
+        let is_killed = self.child.wait()?.signal() == Some(Signal::KILL.as_raw());
+        Ok(Ended { is_killed, said: self.ended_saying() })
     }
 
     /// Asks it to stop and waits; false if it ended badly. Returns what it had said.

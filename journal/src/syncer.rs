@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crossbeam::sync::Parker;
 
@@ -10,6 +11,10 @@ use crate::error::JournalError;
 use crate::layout::{BATCH_HEADER_BYTES, PAGE_BYTES};
 use crate::tail::Shared;
 use crate::writer::{Seal, seal};
+
+/// How long a file that is not written to may be gone before it is noticed. This is no timer of the group commit: what
+/// is appended wakes the thread at once.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// The other half of a [`Writer`](crate::Writer). Run it on a thread of its own, or drive it by
 /// [`Syncer::sync_once`] where a test wants every step in its hand.
@@ -28,7 +33,8 @@ impl Syncer {
     /// which the watermark then tells.
     ///
     /// It waits by looking a few times and then sleeping until the writer wakes it. There is no timer: whatever
-    /// arrives during one sync goes under the next.
+    /// arrives during one sync goes under the next. While it sleeps it looks twice a second whether the file it would
+    /// sync is still whole.
     pub fn run(self) {
         loop {
             // Asked before the sync: nothing can be appended after it, so what the sync then finds is all.
@@ -36,8 +42,8 @@ impl Syncer {
             match self.sync_once() {
                 Ok(true) => {}
                 Ok(false) if finished => break self.finish(),
-                Ok(false) => self.wait(),
-                Err(_) => break,
+                Ok(false) if self.wait().is_ok() => {}
+                _ => break,
             }
         }
     }
@@ -59,14 +65,20 @@ impl Syncer {
         self.shared.sync_next(&self.shared.syncing.lock())
     }
 
-    fn wait(&self) {
+    /// Waits until something is appended; now and then it looks whether the file is still there meanwhile.
+    fn wait(&self) -> Result<(), Arc<JournalError>> {
         for _ in 0..self.spin_count {
             if self.shared.unsynced_bytes() > 0 {
-                return;
+                return Ok(());
             }
             std::hint::spin_loop();
         }
-        self.parker.park();
+        self.parker.park_timeout(LOOK_EVERY);
+        if self.shared.unsynced_bytes() > 0 {
+            return Ok(());
+        }
+        let file = Arc::clone(&self.shared.tail.lock().file);
+        file.check_whole().map_err(|error| self.shared.poison(error))
     }
 
     /// Leaves a mark behind the last batch that says it was durable. With it every flipped bit of a log that was

@@ -73,6 +73,8 @@ pub struct LoadOptions {
     pub seed: u64,
     /// How long to wait for a vanished server to come back, and for an answer that does not come.
     pub patience: Duration,
+    /// The longest pause between two attempts to come back to it.
+    pub reconnect_pause_max: Duration,
 }
 
 impl LoadOptions {
@@ -101,6 +103,7 @@ impl LoadOptions {
             ship: false,
             seed: 1,
             patience: Duration::from_secs(5),
+            reconnect_pause_max: Duration::from_secs(1),
         }
     }
 

@@ -118,7 +118,11 @@ fn connect(options: &LoadOptions) -> Result<Client, LoadError> {
     let client_options = ClientOptions {
         connect_timeout: options.patience.min(Duration::from_secs(5)),
         call_timeout: options.patience.max(Duration::from_secs(5)),
-        reconnect: ReconnectPolicy { give_up_after: options.patience, ..ReconnectPolicy::default() },
+        reconnect: ReconnectPolicy {
+            give_up_after: options.patience,
+            pause_max: options.reconnect_pause_max,
+            ..ReconnectPolicy::default()
+        },
         commands_per_frame_max: options
             .orders_per_frame_max
             .map_or(u16::MAX, |orders| orders.min(u32::from(u16::MAX)) as u16),

@@ -7,12 +7,16 @@
 
 mod availability;
 mod bad_input;
+mod campaign;
 mod cli;
 mod damage;
 mod drill;
 mod explain;
+mod faults;
 mod full_disk;
 mod golden_store;
+#[path = "../proof/mod.rs"]
+mod proof;
 mod recovery;
 mod scribe;
 mod settings;

@@ -47,7 +47,7 @@ impl Storage for MappedStorage {
 
     fn open_segment(&self, name: &str) -> Result<Arc<dyn StorageFile>, JournalError> {
         let (file, path) = self.files.open_file(name, true)?;
-        let mapping = Mapping::new(&file).map_err(|source| JournalError::io("map", &path, source))?;
+        let mapping = Mapping::new(&file, &path).map_err(|source| JournalError::io("map", &path, source))?;
         Ok(Arc::new(MappedFile { mapping, file, path }))
     }
 
@@ -89,15 +89,21 @@ impl StorageFile for MappedFile {
     }
 
     fn sync(&self, range: Range<u64>) -> Result<(), JournalError> {
+        self.check_whole()?;
+        self.mapping.sync(range).map_err(|source| JournalError::io("sync", &self.path, source))
+    }
+
+    fn check_whole(&self) -> Result<(), JournalError> {
         // A file that was cut under the mapping may have lost what the watermark promised, and a write call would
         // let it grow again in silence.
         let (length, mapped) = (file_len(&self.file, &self.path)?, self.mapping.len());
-        if length != mapped {
-            let source =
-                std::io::Error::other(format!("it has {length} bytes instead of {mapped}; it was truncated"));
-            return Err(JournalError::io("sync", &self.path, source));
+        if length == mapped {
+            return Ok(());
         }
-        self.mapping.sync(range).map_err(|source| JournalError::io("sync", &self.path, source))
+        let source = std::io::Error::other(format!(
+            "it was truncated at offset {length}: expected {mapped} bytes, found {length}; restart to recover from disk"
+        ));
+        Err(JournalError::io("go on with", &self.path, source))
     }
 
     fn allocate(&self, bytes: u64) -> Result<(), JournalError> {

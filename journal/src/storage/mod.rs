@@ -1,6 +1,8 @@
 //! The seam between the journal and the disk: a real directory, or a recorder that loses what was not synced.
 
 mod directory;
+#[cfg(feature = "faults")]
+mod faults;
 mod mapped;
 mod mapping;
 mod memory;
@@ -10,7 +12,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use directory::PositionalStorage;
+#[cfg(feature = "faults")]
+pub use faults::{FAULT_POINTS, faulty_if_told};
 pub use mapped::MappedStorage;
+pub use mapping::stop_on_lost_pages;
 pub use memory::{CrashChoice, MemoryStorage};
 
 use crate::error::JournalError;
@@ -107,6 +112,28 @@ pub trait Storage: Send + Sync + 'static {
     }
 }
 
+/// Points of the disk seam at which this build can be told to fail: none, as a release should have it.
+#[cfg(not(feature = "faults"))]
+pub const FAULT_POINTS: &[FaultPoint] = &[];
+
+/// A point of the disk seam: its name, and whether a call there can be stopped half way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FaultPoint {
+    /// What is done to which kind of file, such as `segment.sync`.
+    pub name: &'static str,
+    /// The call moves bytes, and may have moved half of them.
+    pub has_half: bool,
+}
+
+/// The storage itself: this build cannot be told to fail. With the feature `faults` it can, by an environment variable.
+///
+/// # Errors
+/// None.
+#[cfg(not(feature = "faults"))]
+pub fn faulty_if_told(storage: Arc<dyn Storage>) -> Result<Arc<dyn Storage>, JournalError> {
+    Ok(storage)
+}
+
 /// The ending of a file that is not complete yet; such a file means nothing and is removed at open.
 pub(crate) const TEMPORARY_SUFFIX: &str = ".tmp";
 
@@ -138,6 +165,14 @@ pub trait StorageFile: Send + Sync {
     /// # Errors
     /// If the sync failed; what is durable is then unknown and must not be tried again.
     fn sync(&self, range: Range<u64>) -> Result<(), JournalError>;
+
+    /// Looks whether the file still is what was opened, as long as nothing else is asked of it.
+    ///
+    /// # Errors
+    /// If it was truncated.
+    fn check_whole(&self) -> Result<(), JournalError> {
+        Ok(())
+    }
 
     /// Takes room on the disk for `bytes` before they are written, so that a full disk is found at once.
     ///

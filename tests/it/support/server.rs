@@ -32,12 +32,25 @@ impl Server {
 
     /// The same, for a server that may refuse.
     pub(crate) fn try_start(data: &Path, config: &str) -> Result<Self, Ran> {
+        Self::try_faulty(data, config, "")
+    }
+
+    /// Starts a server that fails as `ORDERLINE_FAULTS` says.
+    pub(crate) fn faulty(data: &Path, config: &str, faults: &str) -> Self {
+        Self::try_faulty(data, config, faults).unwrap_or_else(|ran| panic!("{faults}: not ready: {ran:?}"))
+    }
+
+    /// The same, for a server that may not become ready.
+    pub(crate) fn try_faulty(data: &Path, config: &str, faults: &str) -> Result<Self, Ran> {
         let mut command = command(["serve", "--listen", "127.0.0.1:0", "--state-hash", "--data"]);
         command.arg(data);
         // Beside the directory, not in it: what is in there is the server's.
         let file = data.with_extension("toml");
         std::fs::write(&file, config).unwrap();
         command.arg("--config").arg(&file);
+        if !faults.is_empty() {
+            command.env("ORDERLINE_FAULTS", faults);
+        }
         let mut child = command.spawn().expect("the program starts");
         let stderr = Some(drain(child.stderr.take().unwrap()));
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -82,12 +95,17 @@ impl Server {
         said
     }
 
-    /// Sends a signal and waits for the end: the exit code, and what it said.
-    pub(crate) fn signal(mut self, signal: Signal) -> (Option<i32>, String) {
-        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
+    /// Waits until it ends by itself: the exit code, and what it said.
+    pub(crate) fn ended(mut self) -> (Option<i32>, String) {
         let code = wait(&mut self.child).code();
         (code, self.said())
+    }
+
+    /// Sends a signal and waits for the end: the exit code, and what it said.
+    pub(crate) fn signal(self, signal: Signal) -> (Option<i32>, String) {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+        self.ended()
     }
 
     fn said(&mut self) -> String {

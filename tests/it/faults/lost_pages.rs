@@ -1,0 +1,107 @@
+//! A segment that is truncated under the server: it says which and stops, working or idle, and a restart refuses.
+
+use std::path::Path;
+use std::time::Instant;
+
+use crate::proof::Proof;
+use crate::support::directory::files;
+use crate::support::program::{Running, command};
+use crate::support::server::NO_SNAPSHOTS;
+use crate::support::{Server, Shop};
+
+/// Leaves of each segment its header and a page.
+fn truncate_segments(data: &Path) {
+    let is_segment = |file: &std::path::PathBuf| file.extension().is_some_and(|end| end == "segment");
+    for file in files(data, "journal").into_iter().filter(is_segment) {
+        let segment = std::fs::OpenOptions::new().write(true).open(&file).unwrap();
+        segment.set_len(8192).unwrap();
+    }
+}
+
+/// Waits until it has stopped by itself, saying which file, and tries it again; how long it took, and what it said.
+fn is_told_and_refused(proof: &mut Proof, data: &Path, server: Server) -> (f64, String) {
+    let start = Instant::now();
+    let (code, said) = server.ended();
+    let stopped_ms = start.elapsed().as_secs_f64() * 1e3;
+    let is_told = said.contains(data.join("journal").to_str().unwrap()) && said.contains("truncated");
+    let is_by_sentence = code == Some(1) && is_told && !said.contains("panicked");
+    proof.check(is_by_sentence, || format!("exit code {code:?}: {said}"));
+    match Server::try_start(data, NO_SNAPSHOTS) {
+        Ok(_) => proof.check(false, || "a truncated segment was served".to_owned()),
+        Err(ran) => ran.refused(&[".segment", "file length"]),
+    }
+    (stopped_ms, said)
+}
+
+#[test]
+fn an_idle_server_whose_segment_is_truncated_says_so_and_stops() {
+    let mut proof = Proof::of(11, "truncated while idle");
+    let mut stopped_ms = Vec::new();
+    for _ in 0..5 {
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("data");
+        let server = Server::start(&data, NO_SNAPSHOTS);
+        let mut client = server.client();
+        Shop::open(&mut client).place(&mut client, 1..200);
+        truncate_segments(&data);
+        stopped_ms.push(is_told_and_refused(&mut proof, &data, server).0);
+    }
+    proof.figure("stop_ms_max", stopped_ms.into_iter().fold(0.0, f64::max));
+    proof.end();
+}
+
+#[test]
+fn a_busy_server_whose_mapping_has_lost_its_file_says_so_and_stops() {
+    let mut proof = Proof::of(11, "truncated under load");
+    let mut stopped_ms = Vec::new();
+    let mut by_signal = 0;
+    // Most find it by storing into the mapping, some by the sync; at least one must be told by the signal.
+    for run in 0..40 {
+        if run >= 5 && by_signal > 0 {
+            break;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("data");
+        // Slow syncs make large groups, and those are written through the mapping.
+        let server = Server::faulty(
+            &data,
+            "[journal]\nsegment_mib = 64\n[snapshots]\nevery_records = 0\n",
+            "slow segment.sync 40",
+        );
+        let addr = server.addr.to_string();
+        let load = Running::start(command([
+            "load",
+            "--connect",
+            &addr,
+            "--seconds",
+            "60",
+            "--skus",
+            "100",
+            "--connections",
+            "4",
+            "--in-flight",
+            "4096",
+            "--patience",
+            "0.2",
+        ]));
+        let segment = data.join("journal/00000001.segment");
+        let is_used = || {
+            // Far enough that groups are large by now.
+            let bytes = std::fs::read(&segment).unwrap();
+            bytes[6 << 20..7 << 20].iter().any(|byte| *byte != 0)
+        };
+        while !is_used() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        truncate_segments(&data);
+        let (ms, said) = is_told_and_refused(&mut proof, &data, server);
+        stopped_ms.push(ms);
+        by_signal += u32::from(said.contains("SIGBUS"));
+        let ran = load.finish();
+        proof.check(ran.code == Some(1), || format!("the load: {ran:?}"));
+    }
+    proof.check(by_signal > 0, || "no run was stopped by the signal".to_owned());
+    proof.figure("by_signal", f64::from(by_signal));
+    proof.figure("stop_ms_max", stopped_ms.into_iter().fold(0.0, f64::max));
+    proof.end();
+}
