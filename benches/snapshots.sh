@@ -3,14 +3,17 @@
 #
 #     benches/snapshots.sh [ORDERS] [ROUNDS] [MIB_PER_S]
 #
-# A server holds ORDERS open four-line orders (10,000,000). Closed-loop load runs for some seconds, first without a snapshot,
-# then while one is made; the ratio of both is what it costs. The server tells the longest step of the walk, which is what a
-# command had to wait for it at most; MIB_PER_S (80) is the pace. Then it is killed with -9 and started again, ROUNDS times (3).
+# A server holds ORDERS open four-line orders (10,000,000). ROUNDS times (3) it is started without snapshots and takes closed-loop
+# load, then started again so that one is being made from the first second and takes the same load; the ratio of the two is what a
+# snapshot costs. Both begin behind a restart, for memory that the host gives back costs the first seconds more than a snapshot
+# does. The server tells the longest step of the walk, which is what a command had to wait for it at most; MIB_PER_S (80) is the
+# pace. At the end one snapshot is made without a load beside it, and the server is killed with -9 and started again from it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 orders="${1:-10000000}"
 rounds="${2:-3}"
-seconds=4
+seconds=6
+pace="${3:-80}"
 binary=target/release/orderline
 [ -x "$binary" ] || cargo build --release
 directory="$(mktemp -d)"
@@ -37,29 +40,46 @@ resident_mib() {
     echo $(($(awk '/VmRSS/ { print $2 }' "/proc/$server/status") / 1024))
 }
 
-printf '[snapshots]\nevery_records = 0\n' > "$directory/config.toml"
+stop() {
+    kill "$server"
+    wait "$server" || true
+    grep -E '^(snapshot|no snapshot)' "$directory/err" || true
+}
+
+configure() {
+    printf '[snapshots]\nevery_records = %s\nmib_per_s_max = %s\n' "$1" "$2" > "$directory/config.toml"
+}
+
+configure 0 0
 start
 echo "filling: $(rate --orders "$orders")"
+stop
 for _ in $(seq "$rounds"); do
-    echo "without a snapshot: $(rate --seconds $seconds)"
-done
-kill "$server"
-wait "$server" || true
-
-# One record is more than enough for it to be due at once: it is made while the next load runs.
-printf '[snapshots]\nevery_records = 1000\nmib_per_s_max = %s\n' "${3:-80}" > "$directory/config.toml"
-start
-grep recovered "$directory/err"
-echo "resident before: $(resident_mib) MiB"
-for _ in $(seq "$rounds"); do
-    echo "while snapshots are made: $(rate --seconds $seconds)"
+    configure 0 0
+    start
+    grep recovered "$directory/err"
     echo "resident: $(resident_mib) MiB"
+    without="$(rate --seconds $seconds)"
+    echo "without a snapshot: $without"
+    stop
+    # One record is more than enough for one to be due at once.
+    configure 1 "$pace"
+    start
+    echo "resident: $(resident_mib) MiB"
+    with="$(rate --seconds $seconds)"
+    echo "while one is made: $with"
+    awk -v a="${with%% *}" -v b="${without%% *}" 'BEGIN { printf "ratio: %.2f\n", a / b }'
+    stop
+    rm -rf "$directory"/data/snapshots/*
 done
-kill "$server"
-wait "$server" || true
-grep -E '^(snapshot|snapshots)' "$directory/err" || true
 
-printf '[snapshots]\nevery_records = 0\n' > "$directory/config.toml"
+configure 1 0
+start
+until grep -q '^snapshot at' "$directory/err"; do
+    sleep 0.1
+done
+stop
+configure 0 0
 for _ in $(seq "$rounds"); do
     start
     grep recovered "$directory/err"

@@ -313,7 +313,7 @@ fn with_image_version(data: &Path, version: u32) {
         writer.begin_section(tag).unwrap();
         std::io::Write::write_all(&mut writer, &bytes).unwrap();
     }
-    writer.finish(info.state_hash).unwrap();
+    writer.finish(info.state_hash, &mut |_| {}).unwrap();
 }
 
 #[test]

@@ -119,7 +119,7 @@ impl Scribe {
             writer.append(bytes).unwrap();
             Ok(())
         });
-        writer.finish(hash.unwrap().0).unwrap();
+        writer.finish(hash.unwrap().0, &mut |_| {}).unwrap();
     }
 
     /// Ends in order, with the mark of it.

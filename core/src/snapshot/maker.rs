@@ -108,7 +108,7 @@ impl Snapshotter {
                     if written.is_ok() && !self.wait_until_durable(sequence, stop) {
                         return Made::Stopped;
                     }
-                    return match written.and_then(|writing| writing.finish(hash)) {
+                    return match written.and_then(|writing| writing.finish(hash, &mut pace)) {
                         Ok(info) => Made::Whole(info),
                         Err(error) => Made::Failed(sequence, error),
                     };
@@ -198,7 +198,7 @@ impl Writing {
         self.writer.append(bytes)
     }
 
-    fn finish(self, hash: StateHash) -> Result<SnapshotInfo, JournalError> {
-        self.writer.finish(hash.0)
+    fn finish(self, hash: StateHash, pace: &mut Pace) -> Result<SnapshotInfo, JournalError> {
+        self.writer.finish(hash.0, &mut |bytes| pace.wait(bytes))
     }
 }

@@ -48,7 +48,7 @@ impl SnapshotReader {
     pub fn open(storage: &dyn Storage, store_id: u128, sequence: u64) -> Result<Self, JournalError> {
         let name = snapshot_name(sequence);
         let path = storage.path(&name);
-        let file = storage.open(&name, false)?;
+        let file = storage.open_stream(&name)?;
         let bytes = file.len()?;
         if bytes < HEADER_BYTES + TRAILER_BYTES {
             let least = (HEADER_BYTES + TRAILER_BYTES).to_string();

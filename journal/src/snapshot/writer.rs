@@ -16,9 +16,6 @@ use crate::layout::{
 use crate::position::Position;
 use crate::storage::{Storage, StorageFile, TEMPORARY_SUFFIX};
 
-/// Synced in pieces of this size, so that the journal's own syncs never queue behind a whole snapshot.
-const SYNC_BYTES: u64 = 8 << 20;
-
 /// A snapshot being written under a temporary name. Dropped before [`SnapshotWriter::finish`] it leaves a file that
 /// means nothing and is removed at the next start.
 pub struct SnapshotWriter {
@@ -27,7 +24,6 @@ pub struct SnapshotWriter {
     sequence: u64,
     file: Arc<dyn StorageFile>,
     offset: u64,
-    synced: u64,
     hash: Xxh3,
     section: Option<u32>,
     section_count: u32,
@@ -46,7 +42,7 @@ impl SnapshotWriter {
     ) -> Result<Self, JournalError> {
         let sequence = position.last_sequence();
         storage.create_directory(SNAPSHOT_DIRECTORY)?;
-        let file = storage.create(&format!("{}{TEMPORARY_SUFFIX}", snapshot_name(sequence)))?;
+        let file = storage.create_stream(&format!("{}{TEMPORARY_SUFFIX}", snapshot_name(sequence)))?;
         let mut header = SnapshotHeader::new_zeroed();
         header.magic = SNAPSHOT_MAGIC;
         header.format_version = U32::new(FORMAT_VERSION);
@@ -62,7 +58,6 @@ impl SnapshotWriter {
             sequence,
             file,
             offset: 0,
-            synced: 0,
             hash: Xxh3::new(),
             section: None,
             section_count: 0,
@@ -129,19 +124,20 @@ impl SnapshotWriter {
         self.hash.update(bytes);
         self.file.write_at(self.offset, bytes)?;
         self.offset += bytes.len() as u64;
-        if self.offset - self.synced >= SYNC_BYTES {
-            self.file.sync(self.synced..self.offset)?;
-            self.synced = self.offset;
-        }
         Ok(())
     }
 
     /// Completes the snapshot: trailer, sync, its real name, directory sync, read back to the last byte; and only
-    /// then the generations before the last two go.
+    /// then the generations before the last two go. While it is read back `wait` is told of every piece's bytes, so that
+    /// reading keeps to a pace as writing did.
     ///
     /// # Errors
     /// If any step failed; the older snapshots then still stand.
-    pub fn finish(mut self, state_hash: u128) -> Result<SnapshotInfo, JournalError> {
+    pub fn finish(
+        mut self,
+        state_hash: u128,
+        wait: &mut dyn FnMut(usize),
+    ) -> Result<SnapshotInfo, JournalError> {
         self.end_section()?;
         let mut trailer = SnapshotTrailer::new_zeroed();
         trailer.magic = SNAPSHOT_END_MAGIC;
@@ -156,7 +152,12 @@ impl SnapshotWriter {
         let name = snapshot_name(self.sequence);
         self.storage.rename(&format!("{name}{TEMPORARY_SUFFIX}"), &name)?;
         self.storage.sync_directory(SNAPSHOT_DIRECTORY)?;
-        let reader = SnapshotReader::open_verified(&*self.storage, self.store_id, self.sequence)?;
+        let mut reader = SnapshotReader::open(&*self.storage, self.store_id, self.sequence)?;
+        while reader.next_section()?.is_some() {
+            while let Some(chunk) = reader.next_chunk()? {
+                wait(chunk.len());
+            }
+        }
         for old in list_snapshots(&*self.storage)?.into_iter().skip(GENERATIONS) {
             self.storage.remove(&snapshot_name(old))?;
         }

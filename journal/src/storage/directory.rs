@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::stream::{StreamReader, StreamWriter};
 use super::{Storage, StorageFile};
 use crate::error::JournalError;
 
@@ -116,6 +117,14 @@ impl Storage for PositionalStorage {
     fn open(&self, name: &str, writable: bool) -> Result<Arc<dyn StorageFile>, JournalError> {
         let (file, path) = self.open_file(name, writable)?;
         Ok(Arc::new(PositionalFile { file, path }))
+    }
+
+    fn create_stream(&self, name: &str) -> Result<Arc<dyn StorageFile>, JournalError> {
+        Ok(Arc::new(StreamWriter::create(self.resolve(name))?))
+    }
+
+    fn open_stream(&self, name: &str) -> Result<Arc<dyn StorageFile>, JournalError> {
+        Ok(Arc::new(StreamReader::open(self.resolve(name))?))
     }
 
     fn remove(&self, name: &str) -> Result<(), JournalError> {

@@ -45,6 +45,14 @@ impl Storage for MappedStorage {
         self.files.open(name, writable)
     }
 
+    fn create_stream(&self, name: &str) -> Result<Arc<dyn StorageFile>, JournalError> {
+        self.files.create_stream(name)
+    }
+
+    fn open_stream(&self, name: &str) -> Result<Arc<dyn StorageFile>, JournalError> {
+        self.files.open_stream(name)
+    }
+
     fn open_segment(&self, name: &str) -> Result<Arc<dyn StorageFile>, JournalError> {
         let (file, path) = self.files.open_file(name, true)?;
         let mapping = Mapping::new(&file, &path).map_err(|source| JournalError::io("map", &path, source))?;

@@ -6,6 +6,7 @@ mod faults;
 mod mapped;
 mod mapping;
 mod memory;
+mod stream;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -52,6 +53,22 @@ pub trait Storage: Send + Sync + 'static {
     /// # Errors
     /// If it cannot be opened.
     fn open(&self, name: &str, writable: bool) -> Result<Arc<dyn StorageFile>, JournalError>;
+
+    /// Makes an empty file for a stream of bytes, written once from its beginning to its end and synced then.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    fn create_stream(&self, name: &str) -> Result<Arc<dyn StorageFile>, JournalError> {
+        self.create(name)
+    }
+
+    /// Opens a file that is read once from its beginning to its end.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    fn open_stream(&self, name: &str) -> Result<Arc<dyn StorageFile>, JournalError> {
+        self.open(name, false)
+    }
 
     /// Opens a complete segment in the way the writer appends to it fastest.
     ///

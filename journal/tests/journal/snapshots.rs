@@ -19,7 +19,7 @@ pub(crate) fn write(storage: &MemoryStorage, sequence: u64, section: &[u8]) -> R
     writer.begin_section(7)?;
     writer.write_all(section).expect("append");
     writer.begin_section(8)?;
-    writer.finish(u128::from(sequence) << 64 | 5)?;
+    writer.finish(u128::from(sequence) << 64 | 5, &mut |_| {})?;
     Ok(())
 }
 
