@@ -142,10 +142,6 @@ impl State {
         Ok(())
     }
 
-    fn rows_of(&self, sku: SkuHandle) -> &[Row] {
-        self.catalogue.sku(sku).map_or(&[], |sku| self.stock.rows(sku))
-    }
-
     /// Whether units that no candidate has may be promised all the same.
     fn check_lack(&self, request: &Request<'_>, demand: &Demand, lack: u64) -> Refusable<()> {
         let is_allowed = match request.backordering {

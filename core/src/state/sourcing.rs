@@ -11,6 +11,7 @@ use super::decide::Refusable;
 use super::orders::OrderSlot;
 use super::rounds::Rounds;
 use super::settings::Rules;
+use super::stock::Row;
 use super::timers::SECOND_US;
 use super::{Rejection, State};
 
@@ -123,6 +124,56 @@ pub(super) struct Demand {
     pub(super) first_line: u32,
 }
 
+impl Demand {
+    /// The places of rows that cover it, as bits, the first place lowest.
+    #[inline]
+    fn places_covering(&self, rows: &[Row]) -> u64 {
+        rows.iter().rev().fold(0, |places, row| places << 1 | u64::from(row.has(self.units)))
+    }
+}
+
+/// Which of a few locations cover what is wanted.
+struct Coverage<'a> {
+    /// The locations: those of any of the SKUs' rows.
+    places: &'a [Row],
+    /// Bits of the places that cover all of it.
+    all: u64,
+    /// Bits of those that cover some SKU of it.
+    any: u64,
+}
+
+impl Coverage<'_> {
+    /// The best location that covers everything, all of so many SKUs, where fewest packages is the first rule: before that, others
+    /// do not count.
+    #[inline]
+    fn best(
+        &self,
+        preference: &Preference<'_>,
+        sku_count: u32,
+        candidates: &mut Vec<(LocationHandle, u32)>,
+    ) -> Option<Sourced> {
+        let mut has_others = false;
+        let mut left = self.any;
+        while left != 0 {
+            let place = left.trailing_zeros();
+            left &= left - 1;
+            let location = self.places[place as usize].location();
+            if preference.is_candidate(location) {
+                if self.all >> place & 1 == 1 {
+                    candidates.push((location, sku_count));
+                } else {
+                    has_others = true;
+                }
+            }
+        }
+        if has_others && let [(location, _)] = candidates[..] {
+            return Some(Sourced { location, rule: DecidingRule::FewestPackages });
+        }
+        let (location, _, rule) = preference.leave_best(candidates)?;
+        Some(Sourced { location, rule })
+    }
+}
+
 /// By what one request compares locations.
 #[derive(Clone, Copy)]
 pub(super) struct Preference<'a> {
@@ -201,9 +252,20 @@ impl Preference<'_> {
                 break;
             }
             deciding_rule = deciding(rule);
-            let standing = |&(location, covers): &(_, u32)| self.standing(rule, location, covers);
-            let best = candidates.iter().map(standing).min().unwrap_or(0);
-            candidates.retain(|candidate| standing(candidate) == best);
+            // One loop for each rule: which rule it is is not asked of every candidate.
+            match rule {
+                SourcingRule::FewestPackages => leave_lowest(candidates, |_, covers| u32::MAX - covers),
+                SourcingRule::SameRegion if self.region == 0 => {}
+                SourcingRule::SameRegion => leave_lowest(candidates, |location, covers| {
+                    self.standing(SourcingRule::SameRegion, location, covers)
+                }),
+                SourcingRule::Priority => leave_lowest(candidates, |location, covers| {
+                    self.standing(SourcingRule::Priority, location, covers)
+                }),
+                SourcingRule::Capacity => leave_lowest(candidates, |location, covers| {
+                    self.standing(SourcingRule::Capacity, location, covers)
+                }),
+            }
         }
         if candidates.len() == 1 {
             let (location, covers) = candidates[0];
@@ -228,6 +290,24 @@ impl Preference<'_> {
             None => DecidingRule::Handle,
         }
     }
+}
+
+/// Leaves the candidates that stand lowest.
+#[inline]
+fn leave_lowest(candidates: &mut Vec<(LocationHandle, u32)>, standing: impl Fn(LocationHandle, u32) -> u32) {
+    let (mut lowest, mut count) = (u32::MAX, 0);
+    for at in 0..candidates.len() {
+        let candidate = candidates[at];
+        let now = standing(candidate.0, candidate.1);
+        if now < lowest {
+            (lowest, count) = (now, 0);
+        }
+        if now == lowest {
+            candidates[count] = candidate;
+            count += 1;
+        }
+    }
+    candidates.truncate(count);
 }
 
 const fn deciding(rule: SourcingRule) -> DecidingRule {
@@ -306,19 +386,62 @@ impl State {
         request: &Request<'_>,
         scratch: &mut SourcingScratch,
     ) -> Option<Sourced> {
+        let preference = self.preference(request);
         let SourcingScratch { demands, location_counts: counts, touched, .. } = scratch;
+        touched.clear();
+        if preference.rules().next() == Some(SourcingRule::FewestPackages)
+            && let Some(coverage) = self.coverage_by_place(demands)
+        {
+            return coverage.best(&preference, demands.len() as u32, touched);
+        }
+        if !self.count_by_location(demands, &preference, counts, touched) {
+            return None;
+        }
+        let (location, count, rule) = preference.leave_best(touched)?;
+        (count as usize == demands.len()).then_some(Sourced { location, rule })
+    }
+
+    /// Which locations cover what, where all SKUs are at the same few locations, in the same order: as it is where every location
+    /// has the whole catalogue. `None`: they are not so, or one of them is covered nowhere.
+    #[inline]
+    fn coverage_by_place(&self, demands: &[Demand]) -> Option<Coverage<'_>> {
+        let (first, others) = demands.split_first()?;
+        let places = self.rows_of(first.sku);
+        if places.len() > u64::BITS as usize {
+            return None;
+        }
+        let covering = first.places_covering(places);
+        let mut coverage = Coverage { places, all: covering, any: covering };
+        for demand in others {
+            let rows = self.rows_of(demand.sku);
+            if rows.len() != places.len() || !Row::are_at_same_locations(places, rows) {
+                return None;
+            }
+            let covering = demand.places_covering(rows);
+            coverage.all &= covering;
+            coverage.any |= covering;
+        }
+        Some(coverage)
+    }
+
+    /// Finds how many SKUs each candidate covers, wherever they are. Says whether each SKU is covered somewhere.
+    fn count_by_location(
+        &self,
+        demands: &[Demand],
+        preference: &Preference<'_>,
+        counts: &mut Vec<u32>,
+        found: &mut Vec<(LocationHandle, u32)>,
+    ) -> bool {
         if counts.len() < self.catalogue.locations().len() {
             counts.resize(self.catalogue.locations().len(), 0);
         }
-        touched.clear();
         let is_covered = demands.iter().all(|demand| {
-            let rows = self.catalogue.sku(demand.sku).map_or(&[][..], |sku| self.stock.rows(sku));
             let mut is_covered = false;
-            for row in rows {
-                if row.available() >= demand.units as i64 {
+            for row in self.rows_of(demand.sku) {
+                if row.has(demand.units) {
                     let count = &mut counts[row.location().index()];
                     if *count == 0 {
-                        touched.push((row.location(), 0));
+                        found.push((row.location(), 0));
                     }
                     *count += 1;
                     is_covered = true;
@@ -327,16 +450,15 @@ impl State {
             is_covered
         });
         // The counts go back to zero, whatever comes of it.
-        touched
-            .iter_mut()
-            .for_each(|(location, count)| *count = std::mem::take(&mut counts[location.index()]));
-        if !is_covered {
-            return None;
-        }
-        let preference = self.preference(request);
-        touched.retain(|&(location, _)| preference.is_candidate(location));
-        let (location, count, rule) = preference.leave_best(touched)?;
-        (count as usize == demands.len()).then_some(Sourced { location, rule })
+        found.iter_mut().for_each(|(location, count)| *count = std::mem::take(&mut counts[location.index()]));
+        found.retain(|&(location, _)| preference.is_candidate(location));
+        is_covered
+    }
+
+    /// The rows of a SKU's levels; none if there is no such SKU.
+    #[inline]
+    pub(super) fn rows_of(&self, sku: SkuHandle) -> &[Row] {
+        self.catalogue.sku(sku).map_or(&[], |sku| self.stock.rows(sku))
     }
 
     /// Holds what a placement or a reservation was given.

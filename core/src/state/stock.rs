@@ -45,6 +45,21 @@ impl Row {
         self.place as i64 >> 16
     }
 
+    /// Whether so many units are available; at most [`BUCKET_QUANTITY_MAX`] are asked for.
+    #[inline]
+    pub(crate) const fn has(&self, units: u64) -> bool {
+        // The location below does not change the order of what is available above it.
+        self.place as i64 >= (units << 16) as i64
+    }
+
+    /// Whether equally many rows are at the same locations, one for one.
+    #[inline]
+    pub(crate) fn are_at_same_locations(some: &[Self], others: &[Self]) -> bool {
+        let differing =
+            some.iter().zip(others).fold(0, |bits, (one, other)| bits | (one.place ^ other.place));
+        differing as u16 == 0
+    }
+
     #[inline]
     fn set_available(&mut self, available: i64) {
         self.place = (available as u64) << 16 | self.place & 0xffff;
