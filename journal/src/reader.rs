@@ -91,7 +91,7 @@ impl Reader {
             end: None,
         };
         if segments.contains(&position.segment) {
-            let segment = reader.open_segment(position.segment)?;
+            let segment = reader.open_segment(position.segment, &segments)?;
             let in_bounds = (SEGMENT_HEADER_BYTES..=segment.segment_bytes).contains(&position.offset)
                 && position.offset.is_multiple_of(8)
                 && position.sequence > 0;
@@ -117,8 +117,14 @@ impl Reader {
         JournalError::NoSuchPosition { path, segment, offset, reason }
     }
 
-    fn open_segment(&self, index: u32) -> Result<Segment, JournalError> {
-        let file = self.storage.open(&segment_name(index), false)?;
+    /// Opens one of the segments that there are. What is being appended to is in memory, and so may the segment before it be. Older
+    /// ones are read past the page cache: once, and without taking memory from anybody.
+    fn open_segment(&self, index: u32, segments: &[u32]) -> Result<Segment, JournalError> {
+        let name = segment_name(index);
+        // Behind the one appended to stands the one prepared next.
+        let is_complete = segments.last().is_some_and(|&last| index + 2 < last);
+        let file =
+            if is_complete { self.storage.open_stream(&name) } else { self.storage.open(&name, false) }?;
         let segment_bytes = check_segment(&*self.storage, &*file, self.store_id, index)?;
         Ok(Segment { file, segment_bytes })
     }
@@ -249,10 +255,14 @@ impl Reader {
             found: "zeros".to_owned(),
         };
         let index = self.position.segment + 1;
-        if self.segment.is_none() || !list_segments(&*self.storage)?.contains(&index) {
+        if self.segment.is_none() {
             return Ok(Some((self.position.segment, missing)));
         }
-        let segment = self.open_segment(index)?;
+        let segments = list_segments(&*self.storage)?;
+        if !segments.contains(&index) {
+            return Ok(Some((self.position.segment, missing)));
+        }
+        let segment = self.open_segment(index, &segments)?;
         let mut window = Window::new();
         let first = look(&segment, &mut window, SEGMENT_HEADER_BYTES, self.seed, self.expected(), up_to)?;
         match first {

@@ -127,6 +127,13 @@ impl Storage for PositionalStorage {
         Ok(Arc::new(StreamReader::open(self.resolve(name))?))
     }
 
+    fn uncache(&self, name: &str) {
+        if let Ok((file, _)) = self.open_file(name, false) {
+            // What the system makes of a hint is its own affair.
+            let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
+        }
+    }
+
     fn remove(&self, name: &str) -> Result<(), JournalError> {
         let path = self.resolve(name);
         fs::remove_file(&path).map_err(|source| JournalError::io("remove", &path, source))

@@ -59,6 +59,10 @@ impl Storage for MappedStorage {
         Ok(Arc::new(MappedFile { mapping, file, path }))
     }
 
+    fn uncache(&self, name: &str) {
+        self.files.uncache(name);
+    }
+
     fn remove(&self, name: &str) -> Result<(), JournalError> {
         self.files.remove(name)
     }

@@ -78,6 +78,10 @@ pub trait Storage: Send + Sync + 'static {
         self.open(name, true)
     }
 
+    /// Lets go of the memory that a file's bytes take: nobody is expected to read them soon. What has not been written to the
+    /// disk, or is mapped, stays. Only a hint, so it cannot fail.
+    fn uncache(&self, _name: &str) {}
+
     /// Removes a file.
     ///
     /// # Errors
