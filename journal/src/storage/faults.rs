@@ -244,6 +244,20 @@ impl Storage for FaultyStorage {
         Ok(self.file(name, false, self.storage.open(name, writable)?))
     }
 
+    fn create_stream(&self, name: &str) -> Result<Arc<dyn StorageFile>, JournalError> {
+        let point = format!("{}.create", kind(name));
+        let file = self.pass(&point, name, |storage| storage.create_stream(name))?;
+        Ok(self.file(name, false, file))
+    }
+
+    fn open_stream(&self, name: &str) -> Result<Arc<dyn StorageFile>, JournalError> {
+        Ok(self.file(name, false, self.storage.open_stream(name)?))
+    }
+
+    fn uncache(&self, name: &str) {
+        self.storage.uncache(name);
+    }
+
     fn open_segment(&self, name: &str) -> Result<Arc<dyn StorageFile>, JournalError> {
         let file = self.pass("segment.map", name, |storage| storage.open_segment(name))?;
         Ok(self.file(name, true, file))
