@@ -29,6 +29,11 @@ pub(crate) enum Verb {
     Import(ImportArguments),
     /// Read a whole data directory and check every checksum, link and invariant. Changes nothing.
     Verify(VerifyArguments),
+    /// Read the bytes of a directory at rest, without stopping at the first damage: each finding with its file and offset,
+    /// and what repair would do. Changes nothing, replays nothing.
+    Check(CheckArguments),
+    /// Mend a copy of a damaged directory, by rules. Never drops what was acknowledged without being told to.
+    Repair(RepairArguments),
     /// Rebuild the state from a data directory and time it. Changes nothing.
     Replay(ReplayArguments),
     /// Print journal records as JSON lines, names resolved. Changes nothing.
@@ -171,6 +176,34 @@ pub(crate) struct VerifyArguments {
     /// reads the whole state.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) check_every: Option<u64>,
+    /// Print the report as one JSON line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// See [`Verb::Check`].
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// The data directory.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Print the report as one JSON line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// See [`Verb::Repair`].
+#[derive(Debug, Args)]
+pub(crate) struct RepairArguments {
+    /// The damaged directory. It is read, and stays as it is.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Where the mended copy is made: an empty or absent directory.
+    #[arg(long, value_name = "NEWDIR")]
+    pub(crate) to: PathBuf,
+    /// End the log before the damage where nothing else helps. What is dropped is listed, with the orders that it names.
+    #[arg(long)]
+    pub(crate) drop_acknowledged: bool,
     /// Print the report as one JSON line.
     #[arg(long)]
     pub(crate) json: bool,

@@ -3,8 +3,10 @@
 //! Exit 0: done and well. Exit 1: it ran and found something wrong. Exit 2: unusable arguments, or it refused to start.
 
 mod campaign;
+mod check;
 mod cli;
 mod config;
+mod copying;
 mod demo;
 mod drill;
 mod explain;
@@ -15,6 +17,7 @@ mod load;
 mod offline;
 mod progress;
 mod record;
+mod repair;
 mod replay;
 mod serve;
 mod server_process;
@@ -34,6 +37,8 @@ fn main() -> ExitCode {
         Verb::Load(arguments) => load::run(&arguments),
         Verb::Import(arguments) => import::run(&arguments),
         Verb::Verify(arguments) => verify::run(&arguments),
+        Verb::Check(arguments) => check::run(&arguments),
+        Verb::Repair(arguments) => repair::run(&arguments),
         Verb::Replay(arguments) => replay::run(&arguments),
         Verb::Inspect(arguments) => inspect::run(&arguments),
         Verb::Drill(arguments) => drill::run(&arguments),

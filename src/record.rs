@@ -10,7 +10,7 @@ use orderline_core::State;
 use orderline_protocol::event::Event;
 use serde_json::{Map, Value};
 
-pub(crate) use about::Life;
+pub(crate) use about::{Life, ids};
 use body::origin_and_body;
 use names::{Names, time};
 

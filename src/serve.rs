@@ -40,6 +40,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
     }
 
     stop_on_lost_pages()?;
+    check_memory(config.journal_options().segment_bytes)?;
     let recovered = recover(arguments, &config)?;
     if arguments.state_hash {
         let start = Instant::now();
@@ -109,6 +110,24 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
         );
     }
     Ok(Ending::well_if(joined))
+}
+
+/// Address space that a server takes at its start beside its segments: arenas, rings, threads' stacks.
+const START_BYTES: usize = 256 << 20;
+
+/// Refuses a start that could not get the memory for its first steps, in a sentence instead of in the middle of one of them.
+fn check_memory(segment_bytes: u64) -> Result<(), Refusal> {
+    // The segment that is written and the one that is prepared.
+    let bytes = START_BYTES.saturating_add(usize::try_from(2 * segment_bytes).unwrap_or(usize::MAX));
+    // Room is taken, and given back before a page of it is touched.
+    Vec::<u8>::new().try_reserve_exact(bytes).map_err(|_| {
+        Refusal::new(format!(
+            "not enough memory to start: {} MiB of address space are needed for segments of {} MiB and an empty state, and the \
+             system gives less; raise the limit (ulimit -v), or lower journal.segment_mib",
+            bytes >> 20,
+            segment_bytes >> 20
+        ))
+    })
 }
 
 /// Snapshots can wait: their thread gives way to the others.

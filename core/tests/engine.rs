@@ -3,6 +3,8 @@
 // Clippy knows test functions, and not what they share.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../../tests/proof/mod.rs"]
+mod proof;
 mod support;
 
 use std::sync::Arc;
@@ -20,6 +22,8 @@ use orderline_protocol::frame::Frame;
 use orderline_protocol::reply::{AvailabilityView, Outcome, StatusView};
 use orderline_protocol::*;
 use support::*;
+
+const YEAR_US: i64 = 365 * 86_400 * 1_000_000;
 
 /// A running engine whose syncs the test makes by hand.
 struct Rig {
@@ -347,7 +351,16 @@ fn recorded_times_never_go_back() {
     rig.set_up();
     clock.store(NOW_US + 1, Ordering::Relaxed);
     rig.open_session(2);
+    // A year ahead, and back again.
+    clock.store(NOW_US + YEAR_US, Ordering::Relaxed);
+    rig.open_session(3);
+    clock.store(NOW_US + 2, Ordering::Relaxed);
+    let query = QueryStatus { with_state_hash: 1, reserved: [0; 7] };
+    let mut work = rig.send(&Command::QueryStatus(&query));
+    let frame = Frame::read(work.seal()).unwrap().unwrap();
+    let hash = StatusView::read(Reply::take(&mut &frame.payload[..]).unwrap().view).unwrap().state_hash.get();
     rig.stop();
+    assert_eq!(recovered(&storage).state.hash().0, hash, "a replay gives the same state");
     let storage: Arc<dyn Storage> = Arc::new(storage);
     let mut reader = Reader::open(storage, Start::Oldest).unwrap();
     let mut times = Vec::new();
@@ -355,9 +368,12 @@ fn recorded_times_never_go_back() {
         times.push(batch.recorded_at_us);
     }
     assert!(
-        times.is_sorted() && times.first() == Some(&NOW_US) && times.last() == Some(&(NOW_US + 1)),
+        times.is_sorted() && times.first() == Some(&NOW_US) && times.last() == Some(&(NOW_US + YEAR_US)),
         "{times:?}"
     );
+    let mut proof = proof::Proof::of(13, "an hour back, a year ahead, and back");
+    proof.ran(3);
+    proof.end();
 }
 
 #[test]

@@ -29,11 +29,17 @@ fn segment_index(file_name: &str) -> Option<u32> {
     (format!("{index:08}") == digits && index > 0).then_some(index)
 }
 
-/// The indices of all segments present, without a hole.
-pub(crate) fn list_segments(storage: &dyn Storage) -> Result<Vec<u32>, JournalError> {
+/// The indices of all segments present, in order, be there holes between them or not.
+pub(crate) fn segment_indices(storage: &dyn Storage) -> Result<Vec<u32>, JournalError> {
     let names = storage.list(JOURNAL_DIRECTORY)?;
     let mut indices: Vec<u32> = names.iter().filter_map(|name| segment_index(name)).collect();
     indices.sort_unstable();
+    Ok(indices)
+}
+
+/// The indices of all segments present, without a hole.
+pub(crate) fn list_segments(storage: &dyn Storage) -> Result<Vec<u32>, JournalError> {
+    let indices = segment_indices(storage)?;
     for pair in indices.windows(2) {
         if pair[1] != pair[0] + 1 {
             return Err(JournalError::MissingSegment {
@@ -62,9 +68,13 @@ pub(crate) fn segment_header(store_id: u128, index: u32, segment_bytes: u64) -> 
     header.segment_index = U32::new(index);
     header.store_id = U128::new(store_id);
     header.segment_bytes = U64::new(segment_bytes);
-    let covered = std::mem::offset_of!(SegmentHeader, checksum);
-    header.checksum = U32::new(crc32c::crc32c(&header.as_bytes()[..covered]));
+    header.checksum = U32::new(segment_header_checksum(&header));
     header
+}
+
+/// The checksum that a header page must carry.
+pub(crate) fn segment_header_checksum(header: &SegmentHeader) -> u32 {
+    crc32c::crc32c(&header.as_bytes()[..std::mem::offset_of!(SegmentHeader, checksum)])
 }
 
 /// Checks a segment's header page and length; returns the length.

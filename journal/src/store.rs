@@ -68,8 +68,13 @@ pub(crate) fn read_or_create_store(
         None => random_id()?,
     };
     storage.create_directory(JOURNAL_DIRECTORY)?;
-    storage.write_small(STORE_FILE, store_text(id).as_bytes())?;
+    write_store(storage, id)?;
     Ok(id)
+}
+
+/// Writes the identity of a store.
+pub(crate) fn write_store(storage: &dyn Storage, id: u128) -> Result<(), JournalError> {
+    storage.write_small(STORE_FILE, store_text(id).as_bytes())
 }
 
 fn store_text(id: u128) -> String {

@@ -33,6 +33,8 @@ pub(super) struct DrillReport {
     rejected: u64,
     unknown: u64,
     snapshots_used: usize,
+    /// Directories that were made, loaded and killed; what follows is of the last one.
+    stores: usize,
     last_sequence: u64,
     state_hash: String,
     seconds: f64,
@@ -93,6 +95,7 @@ impl DrillReport {
             rejected: 0,
             unknown: 0,
             snapshots_used: 0,
+            stores: 0,
             last_sequence: 0,
             state_hash: String::new(),
             seconds: 0.0,
@@ -137,6 +140,7 @@ impl DrillReport {
             self.snapshots_used += usize::from(used_snapshot);
         }
         self.hashes_unequal_count += outcome.hashes_unequal_count;
+        self.stores += 1;
         self.rejected += outcome.rejected;
         self.unknown += outcome.unknown;
         (self.last_sequence, self.state_hash) = (outcome.last_sequence, outcome.state_hash);
@@ -188,6 +192,8 @@ impl DrillReport {
             grouped(self.checked),
             self.seconds
         );
+        let stores = if self.stores > 1 { ", of the last store" } else { "" };
+        eprintln!("state hash {} at sequence {}{stores}", self.state_hash, grouped(self.last_sequence));
         for violation in &self.violations {
             eprintln!("violation: {violation}");
         }

@@ -37,6 +37,13 @@ fn is_about(event: &Event<'_>, id: u128) -> bool {
     found
 }
 
+/// Every id of an order, a group or a reservation that an event names.
+pub(crate) fn ids(event: &Event<'_>) -> Vec<OrderId> {
+    let mut named = Vec::new();
+    each_id(event, |id| named.extend((id != 0).then_some(OrderId::new(id))));
+    named
+}
+
 /// Calls with every id of an order, a group or a reservation that an event names.
 fn each_id(event: &Event<'_>, mut each: impl FnMut(u128)) {
     match *event {

@@ -139,6 +139,9 @@ fn random_bytes_end_in_a_close_and_never_in_a_reply() {
     }
     house.is_undisturbed();
     house.close();
+    let mut proof = crate::proof::Proof::of(18, "random bytes before and behind the welcome, a real server");
+    proof.ran(40);
+    proof.end();
 }
 
 #[test]

@@ -11,8 +11,10 @@ use crate::support::server::{NO_SNAPSHOTS, SMALL};
 use crate::support::shop::status;
 use crate::support::{Server, Shop};
 
-const VERBS: [&str; 10] =
-    ["serve", "load", "import", "verify", "replay", "inspect", "drill", "config", "explain", "demo"];
+const VERBS: [&str; 12] = [
+    "serve", "load", "import", "verify", "check", "repair", "replay", "inspect", "drill", "config",
+    "explain", "demo",
+];
 
 /// That a report has these keys; `a.b` is the key b of the object a.
 pub(crate) fn has_keys(report: &Value, keys: &[&str]) {

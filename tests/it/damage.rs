@@ -9,6 +9,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::cli::load;
+use crate::proof::Proof;
 use crate::recovery::{await_snapshots, verified};
 use crate::support::directory::{files, flip};
 use crate::support::program::{Ran, orderline};
@@ -18,7 +19,7 @@ use crate::support::{Server, Shop, copy, seed, tree};
 
 /// How a sample's server ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Ended {
+pub(crate) enum Ended {
     /// In order, with the mark of it.
     Well,
     /// Killed.
@@ -26,13 +27,13 @@ enum Ended {
 }
 
 /// A directory that has seen a server.
-struct Sample {
-    data: PathBuf,
+pub(crate) struct Sample {
+    pub(crate) data: PathBuf,
     directory: tempfile::TempDir,
 }
 
 impl Sample {
-    fn make(config: &str, orders: u64, snapshots: usize, ended: Ended) -> Self {
+    pub(crate) fn make(config: &str, orders: u64, snapshots: usize, ended: Ended) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let data = directory.path().join("data");
         let server = Server::start(&data, config);
@@ -51,7 +52,7 @@ impl Sample {
 
     /// A copy to be damaged. A file that a kill left half-made means nothing, and any start takes it away: it stays out,
     /// so that what is left must not change by a byte.
-    fn copy(&self, name: &str) -> PathBuf {
+    pub(crate) fn copy(&self, name: &str) -> PathBuf {
         let to = self.directory.path().join(name);
         copy(&self.data, &to);
         for file in tree(&to).into_keys().filter(|file| file.extension().is_some_and(|end| end == "tmp")) {
@@ -80,7 +81,7 @@ fn is_refused(data: &Path, words: &[&str], context: &str) {
 }
 
 /// The places of a log's batches: segment, and the offset of its end.
-fn batch_ends(data: &Path) -> Vec<(u32, u64)> {
+pub(crate) fn batch_ends(data: &Path) -> Vec<(u32, u64)> {
     let storage: Arc<dyn Storage> = Arc::new(PositionalStorage::new(data));
     let mut reader = Reader::open(storage, Start::Oldest).unwrap();
     let mut ends = Vec::new();
@@ -90,7 +91,7 @@ fn batch_ends(data: &Path) -> Vec<(u32, u64)> {
     ends
 }
 
-fn segment(data: &Path, index: u32) -> PathBuf {
+pub(crate) fn segment(data: &Path, index: u32) -> PathBuf {
     data.join(format!("journal/{index:08}.segment"))
 }
 
@@ -147,6 +148,7 @@ fn a_torn_tail_is_told_and_kept_aside_and_all_before_it_survives() {
     };
     assert_eq!(last_segment, segment_before, "the last two batches share a segment");
     let whole = verified(&sample.data)["last_sequence"].as_u64().unwrap();
+    let mut proof = Proof::of(4, "a real server behind a torn tail");
     for round in 0..4 {
         let data = sample.copy(&format!("torn-{round}"));
         let file = segment(&data, last_segment);
@@ -177,12 +179,14 @@ fn a_torn_tail_is_told_and_kept_aside_and_all_before_it_survives() {
         let behind = &bytes[end_before as usize..last_end as usize];
         assert!(behind.windows(kept.len()).any(|window| window == kept), "{context}: the bytes are the same");
 
+        proof.ran(1);
         // It goes on behind the cut, and the cut is not cut again.
         let server = Server::start(&data, NO_SNAPSHOTS);
         load(&server, 100).well();
         assert!(!server.stop().contains("torn tail cut"), "{context}");
         assert_eq!(verified(&data)["torn_tail"], serde_json::Value::Null, "{context}");
     }
+    proof.end();
 }
 
 #[test]
@@ -266,6 +270,9 @@ fn unknown_versions_are_refused_with_a_sentence() {
     std::fs::remove_file(segment(&data, 1)).unwrap();
     let Err(ran) = Server::try_start(&data, NO_SNAPSHOTS) else { panic!("it was served") };
     ran.refused(&[segment(&data, 2).to_str().unwrap()]);
+    let mut proof = Proof::of(25, "unknown versions of the store, a snapshot and its contents");
+    proof.ran(4);
+    proof.end();
 }
 
 /// A directory that has lost all of its log is none that never had one.

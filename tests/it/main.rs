@@ -18,6 +18,7 @@ mod golden_store;
 #[path = "../proof/mod.rs"]
 mod proof;
 mod recovery;
+mod repair;
 mod scribe;
 mod settings;
 mod support;

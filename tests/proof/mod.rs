@@ -38,6 +38,12 @@ impl Proof {
         }
     }
 
+    /// Counts a broken promise if `is_kept` is not: one more thing to ask of a run that is counted already.
+    pub(crate) fn hold(&mut self, is_kept: bool, broken: impl FnOnce() -> String) {
+        self.check(is_kept, broken);
+        self.runs -= 1;
+    }
+
     /// A figure to report beside the counts.
     pub(crate) fn figure(&mut self, name: &'static str, value: f64) {
         self.figures.push((name, value));

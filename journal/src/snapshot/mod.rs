@@ -34,7 +34,7 @@ pub struct SnapshotInfo {
     pub bytes: u64,
 }
 
-fn snapshot_name(sequence: u64) -> String {
+pub(crate) fn snapshot_name(sequence: u64) -> String {
     format!("{SNAPSHOT_DIRECTORY}/{sequence:020}{SUFFIX}")
 }
 

@@ -9,7 +9,7 @@
 //!
 //! - `kill POINT before|half|after N`: the process kills itself with SIGKILL at the Nth passing of the point;
 //! - `fail POINT N`: the Nth call fails with an I/O error, and does nothing;
-//! - `slow POINT MS`: each call takes so many milliseconds longer; `slow POINT MS N`: only the Nth.
+//! - `slow POINT MS`: each call takes so many milliseconds longer; `slow POINT MS N`: only the first N.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -103,7 +103,7 @@ enum Action {
 struct Fault {
     action: Action,
     point: &'static str,
-    /// At which passing; nothing: at each.
+    /// At which passing, of a slowness up to which; nothing: at each.
     number: Option<u64>,
     passed: AtomicU64,
 }
@@ -145,13 +145,13 @@ impl Passing {
         let mut passing = Self::default();
         for fault in faults.iter().filter(|fault| fault.point == point) {
             let number = fault.passed.fetch_add(1, Ordering::Relaxed) + 1;
-            if fault.number.is_some_and(|wanted| wanted != number) {
-                continue;
-            }
             match fault.action {
-                Action::Kill(when) => passing.kill = Some(when),
-                Action::Fail => passing.fails = true,
-                Action::Slow(time) => std::thread::sleep(time),
+                Action::Slow(time) if fault.number.is_none_or(|last| number <= last) => {
+                    std::thread::sleep(time)
+                }
+                Action::Kill(when) if fault.number == Some(number) => passing.kill = Some(when),
+                Action::Fail if fault.number == Some(number) => passing.fails = true,
+                _ => {}
             }
         }
         passing

@@ -4,6 +4,7 @@ use orderline_journal::{JournalError, JournalOptions, MemoryStorage, open};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use crate::proof::Proof;
 use crate::{append, options, read_all, sample, stage, sync};
 
 /// How a crash chooses among what each sector may hold.
@@ -54,6 +55,9 @@ fn what_was_published_survives_any_power_loss() {
             assert!((durable..=appended).contains(&last), "{last} is not in {durable}..={appended}");
         }
     });
+    let mut proof = Proof::of(3, "the journal alone, three lives a seed, sectors and entries at random");
+    proof.ran(400 * 3);
+    proof.end();
 }
 
 #[test]
@@ -81,6 +85,9 @@ fn a_crash_while_recovering_changes_nothing() {
         let (last, torn) = read_all(&crashed).expect("read");
         assert!(last >= durable && !torn);
     });
+    let mut proof = Proof::of(3, "the journal alone, power lost in recovery, three deep");
+    proof.ran(150 * 3);
+    proof.end();
 }
 
 #[test]
@@ -123,6 +130,9 @@ fn a_failed_sync_is_final() {
         sync(&opened);
     }
     assert!(failures > 10, "only {failures} syncs failed after open");
+    let mut proof = Proof::of(10, "each sync of a run in turn, the journal alone");
+    proof.ran(syncs);
+    proof.end();
 }
 
 #[test]

@@ -5,6 +5,9 @@ mod damage;
 mod format;
 mod golden;
 mod live;
+#[path = "../../../tests/proof/mod.rs"]
+mod proof;
+mod sectors;
 mod snapshots;
 
 use std::sync::Arc;

@@ -11,6 +11,7 @@ use orderline_journal::{
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use crate::proof::Proof;
 use crate::{STORE_ID, append, options, sync};
 
 pub(crate) fn write(storage: &MemoryStorage, sequence: u64, section: &[u8]) -> Result<(), JournalError> {
@@ -73,6 +74,10 @@ fn a_damaged_snapshot_falls_back_to_the_older_one() {
             storage.flip_bit(name, offset, bit);
         }
     }
+    let mut proof = Proof::of(7, "every length and every bit of a small snapshot");
+    proof.ran(9 * whole.len() as u64);
+    proof.figure("fallbacks", 9.0 * whole.len() as f64);
+    proof.end();
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Child;
+use std::process::{Child, Command};
 use std::thread::JoinHandle;
 
 use orderline_client::{Client, ClientOptions, ReconnectPolicy};
@@ -16,6 +16,17 @@ pub(crate) const SMALL: &str = "[journal]\nsegment_mib = 3\n[snapshots]\nevery_r
 
 /// The same segments, and no snapshots.
 pub(crate) const NO_SNAPSHOTS: &str = "[journal]\nsegment_mib = 3\n[snapshots]\nevery_records = 0\n";
+
+/// The command that serves a directory with this configuration.
+pub(crate) fn serve(data: &Path, config: &str) -> Command {
+    let mut command = command(["serve", "--listen", "127.0.0.1:0", "--state-hash", "--data"]);
+    command.arg(data);
+    // Beside the directory, not in it: what is in there is the server's.
+    let file = data.with_extension("toml");
+    std::fs::write(&file, config).unwrap();
+    command.arg("--config").arg(&file);
+    command
+}
 
 /// A running `orderline serve`, killed when it is dropped.
 pub(crate) struct Server {
@@ -42,15 +53,15 @@ impl Server {
 
     /// The same, for a server that may not become ready.
     pub(crate) fn try_faulty(data: &Path, config: &str, faults: &str) -> Result<Self, Ran> {
-        let mut command = command(["serve", "--listen", "127.0.0.1:0", "--state-hash", "--data"]);
-        command.arg(data);
-        // Beside the directory, not in it: what is in there is the server's.
-        let file = data.with_extension("toml");
-        std::fs::write(&file, config).unwrap();
-        command.arg("--config").arg(&file);
+        let mut command = serve(data, config);
         if !faults.is_empty() {
             command.env("ORDERLINE_FAULTS", faults);
         }
+        Self::run(command)
+    }
+
+    /// Runs a command that serves, and waits until it is ready or has ended.
+    pub(crate) fn run(mut command: Command) -> Result<Self, Ran> {
         let mut child = command.spawn().expect("the program starts");
         let stderr = Some(drain(child.stderr.take().unwrap()));
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -68,6 +79,18 @@ impl Server {
                 Err(Ran { code, stdout: line, stderr: server.said() })
             }
         }
+    }
+
+    /// Whether it has not ended by itself.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// The most memory that it ever had in use, in MiB.
+    pub(crate) fn peak_mib(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+        line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -1,0 +1,36 @@
+//! The line stands still: credits stop, sockets are not read, TCP holds the senders back, memory is bounded, and what was
+//! sent is acknowledged, refused or unknown, each order exactly once.
+
+use super::full_load;
+use crate::proof::Proof;
+use crate::recovery::verified;
+use crate::support::Server;
+use crate::support::server::NO_SNAPSHOTS;
+use crate::support::shop::status;
+
+#[test]
+fn a_line_that_stands_still_holds_its_senders_back_and_loses_nothing() {
+    let mut proof = Proof::of(14, "the disk parked for 1.5 s under a load that fills every credit");
+    let mut peak_mib = Vec::new();
+    for _ in 0..2 {
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("data");
+        let config = NO_SNAPSHOTS.replace("segment_mib = 3", "segment_mib = 16\nunsynced_mib_max = 1");
+        // Each sync of the first ones takes as long as the load: all queues fill up.
+        let server = Server::faulty(&data, &config, "slow segment.sync 500 12");
+        let report = full_load(&server, "2").finish().well();
+        let number = |key: &str| report[key].as_u64().unwrap();
+        let accounted = number("acked") + number("rejected") + number("unknown");
+        proof.check(number("sent") == accounted && number("sent") > 0, || format!("{report}"));
+        let (found, _) = status(&mut server.client());
+        let total = found.orders_total.get();
+        proof.check(total >= number("acked") && total <= number("acked") + number("unknown"), || {
+            format!("{total} there: {report}")
+        });
+        peak_mib.push(server.peak_mib());
+        server.kill();
+        proof.check(verified(&data)["orders_total"] == total, || "another total after a kill".to_owned());
+    }
+    proof.figure("peak_mib", peak_mib.into_iter().fold(0.0, f64::max));
+    proof.end();
+}
