@@ -117,6 +117,12 @@ pub(crate) struct LoadArguments {
     /// Orders in a frame at most; 1 sends each in a frame of its own.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) orders_per_frame: Option<u32>,
+    /// Be refused at once where the server has too much to do, instead of waiting.
+    #[arg(long)]
+    pub(crate) refuse_when_busy: bool,
+    /// Milliseconds from an order's (intended) start in which it must be accepted to count as goodput.
+    #[arg(long, value_name = "MS", default_value_t = 100.0)]
+    pub(crate) deadline_ms: f64,
     /// SKUs that a query of availability asks about.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=500))]
     pub(crate) query_skus: u16,

@@ -105,6 +105,8 @@ pub(crate) struct GatewayConfig {
     pub(crate) works_per_connection_max: usize,
     /// Commands that one connection may have unanswered.
     pub(crate) credits: u32,
+    /// Commands let in and not answered from which on clients that would rather be refused than wait are refused.
+    pub(crate) queue_commands_max: u64,
     /// What clients must say: 64 hexadecimal digits; empty: nothing is asked.
     pub(crate) token: String,
     /// Milliseconds until the hello must be here.
@@ -128,6 +130,7 @@ impl Default for GatewayConfig {
             connections_max: options.connections_max,
             works_per_connection_max: options.works_per_connection_max,
             credits: options.credits,
+            queue_commands_max: options.queue_commands_max,
             token: String::new(),
             hello_deadline_ms: options.hello_deadline_ms,
             frame_deadline_ms: options.frame_deadline_ms,
@@ -183,6 +186,7 @@ impl Config {
             connections_max: gateway.connections_max,
             works_per_connection_max: gateway.works_per_connection_max,
             credits: gateway.credits,
+            queue_commands_max: gateway.queue_commands_max,
             token: gateway.token_bytes().map_err(Refusal::new)?,
             hello_deadline_ms: gateway.hello_deadline_ms,
             frame_deadline_ms: gateway.frame_deadline_ms,

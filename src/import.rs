@@ -1,13 +1,13 @@
 //! `orderline import`: real order histories from CSV files through the gateway, by a column map.
 
-mod columns;
+pub(crate) mod columns;
 mod date;
 mod decimal;
 mod error;
 mod gateway;
-mod gather;
+pub(crate) mod gather;
 mod handles;
-mod map;
+pub(crate) mod map;
 mod names;
 mod order;
 mod pipeline;

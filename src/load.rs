@@ -50,6 +50,8 @@ fn options(arguments: &LoadArguments) -> Result<LoadOptions, Refusal> {
         connections: arguments.connections,
         in_flight: arguments.in_flight,
         orders_per_frame_max: arguments.orders_per_frame,
+        refuse_when_busy: arguments.refuse_when_busy,
+        deadline: duration("deadline-ms", arguments.deadline_ms / 1e3)?,
         query_skus: arguments.query_skus,
         flash_stock: arguments.flash_stock,
         feed_burst: arguments.feed_burst,
@@ -175,6 +177,17 @@ fn print_table(report: &LoadReport) {
             grouped(rate as u64),
             report.behind_ms_max,
             grouped(report.due_not_sent),
+        );
+    }
+    if report.rate.is_some() || report.busy > 0 {
+        let accepted_us = &report.latency_accepted_us;
+        eprintln!(
+            "  goodput     {} orders/s accepted within {} ms; accepted in us  p50 {}  p99 {}  max {}",
+            grouped(report.goodput_per_second as u64),
+            report.deadline_ms,
+            grouped(accepted_us.p50),
+            grouped(accepted_us.p99),
+            grouped(accepted_us.max),
         );
     }
     if let Some(particulars) = &report.particulars {

@@ -10,6 +10,8 @@ mod copying;
 mod demo;
 mod drill;
 mod explain;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod import;
 mod inspect;
 mod ledger;

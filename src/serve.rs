@@ -26,6 +26,8 @@ use crate::progress::{ProgressLine, grouped};
 use crate::verb::{Ending, Refusal, VerbResult};
 
 pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
+    #[cfg(feature = "seeded-bugs")]
+    tell_the_planted_bug()?;
     if arguments.http.is_some() {
         return Err(Refusal::new("--http: the HTTP API is not built yet; start without it"));
     }
@@ -195,4 +197,17 @@ fn unix_us() -> i64 {
         Ok(since) => since.as_micros() as i64,
         Err(before) => -(before.duration().as_micros() as i64),
     }
+}
+
+/// A build with bugs in it serves nobody by accident.
+#[cfg(feature = "seeded-bugs")]
+fn tell_the_planted_bug() -> Result<(), Refusal> {
+    let Some(bug) = orderline_journal::bugs::planted() else {
+        return Err(Refusal::new(
+            "this build has the feature seeded-bugs and serves only with the bug that ORDERLINE_BUG names; \
+             for a server without bugs, build without the feature",
+        ));
+    };
+    eprintln!("WARNING: THIS SERVER HAS A BUG ON PURPOSE: {bug}. IT WILL LOSE OR SPOIL WHAT IT IS GIVEN.");
+    Ok(())
 }

@@ -2,7 +2,7 @@
 //! has; apply shows what differs and then makes the server have what the file says, through the gateway like all else.
 
 mod change;
-mod file;
+pub(crate) mod file;
 mod server;
 
 use std::io::Write;

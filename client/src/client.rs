@@ -290,7 +290,8 @@ impl Client {
             session: self.session,
             token: self.options.token,
             resume: must_exist.into(),
-            reserved: [0; 7],
+            refuse_when_busy: self.options.refuse_when_busy.into(),
+            reserved: [0; 6],
         };
         link.say(FrameKind::Hello, hello.as_bytes());
         let now = link.said_at;

@@ -20,6 +20,9 @@ pub struct ClientOptions {
     pub call_timeout: Duration,
     /// What to do when the connection is lost.
     pub reconnect: ReconnectPolicy,
+    /// Be answered `Busy` at once where the server has too much to do, instead of waiting for it. A command so refused
+    /// had no effect; submitted again it gets a new number. Such answers may overtake those to earlier commands.
+    pub refuse_when_busy: bool,
     /// Commands gathered into one frame at most; 1 sends each in its own.
     pub commands_per_frame_max: u16,
 }
@@ -33,6 +36,7 @@ impl Default for ClientOptions {
             connect_timeout: Duration::from_secs(5),
             call_timeout: Duration::from_secs(30),
             reconnect: ReconnectPolicy::default(),
+            refuse_when_busy: false,
             commands_per_frame_max: u16::MAX,
         }
     }

@@ -14,9 +14,13 @@ use crossbeam::sync::Unparker;
 use orderline_journal::Watermark;
 use orderline_protocol::frame::{self, FrameKind};
 use orderline_protocol::limits::FRAME_PAYLOAD_BYTES_MAX;
-use orderline_protocol::{Sequence, SessionHandle, SessionId};
+use orderline_protocol::reply::REPLY_HEADER_BYTES;
+use orderline_protocol::{RejectCode, Request, Sequence, SessionHandle, SessionId};
+use zerocopy::IntoBytes;
 
 use crate::board::Board;
+use crate::engine::{Commands, rejected_reply};
+use crate::state::Rejection;
 
 /// What a front asks the engine to do with a [`Work`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +126,29 @@ impl Work {
         if let Some(last) = self.frames.last_mut() {
             last.count += 1;
         }
+    }
+
+    /// The front's side, for a work that it will not submit: answers each of its commands that there is no room for it
+    /// now. The commands are as if they had never come.
+    ///
+    /// # Panics
+    /// If a payload is not what a checked frame holds.
+    pub fn refuse(&mut self, as_of: Sequence) {
+        // The input is set aside so that replies can be pushed while it is read.
+        let input = std::mem::take(&mut self.input);
+        let payloads = std::mem::take(&mut self.payloads);
+        for command in payloads.iter().flat_map(|range| Commands::new(&input[range.clone()])) {
+            let header = rejected_reply(&command, Rejection::new(RejectCode::Busy), as_of);
+            self.push_reply(REPLY_HEADER_BYTES, |out| out.extend_from_slice(header.as_bytes()));
+        }
+        self.input = input;
+        self.payloads = payloads;
+    }
+
+    /// The request number of the first command, which is the lowest; 0 if there is none.
+    pub fn first_request(&self) -> Request {
+        let mut commands = self.payloads.iter().flat_map(|range| Commands::new(&self.input[range.clone()]));
+        commands.next().map_or(0, |command| command.request)
     }
 
     /// Bytes of replies so far.

@@ -15,6 +15,7 @@ use zerocopy::IntoBytes;
 
 use crate::ahead::Ahead;
 use crate::board::{Board, Publisher, board};
+use crate::bugs::is_planted;
 use crate::door::{Door, EngineEnd, Opened, Task, Work, door};
 use crate::snapshot::{MakerEnd, WalkerEnd, seam};
 use crate::state::{Accepted, Decision, Due, Parsed, Rejection, SamplePlaces, Scratch, State};
@@ -176,7 +177,8 @@ impl<C: FnMut() -> i64> Engine<C> {
     pub fn run(mut self) -> Result<EngineStats, JournalError> {
         loop {
             self.drain();
-            self.now_us = self.now_us.max((self.clock_us)());
+            let earliest_us = if is_planted("let-the-clock-go-back") { 0 } else { self.now_us };
+            self.now_us = earliest_us.max((self.clock_us)());
             let is_more_due = self.process_due()?;
             if self.turn.is_empty() {
                 if self.doors.ends.iter().all(EngineEnd::is_closed) && !self.has_work() {
@@ -306,7 +308,7 @@ impl<C: FnMut() -> i64> Engine<C> {
             // No session is numbered NONE: what comes for a forgotten one is refused as too old to know.
             Task::Commands(session) => self.process_commands(self.session_of(session), work, has_room)?,
         }
-        work.release_at = self.state.sequence();
+        work.release_at = self.state.sequence() - u64::from(is_planted("release-one-too-early"));
         Ok(())
     }
 

@@ -18,4 +18,5 @@ pub mod snapshot;
 pub mod state;
 
 pub use engine::{Doors, Engine, EngineOptions, EngineStats};
+pub use orderline_journal::bugs;
 pub use state::{Decision, Rejection, Scratch, State, StateHash};

@@ -9,6 +9,7 @@ use orderline_protocol::Sequence;
 use orderline_protocol::event::{Event, UnreadableEvent};
 
 use crate::ahead::Ahead;
+use crate::bugs::is_planted;
 use crate::snapshot::{self, Loaded};
 use crate::state::{ImageError, State, Violation};
 
@@ -88,6 +89,9 @@ pub fn replay_batch_to(state: &mut State, batch: &Batch<'_>, to: Sequence) -> Re
         // What stands before a record that cannot be read has been applied.
         let event = event.as_ref().map_err(|&source| RecoveryError::Event { sequence: *sequence, source })?;
         state.apply(*sequence, batch.recorded_at_us, event);
+        if is_planted("replay-a-record-twice") {
+            state.apply(*sequence, batch.recorded_at_us, event);
+        }
     }
 }
 

@@ -192,9 +192,15 @@ fn asking_again_gets_the_first_answer_and_runs_nothing_twice() {
     let refused = driver.send(session, &changed).unwrap_err();
     assert_eq!((refused.code, refused.sequence), (RejectCode::OrderIdReused, Some(first.sequence)));
 
-    let mut far_ahead = Vec::new();
-    Command::PlaceOrder(&placement(9, 1), &lines).write(500 + limits::SESSION_WINDOW, &mut far_ahead);
-    driver.send(session, &far_ahead).unwrap();
+    // The window ends with the 16,384th number back from the newest.
+    let ahead = |driver: &mut Driver, order, request| {
+        let mut bytes = Vec::new();
+        Command::PlaceOrder(&placement(order, 1), &lines).write(request, &mut bytes);
+        driver.send(session, &bytes).unwrap();
+    };
+    ahead(&mut driver, 9, 500 + limits::SESSION_WINDOW - 1);
+    assert_eq!(driver.send(session, &place), Ok(first), "the oldest request that is remembered");
+    ahead(&mut driver, 10, 500 + limits::SESSION_WINDOW);
     assert_eq!(driver.send(session, &place).unwrap_err().code, RejectCode::RequestTooOld);
     driver.assert_sound();
 }

@@ -80,6 +80,8 @@ impl Gateway {
         }
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.session = Some(hello.session);
+        connection.refuses_to_wait = hello.refuse_when_busy == 1;
+        self.has_refusing |= connection.refuses_to_wait;
         connection.enter(Stage::Opening, self.now);
         let mut work = self.pool.work();
         work.task = Task::OpenSession { id: hello.session, must_exist: hello.resume == 1 };
@@ -102,7 +104,7 @@ impl Gateway {
                     idle_ms_max: U32::new(self.options.idle_ms_max),
                     reserved: U32::ZERO,
                 };
-                connection.enter(Stage::Open(handle), self.now);
+                connection.open(handle, last_request, self.now);
                 connection.say(FrameKind::Welcome, welcome.as_bytes(), &mut self.pool);
                 self.want_write(key);
                 self.arm(key);

@@ -71,6 +71,11 @@ pub(crate) struct Connection {
     early: Vec<u8>,
     intake: Option<Box<Work>>,
     last_request: u64,
+    /// The peer would rather be refused than wait.
+    pub(crate) refuses_to_wait: bool,
+    /// What the session had accepted when it was opened here. What is asked again from before may have taken effect, so
+    /// only the engine can say what became of it.
+    accepted_before: u64,
     /// Commands let in whose replies have not been released.
     unanswered: u32,
     /// Works inside the engine.
@@ -108,6 +113,8 @@ impl Connection {
             early: Vec::new(),
             intake: None,
             last_request: 0,
+            refuses_to_wait: false,
+            accepted_before: 0,
             unanswered: 0,
             in_engine: 0,
             in_flight: 0,
@@ -129,6 +136,18 @@ impl Connection {
         }
     }
 
+    /// Its session is open, and this is the newest request that it has accepted.
+    pub(crate) fn open(&mut self, handle: SessionHandle, last_request: u64, now: AtMs) {
+        self.accepted_before = last_request;
+        self.enter(Stage::Open(handle), now);
+    }
+
+    /// Whether commands from this number on may be refused for want of room: no earlier connection can have brought them
+    /// to the engine.
+    pub(crate) fn may_refuse(&self, first_request: u64) -> bool {
+        self.refuses_to_wait && first_request > self.accepted_before
+    }
+
     pub(crate) fn enter(&mut self, stage: Stage, now: AtMs) {
         self.stage = stage;
         self.stage_since = now;
@@ -136,13 +155,15 @@ impl Connection {
     }
 
     /// Whether reading it now could lead anywhere. One with enough of its works inside the engine, or enough
-    /// output waiting, is left alone: its socket fills, and its peer feels it.
-    pub(crate) fn may_read(&self, options: &GatewayOptions) -> bool {
+    /// output waiting, is left alone: its socket fills, and its peer feels it. While there `is_too_much` to do, a peer
+    /// that would rather be refused than wait is read all the same, and refused.
+    pub(crate) fn may_read(&self, options: &GatewayOptions, is_too_much: bool) -> bool {
         self.readable
             && match self.stage {
                 Stage::Open(_) => {
                     !self.is_draining
-                        && self.in_engine < options.works_per_connection_max
+                        && (self.in_engine < options.works_per_connection_max
+                            || (is_too_much && self.refuses_to_wait))
                         && self.queued_bytes < options.output_bytes_max / 4
                 }
                 Stage::Hello | Stage::Opening | Stage::Closing => true,

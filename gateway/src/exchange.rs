@@ -1,5 +1,6 @@
 //! What a turn does between the sockets and the engine's door: read, collect, release, write.
 
+use orderline_core::bugs::is_planted;
 use orderline_core::door::{Task, Work};
 use orderline_protocol::frame::CloseReason;
 
@@ -17,7 +18,7 @@ impl Gateway {
             let Some(key) = self.to_read.pop_front() else { return };
             let Some(connection) = self.connections.get_mut(key) else { continue };
             connection.is_to_read = false;
-            if !connection.may_read(&self.options) {
+            if !connection.may_read(&self.options, self.is_too_much) {
                 continue;
             }
             let (bytes, heard) = connection.read(&mut self.pool, &self.options, self.now);
@@ -28,7 +29,7 @@ impl Gateway {
                 Heard::Hello(hello) => self.greet(key, &hello),
                 Heard::Commands(work) => {
                     self.count(&work);
-                    self.submit(key, work);
+                    self.admit_or_refuse(key, work);
                 }
                 Heard::Availability(work) => {
                     self.count(&work);
@@ -61,14 +62,54 @@ impl Gateway {
             return;
         };
         if connection.in_engine > 0 || !self.door.answer(&mut work) {
-            return self.submit(key, work);
+            return self.admit_or_refuse(key, work);
         }
         add(&self.stats.commands_from_board, work.command_count.into());
         connection.in_flight += 1;
         connection.hold(work.seal().len());
         work.owner = key;
+        self.queued += u64::from(work.command_count);
         self.pool.reclaim_input(&mut work);
         self.hold(work);
+    }
+
+    /// Hands commands to the engine, unless there is too much to do already and their peer would rather hear so now.
+    fn admit_or_refuse(&mut self, key: u64, mut work: Box<Work>) {
+        let is_refused = self.is_too_much
+            && self.connections.get_mut(key).is_some_and(|of| of.may_refuse(work.first_request()));
+        if !is_refused {
+            return self.submit(key, work);
+        }
+        add(&self.stats.commands_refused, work.command_count.into());
+        // It speaks of nothing that a crash could take back, so it waits for no watermark, nor for earlier commands.
+        work.refuse(self.door.durable());
+        let bytes = work.seal().len();
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.hold(bytes);
+            connection.release(&work, &mut self.pool);
+        }
+        self.pool.recycle(work);
+        self.want_write(key);
+    }
+
+    /// Takes note of how much is queued. What has become too much stays so until a quarter of it is done: the engine has
+    /// enough to do meanwhile.
+    fn weigh(&mut self) {
+        let most = self.options.queue_commands_max;
+        if !self.is_too_much && self.queued >= most {
+            self.is_too_much = true;
+            if self.has_refusing {
+                self.connections.keys().into_iter().for_each(|key| self.want_read(key));
+            }
+        } else if self.is_too_much && self.queued <= most - most.div_ceil(4) {
+            self.is_too_much = false;
+        }
+    }
+
+    /// Takes note of a work that is queued no longer.
+    fn leave(&mut self, work: &Work) {
+        self.queued -= u64::from(work.command_count);
+        self.weigh();
     }
 
     /// Puts a work behind those that wait for the watermark. A look at the board may have seen a little more than what the
@@ -87,8 +128,10 @@ impl Gateway {
         connection.in_engine += 1;
         connection.in_flight += 1;
         self.in_engine += 1;
+        self.queued += u64::from(work.command_count);
         work.owner = key;
         self.door.submit(work);
+        self.weigh();
     }
 
     /// Takes back what the engine has done with. Its replies wait here for the watermark.
@@ -98,6 +141,7 @@ impl Gateway {
             self.in_engine -= 1;
             let key = work.owner;
             let Some(connection) = self.connections.get_mut(key) else {
+                self.leave(&work);
                 self.pool.recycle(work);
                 continue;
             };
@@ -114,9 +158,14 @@ impl Gateway {
     /// Lets go what the watermark has reached.
     pub(crate) fn release(&mut self) {
         let durable = self.door.durable();
-        while self.held.front().is_some_and(|work| work.release_at <= durable) {
+        while self
+            .held
+            .front()
+            .is_some_and(|work| work.release_at <= durable || is_planted("ask-no-watermark"))
+        {
             let Some(work) = self.held.pop_front() else { return };
             let key = work.owner;
+            self.leave(&work);
             if let Some(connection) = self.connections.get_mut(key) {
                 connection.in_flight -= 1;
                 if matches!(work.task, Task::OpenSession { .. }) {
@@ -187,7 +236,7 @@ impl Gateway {
     pub(crate) fn want_read(&mut self, key: u64) {
         if let Some(connection) = self.connections.get_mut(key)
             && !connection.is_to_read
-            && connection.may_read(&self.options)
+            && connection.may_read(&self.options, self.is_too_much)
         {
             connection.is_to_read = true;
             self.to_read.push_back(key);

@@ -49,6 +49,11 @@ pub struct Gateway {
     pub(crate) to_read: VecDeque<u64>,
     pub(crate) to_write: Vec<u64>,
     pub(crate) in_engine: usize,
+    /// Commands let in and not answered, over all connections, and whether these are too many.
+    pub(crate) queued: u64,
+    pub(crate) is_too_much: bool,
+    /// A peer has come that would rather be refused than wait.
+    pub(crate) has_refusing: bool,
     /// The listener may have connections to accept; not before `accept_after`.
     pub(crate) is_accept_ready: bool,
     pub(crate) accept_after: AtMs,
@@ -107,6 +112,9 @@ impl Gateway {
             to_read: VecDeque::new(),
             to_write: Vec::new(),
             in_engine: 0,
+            queued: 0,
+            is_too_much: false,
+            has_refusing: false,
             is_accept_ready: false,
             accept_after: 0,
             stop_at: None,
@@ -179,7 +187,7 @@ impl Gateway {
                 if event.is_readable() || event.is_read_closed() || event.is_error() {
                     connection.readable = true;
                     connection.is_ending |= event.is_read_closed() || event.is_error();
-                    if !connection.is_to_read && connection.may_read(&self.options) {
+                    if !connection.is_to_read && connection.may_read(&self.options, self.is_too_much) {
                         connection.is_to_read = true;
                         self.to_read.push_back(key);
                     }

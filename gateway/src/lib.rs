@@ -26,3 +26,23 @@ pub use error::GatewayError;
 pub use gateway::{Gateway, GatewayHandle};
 pub use options::GatewayOptions;
 pub use stats::GatewayStats;
+
+/// The fuzzers' door: compiled for nothing but `fuzz/`.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    use orderline_core::door::Work;
+    use orderline_protocol::frame::CloseReason;
+
+    use crate::scan::{self, Said};
+
+    /// Looks through what a connection has read, as the gateway does: what is let in, and how many bytes of it.
+    ///
+    /// # Errors
+    /// Why the connection would be closed.
+    pub fn scan(input: Vec<u8>, last_request: u64, credits_left: u32) -> Result<(Work, usize), CloseReason> {
+        let mut work = Work::default();
+        work.input = input;
+        let found = scan::scan(&mut work, &mut Said { last_request, credits_left })?;
+        Ok((work, found.bytes))
+    }
+}

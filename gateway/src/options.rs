@@ -13,6 +13,10 @@ pub struct GatewayOptions {
     pub works_per_connection_max: usize,
     /// Commands that one connection may have unanswered.
     pub credits: u32,
+    /// Commands let in and not answered, over all connections, from which on a connection that would rather be refused
+    /// than wait is refused. What divides this by the rate at which the engine decides is about how long an accepted
+    /// command of such a connection waits at most.
+    pub queue_commands_max: u64,
     /// The token that every hello must bring; `None`: anybody may connect.
     pub token: Option<[u8; 32]>,
     /// Time from the accept to the last byte of the hello.
@@ -39,6 +43,7 @@ impl Default for GatewayOptions {
             connections_max: 10_000,
             works_per_connection_max: 2,
             credits: CREDITS_MAX,
+            queue_commands_max: 32_768,
             token: None,
             hello_deadline_ms: 5_000,
             frame_deadline_ms: 10_000,
@@ -62,6 +67,7 @@ impl GatewayOptions {
         must(u32::try_from(self.connections_max).is_ok(), "connections_max is below 2^32")?;
         must(self.works_per_connection_max > 0, "works_per_connection_max is at least 1")?;
         must((1..=CREDITS_MAX).contains(&self.credits), "credits are 1 to 8,192")?;
+        must(self.queue_commands_max > 0, "queue_commands_max is at least 1")?;
         must(self.hello_deadline_ms > 0, "hello_deadline_ms is at least 1")?;
         must(self.frame_deadline_ms > 0, "frame_deadline_ms is at least 1")?;
         must(self.idle_ms_max >= 10, "idle_ms_max is at least 10")?;

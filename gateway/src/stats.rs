@@ -17,6 +17,8 @@ pub struct GatewayStats {
     pub commands: AtomicU64,
     /// Commands that were answered from the board, without the engine.
     pub commands_from_board: AtomicU64,
+    /// Commands that were let in and refused at once, for there was too much to do.
+    pub commands_refused: AtomicU64,
     /// Bytes read.
     pub bytes_in: AtomicU64,
     /// Bytes written.

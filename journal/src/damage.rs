@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::batch::{Fault, check_length};
+use crate::bugs::is_planted;
 use crate::error::JournalError;
 use crate::layout::{
     ALIGN_BYTES, BATCH_HEADER_BYTES, BATCH_MAGIC, BatchHeader, SEGMENT_HEADER_BYTES, batch_checksum,
@@ -77,7 +78,7 @@ pub(crate) fn judge_end(
         let from = if index == position.segment { position.offset } else { SEGMENT_HEADER_BYTES };
         let scan = Scan { file: &*file, segment_bytes, seed, sequence: position.sequence };
         let scanned = scan.run(from)?;
-        if let Some((offset, header)) = scanned.proof {
+        if let Some((offset, header)) = scanned.proof.filter(|_| !is_planted("take-damage-for-a-torn-end")) {
             let proof = format!(
                 "the batch with sequence {} in segment {index} at offset {offset} says that sequence {} was durable",
                 header.first_sequence, header.durable_sequence

@@ -28,6 +28,7 @@
 //! ```
 
 mod batch;
+pub mod bugs;
 mod damage;
 mod error;
 mod follower;

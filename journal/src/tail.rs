@@ -9,6 +9,7 @@ use crossbeam::sync::Unparker;
 use crossbeam::utils::CachePadded;
 use parking_lot::{Mutex, MutexGuard};
 
+use crate::bugs::is_planted;
 use crate::error::JournalError;
 use crate::layout::{PAGE_BYTES, page_up};
 use crate::storage::StorageFile;
@@ -51,10 +52,27 @@ impl Shared {
             return Ok(false);
         };
         assert!(group.range.start.is_multiple_of(PAGE_BYTES) && group.range.end.is_multiple_of(PAGE_BYTES));
-        group.file.sync(group.range.clone()).map_err(|error| self.poison(error))?;
+        if is_planted("publish-before-the-sync") {
+            self.publisher.publish(group.last_sequence);
+        }
+        self.sync_group(&group).map_err(|error| self.poison(error))?;
         self.durable_bytes.fetch_add(group.batch_bytes, Ordering::Release);
-        self.publisher.publish(group.last_sequence);
+        self.publisher.publish(group.last_sequence + u64::from(is_planted("watermark-one-ahead")));
         Ok(true)
+    }
+
+    fn sync_group(&self, group: &Group) -> Result<(), JournalError> {
+        let mut range = group.range.clone();
+        if is_planted("skip-the-sync") {
+            return Ok(());
+        }
+        if is_planted("sync-a-page-too-few") {
+            range.end -= PAGE_BYTES;
+        }
+        match group.file.sync(range.clone()) {
+            Err(_) if is_planted("try-a-failed-sync-again") => group.file.sync(range),
+            result => result,
+        }
     }
 
     /// Records the first failure and tells it to whoever waits.

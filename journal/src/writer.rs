@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use zerocopy::little_endian::{I64, U16, U32, U64};
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
+use crate::bugs::is_planted;
 use crate::error::JournalError;
 use crate::layout::{
     ALIGN_BYTES, BATCH_HEADER_BYTES, BATCH_MAGIC, BatchHeader, RECORD_HEADER_BYTES, RecordHeader,
@@ -266,6 +267,9 @@ impl Writer {
         if let Err(error) = tail.append(&self.staged, self.next_sequence - 1) {
             drop(tail);
             return Err(JournalError::Poisoned(self.shared.poison(error)));
+        }
+        if is_planted("acknowledge-early") {
+            self.shared.publisher.publish(self.next_sequence - 1);
         }
         if tail.open_bytes() >= self.group_bytes_max {
             tail.close_group();

@@ -59,6 +59,10 @@ pub struct LoadOptions {
     pub in_flight: Option<u32>,
     /// Orders in a frame at most; `None`: as many as fit.
     pub orders_per_frame_max: Option<u32>,
+    /// Be refused at once where the server has too much to do, instead of waiting. Nothing that was refused is sent again.
+    pub refuse_when_busy: bool,
+    /// The answer to an accepted order must come within this, from its (intended) start, to count as goodput.
+    pub deadline: Duration,
     /// SKUs that a query of `availability` asks about.
     pub query_skus: u16,
     /// Units of the one SKU that a flash sale sells.
@@ -96,6 +100,8 @@ impl LoadOptions {
             connections: 1,
             in_flight: None,
             orders_per_frame_max: None,
+            refuse_when_busy: false,
+            deadline: Duration::from_millis(100),
             query_skus: 100,
             flash_stock: 10_000,
             feed_burst: 100_000,

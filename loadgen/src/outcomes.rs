@@ -42,10 +42,10 @@ pub(crate) struct Outcomes<'a, O> {
 }
 
 impl<'a, O: Observer> Outcomes<'a, O> {
-    pub(crate) fn new(ids: Ids, observer: &'a mut O) -> Self {
+    pub(crate) fn new(ids: Ids, deadline_ns: u64, observer: &'a mut O) -> Self {
         Self {
             ids,
-            tally: Tally::new(),
+            tally: Tally::new(deadline_ns),
             observer,
             orders_sent: 0,
             kinds: KindCounts::default(),

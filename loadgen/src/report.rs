@@ -20,12 +20,18 @@ pub struct LoadReport {
     pub acked: u64,
     /// Orders answered as refused.
     pub rejected: u64,
+    /// Of these, refused with `Busy`: the server had too much to do.
+    pub busy: u64,
     /// Orders sent and never answered.
     pub unknown: u64,
     /// From the first order's start to the last answer, in seconds.
     pub seconds: f64,
     /// Accepted orders a second.
     pub orders_per_second: f64,
+    /// Accepted orders a second whose answer came within `deadline_ms` of their start.
+    pub goodput_per_second: f64,
+    /// What an answer must keep to count as goodput, in milliseconds.
+    pub deadline_ms: f64,
     /// Answered orders a second: what counts where most are meant to be refused. For `availability`: SKUs answered.
     pub answers_per_second: f64,
     /// Answered commands a second, of every kind; a feed's are not among them.
@@ -37,6 +43,8 @@ pub struct LoadReport {
     /// From an order's start (open loop: its intended start) to the answer to its placement, over all answered orders.
     /// Where a cart is reserved first, the start is the reservation's. For `availability`: of queries.
     pub latency_us: LatencyUs,
+    /// The same, over accepted orders alone (and queries answered).
+    pub latency_accepted_us: LatencyUs,
     /// Refused orders by the reject code's name.
     pub rejected_by_code: BTreeMap<&'static str, u64>,
     /// Refusals of commands that place nothing, by the reject code's name.

@@ -106,7 +106,9 @@ impl Ready<'_> {
         for _ in 1..options.connections {
             lanes.push(Lane::new(connect(options)?, options.in_flight_max()));
         }
-        let shared = Shared { workload, outcomes: Outcomes::new(self.ids, observer), started: 0 };
+        let deadline_ns = options.deadline.as_nanos() as u64;
+        let shared =
+            Shared { workload, outcomes: Outcomes::new(self.ids, deadline_ns, observer), started: 0 };
         let setup_seconds = self.began.elapsed().as_secs_f64();
         let mut run = Run::new(options, lanes, shared, self.stop);
         run.drive(progress);
@@ -126,6 +128,7 @@ fn connect(options: &LoadOptions) -> Result<Client, LoadError> {
         commands_per_frame_max: options
             .orders_per_frame_max
             .map_or(u16::MAX, |orders| orders.min(u32::from(u16::MAX)) as u16),
+        refuse_when_busy: options.refuse_when_busy,
         ..ClientOptions::default()
     };
     Client::connect(options.connect, client_options)
@@ -421,14 +424,18 @@ impl<'a, W: Workload, O: Observer> Run<'a, W, O> {
             sent: outcomes.orders_sent,
             acked: outcomes.tally.acked,
             rejected: outcomes.tally.rejected,
+            busy: outcomes.tally.busy(),
             unknown,
             seconds,
             orders_per_second: per_second(outcomes.tally.acked),
+            goodput_per_second: per_second(outcomes.tally.in_time()),
+            deadline_ms: self.options.deadline.as_secs_f64() * 1e3,
             answers_per_second: per_second(outcomes.tally.answered()),
             commands_per_second: per_second(outcomes.kinds.sum()),
             commands: outcomes.kinds.by_name(),
             commands_unknown,
             latency_us: outcomes.tally.latency_us(),
+            latency_accepted_us: outcomes.tally.latency_accepted_us(),
             rejected_by_code: outcomes.tally.rejected_by_code(),
             refused_commands_by_code: outcomes.refused.by_name(),
             loop_kind: if self.schedule.is_some() { "open" } else { "closed" },

@@ -23,26 +23,50 @@ pub(crate) struct Tally {
     /// SKUs whose availability was told.
     looked_up: u64,
     by_code: CodeCounts,
-    /// Since the last interval's end. Merged into `total` then, so that each answer is recorded once.
+    /// Since the last interval's end. Merged into the totals then, so that each answer is recorded once.
     interval: Histogram<u64>,
+    interval_refused: Histogram<u64>,
+    /// Of all answers, and of those that accepted something (or told what was asked).
     total: Histogram<u64>,
+    total_accepted: Histogram<u64>,
     max_ns: u64,
-    /// Answers come in batches that share their times, so equal latencies are recorded together.
-    pending: (u64, u64),
+    accepted_max_ns: u64,
+    /// Answers come in batches that share their times, so equal latencies are recorded together: nanoseconds, answers,
+    /// and whether they refuse.
+    pending: (u64, u64, bool),
+    /// Accepted orders that are answered within this are in time.
+    deadline_ns: u64,
+    in_time: u64,
 }
 
 impl Tally {
-    pub(crate) fn new() -> Self {
+    /// A tally of answers that are in time up to a latency in nanoseconds.
+    pub(crate) fn new(deadline_ns: u64) -> Self {
         Self {
             acked: 0,
             rejected: 0,
             looked_up: 0,
             by_code: CodeCounts::default(),
             interval: histogram(),
+            interval_refused: histogram(),
             total: histogram(),
+            total_accepted: histogram(),
             max_ns: 0,
-            pending: (0, 0),
+            accepted_max_ns: 0,
+            pending: (0, 0, false),
+            deadline_ns,
+            in_time: 0,
         }
+    }
+
+    /// Orders accepted in time.
+    pub(crate) fn in_time(&self) -> u64 {
+        self.in_time
+    }
+
+    /// Orders refused because the server had too much to do.
+    pub(crate) fn busy(&self) -> u64 {
+        self.by_code.of(RejectCode::Busy)
     }
 
     /// Orders answered, and SKUs whose availability was told.
@@ -53,50 +77,64 @@ impl Tally {
     #[inline]
     pub(crate) fn accepted(&mut self, latency_ns: u64) {
         self.acked += 1;
-        self.record(latency_ns);
+        self.in_time += u64::from(latency_ns <= self.deadline_ns);
+        self.record(latency_ns, false);
     }
 
     #[inline]
     pub(crate) fn refused(&mut self, code: u16, latency_ns: u64) {
         self.rejected += 1;
         self.by_code.count(code);
-        self.record(latency_ns);
+        self.record(latency_ns, true);
     }
 
     /// Takes note of a query that was answered about so many SKUs.
     #[inline]
     pub(crate) fn looked_up(&mut self, skus: u64, latency_ns: u64) {
         self.looked_up += skus;
-        self.record(latency_ns);
+        self.record(latency_ns, false);
     }
 
     #[inline]
-    fn record(&mut self, latency_ns: u64) {
-        if self.pending.0 == latency_ns {
+    fn record(&mut self, latency_ns: u64, is_refused: bool) {
+        if (self.pending.0, self.pending.2) == (latency_ns, is_refused) {
             self.pending.1 += 1;
         } else {
             self.settle();
-            self.pending = (latency_ns, 1);
+            self.pending = (latency_ns, 1, is_refused);
             self.max_ns = self.max_ns.max(latency_ns);
+            if !is_refused {
+                self.accepted_max_ns = self.accepted_max_ns.max(latency_ns);
+            }
         }
     }
 
     fn settle(&mut self) {
-        let (latency_ns, count) = std::mem::take(&mut self.pending);
+        let (latency_ns, count, is_refused) = std::mem::take(&mut self.pending);
         if count > 0 {
-            self.interval.saturating_record_n(latency_ns.max(1), count);
+            let histogram = if is_refused { &mut self.interval_refused } else { &mut self.interval };
+            histogram.saturating_record_n(latency_ns.max(1), count);
         }
     }
 
     /// Ends an interval: its 99th percentile in microseconds.
     pub(crate) fn end_interval(&mut self) -> u64 {
         self.settle();
-        let p99_us = micros(self.interval.value_at_quantile(0.99));
-        // Both have the same bounds, so nothing can be refused.
-        let added = self.total.add(&self.interval);
+        // All have the same bounds, so nothing can be refused.
+        let added = self.total_accepted.add(&self.interval);
         debug_assert!(added.is_ok());
+        let added = self.interval.add(&self.interval_refused).and_then(|()| self.total.add(&self.interval));
+        debug_assert!(added.is_ok());
+        let p99_us = micros(self.interval.value_at_quantile(0.99));
         self.interval.reset();
+        self.interval_refused.reset();
         p99_us
+    }
+
+    /// Latencies of the answers that accepted something.
+    pub(crate) fn latency_accepted_us(&mut self) -> LatencyUs {
+        self.end_interval();
+        LatencyUs::of(&self.total_accepted, self.accepted_max_ns)
     }
 
     /// Latencies of all answers.
@@ -131,6 +169,11 @@ impl CodeCounts {
     /// All of them.
     pub(crate) fn sum(&self) -> u64 {
         self.0.iter().sum()
+    }
+
+    /// Those with this code.
+    pub(crate) fn of(&self, code: RejectCode) -> u64 {
+        self.0[code as usize]
     }
 
     /// Those that there were, by the code's name.
@@ -209,7 +252,7 @@ mod tests {
 
     #[test]
     fn every_answer_counts_once_and_percentiles_are_of_all() {
-        let mut tally = Tally::new();
+        let mut tally = Tally::new(u64::MAX);
         for us in 1..=1_000_u64 {
             tally.accepted(us * 1_000);
             if us % 100 == 0 {
@@ -227,7 +270,7 @@ mod tests {
 
     #[test]
     fn equal_latencies_recorded_together_weigh_what_they_should() {
-        let mut tally = Tally::new();
+        let mut tally = Tally::new(u64::MAX);
         for _ in 0..989 {
             tally.accepted(50_000);
         }
@@ -242,7 +285,7 @@ mod tests {
 
     #[test]
     fn the_maximum_is_exact_beyond_what_the_histogram_holds() {
-        let mut tally = Tally::new();
+        let mut tally = Tally::new(u64::MAX);
         tally.accepted(LATENCY_NS_MAX * 2 + 1_000);
         tally.accepted(0);
         assert_eq!(tally.latency_us().max, LATENCY_NS_MAX * 2 / 1_000 + 1);
@@ -251,7 +294,7 @@ mod tests {
 
     #[test]
     fn refusals_are_counted_by_name_and_unknown_ones_not_lost() {
-        let mut tally = Tally::new();
+        let mut tally = Tally::new(u64::MAX);
         for code in [51, 51, 71, 127, 128, u16::MAX] {
             tally.refused(code, 1_000);
         }

@@ -112,8 +112,10 @@ shapes! {
         pub token: [u8; 32],
         /// 1: the session must be known already (a resume: the client has unanswered requests); 0: open it if it is new.
         pub resume: u8,
+        /// 1: what the server cannot take now is to be refused at once, with `Busy`; 0: it is to wait.
+        pub refuse_when_busy: u8,
         /// Zeros.
-        pub reserved: [u8; 7],
+        pub reserved: [u8; 6],
     }
 
     /// What the server answers to a hello.
@@ -265,7 +267,7 @@ impl Hello {
     /// Reads a hello's payload.
     ///
     /// # Errors
-    /// When the length, the magic or the resume flag is not what a hello has.
+    /// When the length, the magic or a flag is not what a hello has.
     pub fn read(payload: &[u8]) -> Result<&Self, Malformed> {
         let mut cut = Cut::new("hello", payload);
         let hello: &Self = cut.head()?;
@@ -274,6 +276,9 @@ impl Hello {
         }
         if hello.resume > 1 {
             return Err(cut.error("its resume flag is neither 0 nor 1"));
+        }
+        if hello.refuse_when_busy > 1 {
+            return Err(cut.error("its flag for being refused is neither 0 nor 1"));
         }
         cut.end()?;
         Ok(hello)
@@ -332,7 +337,8 @@ mod tests {
             session: SessionId::new(7),
             token: [0; 32],
             resume: 0,
-            reserved: [0; 7],
+            refuse_when_busy: 0,
+            reserved: [0; 6],
         };
         let mut out = Vec::new();
         write_frame(&mut out, FrameKind::Hello, hello.as_bytes());

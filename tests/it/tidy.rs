@@ -251,6 +251,23 @@ fn the_architecture_names_every_room() {
 }
 
 #[test]
+fn every_planted_bug_is_one_that_the_tests_are_run_against() {
+    let script = read_to_string(root().join("tests/seeded_bugs.sh")).unwrap();
+    let rows = script.split("bugs=(").nth(1).and_then(|rest| rest.split("\n)").next()).unwrap();
+    let listed = rows.lines().filter_map(|row| row.trim().strip_prefix('"')?.split(' ').next());
+    let listed: BTreeSet<String> = listed.map(str::to_owned).collect();
+    let mut planted = BTreeSet::new();
+    for (path, source) in sources().into_iter().filter(|(path, _)| !path.starts_with("tests/")) {
+        for rest in source.split("is_planted(\"").skip(1) {
+            let bug = rest.split('"').next().unwrap_or_default();
+            assert!(listed.contains(bug), "{path} plants {bug}, which tests/seeded_bugs.sh does not know");
+            planted.insert(bug.to_owned());
+        }
+    }
+    assert_eq!(planted, listed);
+}
+
+#[test]
 fn documents_point_at_files_that_are_there() {
     // A path in backticks that has a folder of ours in front and an ending is a promise.
     let folders =

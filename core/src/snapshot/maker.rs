@@ -12,6 +12,7 @@ use orderline_journal::{
 use orderline_protocol::Sequence;
 
 use super::seam::{Handed, MakerEnd};
+use crate::bugs::is_planted;
 use crate::state::StateHash;
 
 /// How long the maker sleeps before it looks again whether a snapshot is due or the server is stopping.
@@ -105,7 +106,10 @@ impl Snapshotter {
                 Some(Handed::End(hash)) => {
                     let sequence = position.last_sequence();
                     // What a snapshot holds must be durable in the journal before the snapshot counts.
-                    if written.is_ok() && !self.wait_until_durable(sequence, stop) {
+                    if written.is_ok()
+                        && !is_planted("let-a-snapshot-run-ahead-of-the-log")
+                        && !self.wait_until_durable(sequence, stop)
+                    {
                         return Made::Stopped;
                     }
                     return match written.and_then(|writing| writing.finish(hash, &mut pace)) {
@@ -144,7 +148,11 @@ impl Snapshotter {
     /// Removes what only the snapshots before the last two needed.
     fn remove_segments(&self, tell: &impl Fn(String)) {
         let removed = list_snapshots(&*self.storage).and_then(|sequences| {
-            let Some(&older) = sequences.get(1) else { return Ok(0) };
+            let Some(&older) =
+                sequences.get(usize::from(!is_planted("remove-what-the-older-snapshot-needs")))
+            else {
+                return Ok(0);
+            };
             let position = SnapshotReader::open(&*self.storage, self.store_id, older)?.info().position;
             orderline_journal::remove_segments_before(&*self.storage, position)
         });

@@ -10,6 +10,7 @@ use super::orders::OrderSlot;
 use super::sessions::{Answer, Session};
 use super::transitions;
 use super::{Accepted, State};
+use crate::bugs::is_planted;
 
 /// What applying an event came to, for the answer.
 pub(super) struct Effect {
@@ -56,7 +57,7 @@ impl State {
             state: effect.state,
             reserved: [0; 7],
         };
-        if !origin.session.is_none() {
+        if !origin.session.is_none() && !is_planted("forget-the-answers") {
             self.sessions.remember(origin.session, origin.request.get(), answer);
         }
         answer.into()

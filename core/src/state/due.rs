@@ -11,6 +11,7 @@ use super::apply::Effect;
 use super::decide::{Scratch, write};
 use super::orders::{OrderSlot, Orders};
 use super::timers::{SECOND_US, TimerKey, TimerSlot};
+use crate::bugs::is_planted;
 
 /// What came of looking for what is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +124,9 @@ impl State {
             match ExpiryKind::from_number(expiry.kind) {
                 Some(ExpiryKind::Reservation) => {
                     let slot = self.reservation_of(ReservationId::new(id));
-                    self.give_reservation_back(slot);
+                    if !is_planted("keep-the-stock-of-what-expires") {
+                        self.give_reservation_back(slot);
+                    }
                     self.end_reservation(at_us, slot, ReservationState::Expired);
                 }
                 Some(ExpiryKind::Order) => self.expire_order(at_us, OrderId::new(id)),

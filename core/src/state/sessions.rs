@@ -14,6 +14,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::frozen::Frozen;
 use super::hash::{Sum, put};
+use crate::bugs::is_planted;
 
 /// The first answer to an accepted request: all that is needed to give it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -78,7 +79,8 @@ impl Session {
         if request > self.last_request {
             return Known::Undecided;
         }
-        if request == 0 || request + SESSION_WINDOW <= self.last_request {
+        let window = SESSION_WINDOW - u64::from(is_planted("forget-one-request-of-the-window"));
+        if request == 0 || request + window <= self.last_request {
             return Known::TooOld;
         }
         match self.answers.get(Self::slot(request)) {
@@ -148,8 +150,9 @@ impl Session {
     fn put_image(&self, out: &mut Vec<u8>, sum: &mut Sum) {
         let (last_request, last_sequence, answers) = match &self.before {
             Some(before) => (before.last_request, before.last_sequence, self.answers_before(before)),
-            None => (self.last_request, self.last_sequence, self.answers().collect()),
+            None => (self.last_request, self.last_sequence, self.answers().collect::<Vec<_>>()),
         };
+        let answers = if is_planted("leave-the-answers-out-of-a-snapshot") { Vec::new() } else { answers };
         put(&(self.id.get(), last_request, last_sequence, answers.len() as u64), out);
         for (request, answer) in &answers {
             put(&(*request, answer.as_bytes()), out);

@@ -19,6 +19,7 @@ use super::hash::Sum;
 use super::movements::Movements;
 use super::shortages::Search;
 use crate::arena::Arena;
+use crate::bugs::is_planted;
 
 /// A level's row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -433,7 +434,7 @@ impl Stock {
         let has_backorders = sku.has_backorders != 0;
         let row = self.row_mut(sku, place);
         let (before, location) = (row.available(), row.location());
-        let after = before + delta;
+        let after = if is_planted("clamp-a-negative") { (before + delta).max(0) } else { before + delta };
         assert!(
             after.unsigned_abs() <= BUCKET_QUANTITY_MAX,
             "{delta} units added to {before} available: SKU {handle} at location {location}"

@@ -18,7 +18,7 @@ use orderline_protocol::frame::{
     Close, CloseReason, Frame, FrameKind, HELLO_MAGIC, Hello, Welcome, begin_frame, finish_frame, write_frame,
 };
 use orderline_protocol::reply::{AvailabilityView, Outcome, REPLY_HEADER_BYTES, ReplyHeader};
-use orderline_protocol::{Command, Reply, Request, SessionHandle, SessionId, SkuHandle};
+use orderline_protocol::{Command, RejectCode, Reply, Request, SessionHandle, SessionId, SkuHandle};
 use zerocopy::IntoBytes;
 use zerocopy::little_endian::{U16, U32, U64};
 
@@ -226,8 +226,21 @@ pub(crate) struct Peer {
 }
 
 pub(crate) fn hello_bytes(session: u128, resume: u8, token: [u8; 32]) -> Vec<u8> {
-    let session = SessionId::new(session);
-    let hello = Hello { magic: HELLO_MAGIC, session, token, resume, reserved: [0; 7] };
+    written(Hello { token, resume, ..hello(session) })
+}
+
+pub(crate) fn hello(session: u128) -> Hello {
+    Hello {
+        magic: HELLO_MAGIC,
+        session: SessionId::new(session),
+        token: [0; 32],
+        resume: 0,
+        refuse_when_busy: 0,
+        reserved: [0; 6],
+    }
+}
+
+fn written(hello: Hello) -> Vec<u8> {
     let mut out = Vec::new();
     write_frame(&mut out, FrameKind::Hello, hello.as_bytes());
     out
@@ -276,6 +289,14 @@ impl Peer {
         peer.write(&hello_bytes(session, 0, [0; 32]));
         peer.welcome();
         peer
+    }
+
+    /// One that would rather be refused than wait; what its session has accepted so far.
+    pub(crate) fn impatient(house: &House, session: u128) -> (Self, u64) {
+        let mut peer = Self::connect(house);
+        peer.write(&written(Hello { refuse_when_busy: 1, ..hello(session) }));
+        let last_request = peer.welcome().last_request.get();
+        (peer, last_request)
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) {
@@ -339,6 +360,21 @@ impl Peer {
             assert_eq!(replies.len(), usize::from(count));
             return replies;
         }
+    }
+
+    /// The requests of the next frame of replies, all of which say that there is too much to do.
+    pub(crate) fn refused(&mut self) -> Vec<Request> {
+        let (kind, count, payload) = self.frame().unwrap();
+        assert_eq!(kind, FrameKind::Replies);
+        let mut rest = &payload[..];
+        let mut requests = Vec::new();
+        while !rest.is_empty() {
+            let Reply { header, .. } = Reply::take(&mut rest).unwrap();
+            assert_eq!(header.code.get(), RejectCode::Busy as u16);
+            requests.push(header.request.get());
+        }
+        assert_eq!(requests.len(), usize::from(count));
+        requests
     }
 
     /// As many replies as are asked for, in however many frames they come.

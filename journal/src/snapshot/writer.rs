@@ -8,6 +8,7 @@ use zerocopy::little_endian::{U32, U64, U128};
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::{GENERATIONS, SNAPSHOT_DIRECTORY, SnapshotInfo, SnapshotReader, list_snapshots, snapshot_name};
+use crate::bugs::is_planted;
 use crate::error::JournalError;
 use crate::layout::{
     CHUNK_BYTES_MAX, ChunkHeader, FORMAT_VERSION, SNAPSHOT_END_MAGIC, SNAPSHOT_MAGIC, SnapshotHeader,
@@ -148,10 +149,14 @@ impl SnapshotWriter {
         self.hash.update(&trailer.as_bytes()[..covered]);
         trailer.content_hash = U128::new(self.hash.digest128());
         self.file.write_at(self.offset, trailer.as_bytes())?;
-        self.file.sync(0..trailer.total_bytes.get())?;
+        if !is_planted("skip-the-snapshot-sync") {
+            self.file.sync(0..trailer.total_bytes.get())?;
+        }
         let name = snapshot_name(self.sequence);
         self.storage.rename(&format!("{name}{TEMPORARY_SUFFIX}"), &name)?;
-        self.storage.sync_directory(SNAPSHOT_DIRECTORY)?;
+        if !is_planted("skip-the-snapshot-directory-sync") {
+            self.storage.sync_directory(SNAPSHOT_DIRECTORY)?;
+        }
         let mut reader = SnapshotReader::open(&*self.storage, self.store_id, self.sequence)?;
         while reader.next_section()?.is_some() {
             while let Some(chunk) = reader.next_chunk()? {

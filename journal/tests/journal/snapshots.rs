@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::sync::Arc;
 
+use orderline_journal::snapshot::list_snapshots;
 use orderline_journal::{
     JournalError, Locked, MemoryStorage, Position, SnapshotWriter, Start, Storage, newest_good, open,
     remove_segments_before,
@@ -90,7 +91,10 @@ fn a_crash_while_writing_leaves_the_older_snapshot() {
         }
         storage.fail_sync(random.random_range(1..7));
         let written = write(&storage, 20, b"newer");
-        let (found, _) = newest(&storage.crash(&mut |count| random.random_range(0..count)));
+        let crashed = storage.crash(&mut |count| random.random_range(0..count));
+        let (found, wrong) = newest(&crashed);
+        let left = list_snapshots(&crashed).expect("list").len() - wrong;
+        assert!(left >= 2, "two generations stay, and {left} have");
         match written {
             Ok(()) => assert_eq!(found, Some(20)),
             Err(_) => assert!(found == Some(10) || found == Some(20), "{found:?}"),

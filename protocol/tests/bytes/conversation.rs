@@ -20,7 +20,7 @@ use crate::tables::shape;
 const FILE: &str = "conversation_v2.hex";
 
 /// What is said, who says it, and its bytes. The client resumes a session, so that no field of a hello or a welcome
-/// is zero.
+/// is zero; later another one opens a session, whose flags are the other way round.
 fn conversation() -> Vec<(String, Vec<u8>)> {
     let frame = |kind, payload: &[u8]| {
         let mut out = Vec::new();
@@ -32,8 +32,10 @@ fn conversation() -> Vec<(String, Vec<u8>)> {
         session: SessionId::new(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10),
         token: std::array::from_fn(|index| index as u8),
         resume: 1,
-        reserved: [0; 7],
+        refuse_when_busy: 0,
+        reserved: [0; 6],
     };
+    let impatient = Hello { resume: 0, refuse_when_busy: 1, ..hello };
     let welcome = Welcome {
         last_request: U64::new(40),
         sequence: U64::new(77),
@@ -90,6 +92,10 @@ fn conversation() -> Vec<(String, Vec<u8>)> {
         ("server: ping", frame(FrameKind::Ping, &[])),
         ("client: pong", frame(FrameKind::Pong, &[])),
         ("server: close, Stopping", frame(FrameKind::Close, close.as_bytes())),
+        (
+            "client, on another connection: hello, would rather be refused than wait",
+            frame(FrameKind::Hello, impatient.as_bytes()),
+        ),
     ]
     .map(|(what, bytes)| (what.to_owned(), bytes))
     .to_vec()
@@ -123,7 +129,9 @@ fn the_golden_conversation_is_still_understood() {
         match frame.kind {
             FrameKind::Hello => {
                 let hello = Hello::read(payload).unwrap();
-                assert_eq!((hello.token[31], hello.resume), (31, 1));
+                let is_first = kinds.is_empty();
+                assert_eq!((hello.token[31], hello.resume), (31, is_first.into()));
+                assert_eq!(hello.refuse_when_busy, (!is_first).into());
             }
             FrameKind::Welcome => {
                 let welcome = Welcome::read(payload).unwrap();
@@ -148,5 +156,5 @@ fn the_golden_conversation_is_still_understood() {
         kinds.push(frame.kind as u8);
         rest = &rest[frame.bytes..];
     }
-    assert_eq!((kinds, rest.len()), (vec![1, 2, 3, 4, 5, 6, 7], 0));
+    assert_eq!((kinds, rest.len()), (vec![1, 2, 3, 4, 5, 6, 7, 1], 0));
 }

@@ -108,7 +108,14 @@ impl RawConnection {
 
 /// A hello's frame.
 pub(crate) fn hello(session: SessionId) -> Vec<u8> {
-    let hello = Hello { magic: HELLO_MAGIC, session, token: [0; 32], resume: 0, reserved: [0; 7] };
+    let hello = Hello {
+        magic: HELLO_MAGIC,
+        session,
+        token: [0; 32],
+        resume: 0,
+        refuse_when_busy: 0,
+        reserved: [0; 6],
+    };
     let mut out = Vec::new();
     write_frame(&mut out, FrameKind::Hello, hello.as_bytes());
     out

@@ -1,0 +1,201 @@
+//! Snapshots made beside an engine at work: when one counts, and what must stay while it may be needed.
+
+// Clippy knows test functions, and not what they share.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use orderline_core::door::{Door, Opened, Task, Work};
+use orderline_core::recovery::{Recovered, recover};
+use orderline_core::snapshot::{SnapshotPlan, Snapshotter};
+use orderline_core::{Doors, Engine, EngineOptions, EngineStats, State};
+use orderline_journal::snapshot::list_snapshots;
+use orderline_journal::{JournalOptions, Locked, MemoryStorage, Storage, Syncer};
+use orderline_protocol::command::*;
+use orderline_protocol::*;
+use support::*;
+
+/// A running engine with a maker of snapshots beside it. The test makes the syncs by hand.
+struct Rig {
+    storage: MemoryStorage,
+    door: Door,
+    syncer: Syncer,
+    engine: JoinHandle<EngineStats>,
+    maker: Option<Snapshotter>,
+    making: Option<JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
+    session: SessionHandle,
+    request: u64,
+}
+
+fn options() -> JournalOptions {
+    JournalOptions {
+        // So small that each few commands that are synced alone fill one.
+        segment_bytes: 512 << 10,
+        batch_bytes_max: 192 << 10,
+        helper_thread: false,
+        own_sync_bytes_max: 0,
+        store_id: Some(7),
+        ..JournalOptions::default()
+    }
+}
+
+fn recovered(storage: &MemoryStorage) -> Recovered {
+    let storage: Arc<dyn Storage> = Arc::new(storage.clone());
+    recover(Locked::new(storage, options()).unwrap(), 3, |_| {}).unwrap()
+}
+
+impl Rig {
+    fn start(storage: &MemoryStorage, every_records: u64) -> Self {
+        let Recovered { state, opened, snapshot_sequence, .. } = recovered(storage);
+        let mut doors = Doors::new(opened.watermark.clone());
+        let door = doors.open(8);
+        let maker = Snapshotter {
+            storage: Arc::clone(&opened.storage),
+            store_id: opened.recovery.store_id,
+            watermark: opened.watermark,
+            engine: doors.snapshots(),
+            plan: SnapshotPlan {
+                every_records,
+                remove_segments: true,
+                bytes_per_s_max: 0,
+                last_sequence: snapshot_sequence,
+            },
+        };
+        let engine = Engine::new(state, opened.writer, doors, || NOW_US, EngineOptions::default());
+        let engine = std::thread::spawn(move || engine.run().unwrap());
+        let mut rig = Self {
+            storage: storage.clone(),
+            door,
+            syncer: opened.syncer,
+            engine,
+            maker: Some(maker),
+            making: None,
+            stop: Arc::default(),
+            session: SessionHandle::NONE,
+            request: 0,
+        };
+        let work = rig.run(Task::OpenSession { id: SessionId::new(1), must_exist: false }, &[]);
+        let Opened::Session { handle, last_request } = work.opened else { panic!("no session") };
+        (rig.session, rig.request) = (handle, last_request);
+        rig
+    }
+
+    fn run(&self, task: Task, input: &[u8]) -> Box<Work> {
+        let mut work = Box::new(Work::default());
+        work.input.extend_from_slice(input);
+        work.payloads.extend((!input.is_empty()).then_some(0..input.len()));
+        work.command_count = u32::from(!input.is_empty());
+        work.task = task;
+        self.door.submit(work);
+        let start = Instant::now();
+        loop {
+            if let Some(work) = self.door.collect() {
+                return work;
+            }
+            assert!(start.elapsed() < Duration::from_secs(20), "the engine gave nothing back");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Defines so many sellers, one after the other, each synced by itself where that is asked for.
+    fn define(&mut self, count: u64, is_synced: bool) {
+        for _ in 0..count {
+            self.request += 1;
+            let code = format!("s{}", self.request);
+            let seller = DefineSeller {
+                commission_bp: 0.into(),
+                standing: 1,
+                code_bytes: code.len() as u8,
+                expected_version: 0.into(),
+            };
+            let mut input = Vec::new();
+            Command::DefineSeller(&seller, &code).write(self.request, &mut input);
+            self.run(Task::Commands(self.session), &input);
+            if is_synced {
+                self.sync();
+            }
+        }
+    }
+
+    fn sync(&self) {
+        while self.syncer.sync_once().unwrap() {}
+    }
+
+    fn make_snapshots(&mut self) {
+        let (maker, stop) = (self.maker.take().unwrap(), Arc::clone(&self.stop));
+        self.making = Some(std::thread::spawn(move || maker.run(&stop, |_| ())));
+    }
+
+    fn snapshots(&self) -> Vec<u64> {
+        list_snapshots(&self.storage).unwrap()
+    }
+
+    fn wait_for_snapshot(&self, sequence: u64) {
+        let start = Instant::now();
+        while self.snapshots().first().is_none_or(|&newest| newest < sequence) {
+            assert!(start.elapsed() < Duration::from_secs(20), "no snapshot came: {:?}", self.snapshots());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn stop(self) {
+        drop(self.door);
+        self.engine.join().unwrap();
+        self.stop.store(true, Ordering::Release);
+        if let Some(making) = self.making {
+            making.join().unwrap();
+        }
+        while self.syncer.sync_once().unwrap() {}
+    }
+}
+
+#[test]
+fn a_snapshot_counts_only_once_all_that_is_in_it_is_durable() {
+    let storage = MemoryStorage::new();
+    let mut rig = Rig::start(&storage, 1);
+    rig.define(2, true);
+    rig.define(5, false);
+    assert_eq!(rig.door.durable(), 3);
+    rig.make_snapshots();
+    // Long enough for one that does not wait: its pieces are made at once.
+    std::thread::sleep(Duration::from_millis(500));
+    let lost = storage.crash(&mut |_| 0);
+    assert_eq!(recovered(&lost).state.sequence(), 3, "what was not synced is gone, and nothing speaks of it");
+    assert!(rig.snapshots().is_empty(), "it would say more than the journal");
+    rig.sync();
+    rig.wait_for_snapshot(8);
+    rig.stop();
+}
+
+#[test]
+fn what_the_older_snapshot_goes_on_with_stays() {
+    let storage = MemoryStorage::new();
+    let mut rig = Rig::start(&storage, 150);
+    rig.make_snapshots();
+    let mut due = 150;
+    for _ in 0..4 {
+        rig.define(151, true);
+        rig.wait_for_snapshot(due);
+        due = rig.snapshots()[0] + 150;
+    }
+    let kept = rig.snapshots();
+    rig.stop();
+    assert_eq!(kept.len(), 2);
+    let segments = storage.list("journal").unwrap();
+    assert!(!segments.contains(&"00000001.segment".to_owned()), "nothing was removed: {segments:?}");
+    let whole = recovered(&storage);
+    assert_eq!(whole.snapshot_sequence, kept[0]);
+    let (sequence, hash) = (whole.state.sequence(), whole.state.hash());
+    drop(whole);
+    storage.flip_bit(&format!("snapshots/{:020}.snapshot", kept[0]), 200, 3);
+    let older = recovered(&storage);
+    assert_eq!((older.snapshot_sequence, older.snapshots_refused.len()), (kept[1], 1));
+    assert_eq!((older.state.sequence(), older.state.hash()), (sequence, hash));
+    assert_ne!(hash, State::new(1).hash());
+}

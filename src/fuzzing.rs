@@ -1,0 +1,81 @@
+//! The fuzzers' doors to what reads people's files, and bytes of the disk and the wire for people. Compiled for nothing but
+//! `fuzz/`, which builds these sources as a library.
+
+use std::path::Path;
+
+use csv::{ByteRecord, ReaderBuilder};
+use orderline_core::State;
+use orderline_protocol::event::Event;
+use orderline_protocol::reply::{
+    AvailabilityView, CatalogueEntry, GroupView, LedgerView, LevelView, OrderView, ReservationView,
+    SettingsView, StatusView,
+};
+
+use crate::config::Config;
+use crate::import::columns::Columns;
+use crate::import::gather::Gather;
+use crate::import::map::Map;
+use crate::record::{Life, to_json};
+use crate::settings::file::SettingsFile;
+
+/// A server's settings, and what `config apply` takes: what is read is written and read again as the same.
+pub fn config(text: &str) {
+    if let Ok(config) = Config::parse(text) {
+        let _ = config.gateway_options();
+    }
+    if let Ok(file) = SettingsFile::parse(text) {
+        let again = file.to_text("a fuzzer").map(|text| SettingsFile::parse(&text));
+        assert_eq!(again, Ok(Ok(file)));
+    }
+}
+
+/// An import's column map.
+pub fn import_map(text: &str) {
+    if let Ok(map) = Map::parse(text, Path::new("map.toml")) {
+        let _ = (map.dates(), map.currency_constant());
+    }
+}
+
+/// Rows under a header, by a map that is good.
+pub fn import_rows(map: &str, rows: &[u8]) {
+    let file = Path::new("rows.csv");
+    let map = Map::parse(map, Path::new("map.toml")).expect("the map is good");
+    let mut reader = ReaderBuilder::new()
+        .delimiter(map.csv.delimiter as u8)
+        .quote(map.csv.quote as u8)
+        .flexible(true)
+        .from_reader(rows);
+    let Ok(header) = reader.byte_headers().cloned() else { return };
+    let Ok(columns) = Columns::find(&map, file, &header) else { return };
+    let mut gather = Gather::new(&map, map.dates().expect("the map's dates are good"));
+    let (mut record, mut line) = (ByteRecord::new(), 0);
+    while reader.read_byte_record(&mut record).is_ok_and(|is_row| is_row) {
+        line += 1;
+        let _ = gather.row(&columns, &record, (0, line));
+    }
+    let batch = gather.finish();
+    for order in 0..batch.orders.len() {
+        let _ = batch.lines(order);
+    }
+}
+
+/// A record as `inspect` shows it.
+pub fn record(kind: u16, version: u8, payload: &[u8]) {
+    if let Ok(event) = Event::read(kind, version, payload) {
+        let _ = to_json(&State::new(1), 1, 0, &event);
+        let _ = Life::of(orderline_protocol::OrderId::new(1)).has(&event);
+    }
+}
+
+/// A reply's view, as whatever it may be.
+pub fn views(view: &[u8]) {
+    let _ = OrderView::read(view);
+    let _ = ReservationView::read(view);
+    let _ = GroupView::read(view);
+    let _ = SettingsView::read(view);
+    let _ = LevelView::read_all(view);
+    let _ = CatalogueEntry::read_all(view);
+    let _ = AvailabilityView::read_all(view);
+    let _ = LedgerView::read(view);
+    let _ = StatusView::read(view);
+}
