@@ -1,19 +1,18 @@
 //! The board: what can be bought of each SKU, published by the engine and read by any front without asking it.
 //!
-//! A publication is bracketed by two sequences: `begun` is raised before its first value is written, `done` behind its
-//! last. A reader looks at `done`, then at values, then at `begun`: everything up to the first is in what it read, and
-//! nothing beyond the second. Nobody waits for anybody, and what was read may leave the process once the second is durable.
+//! Each publication stands between two sequences (`core/src/bracket.rs`). Nobody waits for anybody, and what was read may leave
+//! the process once the second is durable.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use crossbeam::utils::CachePadded;
 use orderline_protocol::command::{Command, RawCommand};
 use orderline_protocol::limits::SKUS_MAX;
 use orderline_protocol::reply::{AvailabilityView, Outcome, REPLY_HEADER_BYTES, ReplyHeader, SaleStanding};
 use orderline_protocol::{RejectCode, Sequence, SkuHandle};
 use zerocopy::IntoBytes;
 
+use crate::bracket::Bracket;
 use crate::door::Work;
 use crate::engine::{Commands, accepted_reply, rejected_reply};
 use crate::state::{Accepted, Availability, Rejection, State, Terms, check_asked};
@@ -59,9 +58,7 @@ impl Cell {
 }
 
 struct Inner {
-    /// The sequences of the newest publication that has begun, and of the newest that is done; 0: the board is not whole.
-    begun: CachePadded<AtomicU64>,
-    done: AtomicU64,
+    bracket: Bracket,
     is_wanted: AtomicBool,
     /// Chunks come as SKUs do, and never move or go.
     chunks: Box<[OnceLock<Box<[Cell]>>]>,
@@ -81,12 +78,7 @@ pub struct BoardWriter {
 /// An empty board that nobody wants yet.
 pub fn board() -> (BoardWriter, Board) {
     let chunks = (0..CHUNKS).map(|_| OnceLock::new()).collect();
-    let inner = Arc::new(Inner {
-        begun: CachePadded::new(AtomicU64::new(0)),
-        done: AtomicU64::new(0),
-        is_wanted: AtomicBool::new(false),
-        chunks,
-    });
+    let inner = Arc::new(Inner { bracket: Bracket::default(), is_wanted: AtomicBool::new(false), chunks });
     (BoardWriter { inner: Arc::clone(&inner) }, Board { inner })
 }
 
@@ -105,9 +97,7 @@ impl BoardWriter {
 
     /// Begins a publication: values of up to this sequence follow.
     pub fn begin(&mut self, sequence: Sequence) {
-        self.inner.begun.store(sequence, Ordering::Relaxed);
-        // Who sees one of the values below sees this, too.
-        fence(Ordering::Release);
+        self.inner.bracket.begin(sequence);
     }
 
     /// Writes how many units of a SKU are available, and its terms unless they stay as they are.
@@ -123,17 +113,16 @@ impl BoardWriter {
 
     /// Ends a publication: everything up to its sequence is there.
     pub fn end(&mut self) {
-        let begun = self.inner.begun.load(Ordering::Relaxed);
-        self.inner.done.store(begun, Ordering::Release);
+        self.inner.bracket.end();
     }
 
     /// Nothing is to be read until the next end: values are missing, or from before something that many hang on.
     pub fn break_up(&mut self) {
-        self.inner.done.store(0, Ordering::Release);
+        self.inner.bracket.break_up();
     }
 
     fn done(&self) -> Sequence {
-        self.inner.done.load(Ordering::Relaxed)
+        self.inner.bracket.done()
     }
 }
 
@@ -148,7 +137,7 @@ pub struct Look<'a> {
 impl Board {
     /// Looks at the board; `None`: it is not whole. Whoever looks wants it to be kept.
     pub fn look(&self) -> Option<Look<'_>> {
-        let since = self.inner.done.load(Ordering::Acquire);
+        let since = self.inner.bracket.since();
         if since == 0 {
             self.inner.is_wanted.store(true, Ordering::Relaxed);
             return None;
@@ -186,8 +175,7 @@ impl Look<'_> {
     /// Nothing beyond this sequence is in what was seen so far.
     #[inline]
     pub fn until(&self) -> Sequence {
-        fence(Ordering::Acquire);
-        self.inner.begun.load(Ordering::Relaxed)
+        self.inner.bracket.until()
     }
 
     /// Answers a query; returns the newest sequence that may be in the answer.

@@ -10,12 +10,14 @@ compile_error!("the tables in memory share their layout with the journal's littl
 pub mod ahead;
 mod arena;
 pub mod board;
+mod bracket;
 pub mod door;
 pub mod engine;
 mod populator;
 pub mod recovery;
 pub mod snapshot;
 pub mod state;
+mod sync;
 
 pub use engine::{Doors, Engine, EngineOptions, EngineStats};
 pub use orderline_journal::bugs;

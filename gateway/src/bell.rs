@@ -1,9 +1,8 @@
 //! Waking the gateway's thread: only when it sleeps, and never too late.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
 
-use mio::Waker;
+use crate::sync::{AtomicBool, Ordering, Waker, fence};
 
 /// What the engine and the sync thread ring when they have something for the gateway.
 ///
@@ -27,7 +26,8 @@ impl Bell {
     /// Called by other threads, after their work has been published.
     pub(crate) fn ring(&self) {
         fence(Ordering::SeqCst);
-        if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::AcqRel) {
+        let is_up = || self.asleep.compare_exchange(true, false, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+        if self.asleep.load(Ordering::Relaxed) && is_up() {
             // A full eventfd is a wake-up that is already under way.
             let _ = self.waker.wake();
         }

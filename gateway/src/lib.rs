@@ -21,6 +21,7 @@ mod options;
 mod pool;
 mod scan;
 mod stats;
+mod sync;
 
 pub use error::GatewayError;
 pub use gateway::{Gateway, GatewayHandle};

@@ -44,6 +44,7 @@ pub mod snapshot;
 pub mod storage;
 mod store;
 pub mod survey;
+mod sync;
 mod syncer;
 mod tail;
 mod watermark;

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use crossbeam::sync::Parker;
-use crossbeam::utils::CachePadded;
-use parking_lot::Mutex;
 
 use crate::batch::Batch;
 use crate::bugs::is_planted;
@@ -19,6 +17,7 @@ use crate::segment::{JOURNAL_DIRECTORY, list_segments, make_segment, remove_temp
 use crate::snapshot::SNAPSHOT_DIRECTORY;
 use crate::storage::Storage;
 use crate::store::read_or_create_store;
+use crate::sync::{CachePadded, Mutex};
 use crate::syncer::Syncer;
 use crate::tail::{Shared, Tail};
 use crate::watermark::Watermark;

@@ -3,16 +3,12 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use crossbeam::sync::Unparker;
-use crossbeam::utils::CachePadded;
-use parking_lot::{Mutex, MutexGuard};
 
 use crate::bugs::is_planted;
 use crate::error::JournalError;
 use crate::layout::{PAGE_BYTES, page_up};
 use crate::storage::StorageFile;
+use crate::sync::{AtomicU64, CachePadded, Mutex, MutexGuard, Ordering, Unparker};
 use crate::watermark::{Watermark, WatermarkPublisher};
 
 // Storing into a mapped page dirties the whole folio around it, up to 2 MiB, and a sync of 4 KiB then writes all of

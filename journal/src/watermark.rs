@@ -1,13 +1,10 @@
 //! How far something has come that others wait for: the durable end of the log, or a replica's.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 use std::time::{Duration, Instant};
 
-use crossbeam::utils::CachePadded;
-use parking_lot::{Condvar, Mutex, RwLock};
-
 use crate::error::JournalError;
+use crate::sync::{AtomicU64, AtomicUsize, CachePadded, Condvar, Mutex, Ordering, RwLock, fence};
 
 type Wake = Box<dyn Fn() + Send + Sync>;
 
