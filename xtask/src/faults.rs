@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &FaultsArguments) -> Result<bool, String> {
     let wanted: Vec<Proof> =
         rows.iter().flat_map(|row| row.proofs.iter().filter(is_wanted)).copied().collect();
     let start = Instant::now();
-    let (lines, failed) = proofs::run(&wanted)?;
+    let (lines, failed) = proofs::run(&wanted, arguments.kills, arguments.long)?;
     let took_s = start.elapsed().as_secs();
     let counted: Vec<_> = rows.iter().map(|row| table::count(row, &lines, &failed)).collect();
     let text = table::markdown(&counted, is_whole);

@@ -29,9 +29,12 @@ struct FaultsArguments {
     /// Only these rows.
     #[arg(long, value_name = "N")]
     row: Vec<u32>,
-    /// The long form: ten thousand kills, and more of whatever can be had more of.
+    /// The long form: ten thousand kills more.
     #[arg(long)]
     long: bool,
+    /// With --long: so many kills instead.
+    #[arg(long, value_name = "N", default_value_t = 10_000, requires = "long")]
+    kills: u64,
     /// Write the table into docs/reliability.md. Of all rows only.
     #[arg(long, conflicts_with = "row")]
     write: bool,

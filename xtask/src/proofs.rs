@@ -29,7 +29,7 @@ pub(crate) struct Failed {
 }
 
 /// Runs all proofs, tests of one target in one command, and returns what they counted and which commands failed.
-pub(crate) fn run(proofs: &[Proof]) -> Result<(Vec<Line>, Vec<Failed>), String> {
+pub(crate) fn run(proofs: &[Proof], kills: u64, is_long: bool) -> Result<(Vec<Line>, Vec<Failed>), String> {
     let directory = tempfile::tempdir().map_err(|error| format!("no temporary directory: {error}"))?;
     let file = directory.path().join("proofs");
     let mut failed = Vec::new();
@@ -43,13 +43,11 @@ pub(crate) fn run(proofs: &[Proof]) -> Result<(Vec<Line>, Vec<Failed>), String> 
                     filters.push((filter, *proof));
                 }
             }
-            Proof::Campaign { workload, kills } => match campaign(workload, kills)? {
+            Proof::Campaign { workload, percent } => match campaign(workload, kills * percent / 100)? {
                 Some(more) => lines.extend(more),
-                None => failed.push(Failed {
-                    proof: *proof,
-                    command: format!("a campaign of {kills} kills, {workload}"),
-                }),
+                None => failed.push(Failed { proof: *proof, command: format!("a campaign of {workload}") }),
             },
+            Proof::Lives { seconds } => lines.extend(lives(if is_long { 10 * seconds } else { seconds })?),
         }
     }
     for ((package, target), filters) in targets {
@@ -84,7 +82,7 @@ fn test(package: &str, target: &str, filters: &[&str], proofs: &Path) -> Result<
 }
 
 /// A campaign of the drill in a build that has fault points; nothing if it did not end well.
-fn campaign(workload: &str, kills: &str) -> Result<Option<Vec<Line>>, String> {
+fn campaign(workload: &str, kills: u64) -> Result<Option<Vec<Line>>, String> {
     eprintln!("== orderline drill --campaign --kills {kills} --workload {workload}");
     let mut command = cargo();
     command.args([
@@ -96,7 +94,7 @@ fn campaign(workload: &str, kills: &str) -> Result<Option<Vec<Line>>, String> {
         "orderline-journal/faults",
         "--",
     ]);
-    command.args(["drill", "--campaign", "--kills", kills, "--workload", workload, "--json"]);
+    command.args(["drill", "--campaign", "--kills", &kills.to_string(), "--workload", workload, "--json"]);
     let ran =
         command.stderr(Stdio::inherit()).output().map_err(|error| format!("cargo did not start: {error}"))?;
     if !ran.status.success() {
@@ -121,6 +119,31 @@ fn campaign(workload: &str, kills: &str) -> Result<Option<Vec<Line>>, String> {
         .into(),
     };
     Ok(Some(vec![of(1, number("kills") - nested), of(2, nested)]))
+}
+
+/// Lives in the simulator; none, and said, in a tree without it.
+fn lives(seconds: u64) -> Result<Option<Line>, String> {
+    if !Path::new(env!("CARGO_MANIFEST_DIR")).join("../sim/Cargo.toml").exists() {
+        eprintln!("== the simulator is not part of this tree: none of its lives are counted");
+        return Ok(None);
+    }
+    eprintln!("== orderline-sim --seconds {seconds}");
+    let mut command = cargo();
+    command.args(["run", "--quiet", "--release", "--package", "orderline-sim", "--"]);
+    command.args(["--seconds", &seconds.to_string(), "--json"]);
+    // Exit code 1 says that a life failed; the report says so as well.
+    let ran =
+        command.stderr(Stdio::inherit()).output().map_err(|error| format!("cargo did not start: {error}"))?;
+    let text = String::from_utf8_lossy(&ran.stdout);
+    let report: Value = serde_json::from_str(text.trim()).map_err(|error| format!("{error} in {text}"))?;
+    let failed = report["violations"].as_array().map_or(1, Vec::len) as u64;
+    Ok(Some(Line {
+        row: 3,
+        what: "lives in the simulator".to_owned(),
+        runs: report["lives"].as_u64().unwrap_or_default(),
+        violations: failed,
+        figures: [("times_real_time".to_owned(), report["times_real"].as_f64().unwrap_or_default())].into(),
+    }))
 }
 
 fn cargo() -> Command {

@@ -2,6 +2,7 @@
 
 mod crash;
 mod damage;
+mod entries;
 mod format;
 mod golden;
 mod live;

@@ -12,6 +12,8 @@ mod slow_disk;
 mod slow_readers;
 mod sync_errors;
 
+use std::process::Command;
+
 use crate::support::Server;
 use crate::support::program::{Running, command};
 
@@ -36,8 +38,12 @@ fn paced_load(server: &Server, rate: &str, seconds: &str) -> Running {
 
 /// A load as fast as answers come, for so many seconds, whose orders fill every credit.
 fn full_load(server: &Server, seconds: &str) -> Running {
+    Running::start(full_load_command(server, seconds))
+}
+
+fn full_load_command(server: &Server, seconds: &str) -> Command {
     let connect = server.addr.to_string();
-    Running::start(command([
+    command([
         "load",
         "--connect",
         &connect,
@@ -50,5 +56,5 @@ fn full_load(server: &Server, seconds: &str) -> Running {
         "--in-flight",
         "4096",
         "--json",
-    ]))
+    ])
 }
