@@ -177,6 +177,7 @@ impl Config {
         EngineOptions {
             spin_count: self.engine.spin_count,
             sample_every_us: i64::from(self.engine.sample_every_ms) * 1_000,
+            ..EngineOptions::default()
         }
     }
 

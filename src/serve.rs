@@ -64,18 +64,14 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
     let stopping = Arc::new(AtomicBool::new(false));
     let sync_thread = opened.syncer.spawn()?;
     let engine_thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || engine.run())?;
-    let snapshotter = Snapshotter {
-        storage: opened.storage,
-        store_id: opened.recovery.store_id,
-        watermark: opened.watermark,
-        engine: snapshots,
-        plan: SnapshotPlan {
-            every_records: config.snapshots.every_records,
-            remove_segments: config.snapshots.remove_segments,
-            bytes_per_s_max: u64::from(config.snapshots.mib_per_s_max) << 20,
-            last_sequence: snapshot_sequence,
-        },
+    let plan = SnapshotPlan {
+        every_records: config.snapshots.every_records,
+        remove_segments: config.snapshots.remove_segments,
+        bytes_per_s_max: u64::from(config.snapshots.mib_per_s_max) << 20,
+        last_sequence: snapshot_sequence,
     };
+    let snapshotter =
+        Snapshotter::new(opened.storage, opened.recovery.store_id, opened.watermark, snapshots, plan);
     let snapshot_thread = spawn_snapshotter(snapshotter, Arc::clone(&stopping))?;
     let gateway_handle = gateway.handle();
     let mut signals = Signals::new([SIGTERM, SIGINT])?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,27 +11,28 @@ use orderline_protocol::{Command, Malformed, Reply, Request, SessionId};
 use zerocopy::IntoBytes;
 
 use crate::link::{Arrived, Fill, Link};
+use crate::transport::{Tcp, Transport};
 use crate::unanswered::Unanswered;
 use crate::{ClientError, ClientOptions, OwnedReply, random, wait};
 
 /// Where the client stands with its connection.
-enum Phase {
+enum Phase<S> {
     /// There is none; the next attempt is due then.
     Down { retry_at: Instant },
     /// The hello is on its way and the welcome has not come.
-    Greeting { link: Link, deadline: Instant },
+    Greeting { link: Link<S>, deadline: Instant },
     /// Welcomed.
-    Up { link: Link },
+    Up { link: Link<S> },
     /// Nothing will heal it.
     Failed(ClientError),
 }
 
 /// A session with the server. See the crate's first page for how it is driven.
-pub struct Client {
-    addresses: Vec<SocketAddr>,
+pub struct Client<T: Transport = Tcp> {
+    transport: T,
     options: ClientOptions,
     session: SessionId,
-    phase: Phase,
+    phase: Phase<T::Stream>,
     unanswered: Unanswered,
     credits: u32,
     idle_max: Duration,
@@ -52,12 +53,81 @@ impl Client {
     /// # Errors
     /// When the address does not resolve or cannot be reached, or the server refuses or does not welcome in time.
     pub fn connect(addr: impl ToSocketAddrs, options: ClientOptions) -> Result<Self, ClientError> {
-        let addresses: Vec<_> =
-            addr.to_socket_addrs().map_err(|why| ClientError::Address(Arc::new(why)))?.collect();
-        let now = Instant::now();
-        let mut client = Self {
-            addresses,
-            session: options.session.unwrap_or_else(random::session),
+        let addresses = addr.to_socket_addrs().map_err(|why| ClientError::Address(Arc::new(why)))?;
+        let mut client = Self::over(Tcp::new(addresses.collect()), options);
+        loop {
+            client.pump(|_| ())?;
+            if client.welcomed {
+                return Ok(client);
+            }
+            wait([&client], client.options.connect_timeout)?;
+        }
+    }
+
+    /// Submits one command and waits for its reply.
+    ///
+    /// # Errors
+    /// [`ClientError::Overlap`] when other requests are unanswered, [`ClientError::CallTimeout`], and what is final.
+    pub fn call(&mut self, command: &Command<'_>) -> Result<OwnedReply, ClientError> {
+        let mut answer = None;
+        self.call_all([()], |client, ()| client.submit(command), |_, reply| answer = Some(reply.into()))?;
+        answer.ok_or(ClientError::Unexpected("success without a reply"))
+    }
+
+    /// Submits one command for each item, as many at once as there are credits, and waits for all replies;
+    /// `on_reply` gets the item's index with each. Meant for setting up and for tests.
+    ///
+    /// # Errors
+    /// As [`Client::call`], and whatever `submit` returns.
+    pub fn call_all<I: IntoIterator>(
+        &mut self,
+        items: I,
+        mut submit: impl FnMut(&mut Self, I::Item) -> Result<Request, ClientError>,
+        mut on_reply: impl FnMut(usize, Reply<'_>),
+    ) -> Result<(), ClientError> {
+        if self.unanswered() > 0 {
+            return Err(ClientError::Overlap { unanswered: self.unanswered() });
+        }
+        let first = self.next_request();
+        let mut items = items.into_iter().peekable();
+        let mut progress_at = Instant::now();
+        while items.peek().is_some() || self.unanswered() > 0 {
+            while self.credits_left() > 0
+                && let Some(item) = items.next()
+            {
+                submit(self, item)?;
+            }
+            let delivered = self.pump(|reply| {
+                on_reply((reply.header.request.get() - first) as usize, reply);
+            })?;
+            if delivered > 0 {
+                progress_at = Instant::now();
+            } else if progress_at.elapsed() > self.options.call_timeout {
+                return Err(ClientError::CallTimeout { timeout_ms: self.options.call_timeout.as_millis() });
+            } else {
+                wait([&*self], self.options.call_timeout)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The socket to wait for, if there is one, and whether to wait until it can be written.
+    pub(crate) fn interest(&self) -> Option<(&TcpStream, bool)> {
+        match &self.phase {
+            Phase::Greeting { link, .. } | Phase::Up { link } => Some((&link.stream, link.has_output())),
+            Phase::Down { .. } | Phase::Failed(_) => None,
+        }
+    }
+}
+
+impl<T: Transport> Client<T> {
+    /// A client over this transport. It connects with the first [`Client::pump`], and until it is welcomed its first loss
+    /// is final.
+    pub fn over(mut transport: T, options: ClientOptions) -> Self {
+        let now = transport.now();
+        Self {
+            session: options.session.unwrap_or_else(|| random::session(|| transport.draw())),
+            transport,
             phase: Phase::Down { retry_at: now },
             unanswered: Unanswered::new(),
             credits: 0,
@@ -71,13 +141,6 @@ impl Client {
             reconnects: 0,
             strays: 0,
             options,
-        };
-        loop {
-            client.pump(|_| ())?;
-            if client.welcomed {
-                return Ok(client);
-            }
-            wait([&client], client.options.connect_timeout)?;
         }
     }
 
@@ -148,6 +211,7 @@ impl Client {
     /// # Errors
     /// Only when the client has failed for good. A connection that breaks here is made again by the next pump.
     pub fn flush(&mut self) -> Result<(), ClientError> {
+        let now = self.transport.now();
         match &mut self.phase {
             Phase::Failed(error) => return Err(error.clone()),
             Phase::Up { link } => {
@@ -157,7 +221,7 @@ impl Client {
                     &mut self.unanswered,
                     self.credits as usize,
                     self.options.commands_per_frame_max,
-                    Instant::now(),
+                    now,
                 );
             }
             Phase::Down { .. } | Phase::Greeting { .. } => {}
@@ -171,7 +235,7 @@ impl Client {
     /// # Errors
     /// Only what is final; every later call returns it again.
     pub fn pump(&mut self, mut on_reply: impl FnMut(Reply<'_>)) -> Result<usize, ClientError> {
-        let now = Instant::now();
+        let now = self.transport.now();
         let mut delivered = 0;
         if let Err(error) = self.turn(now, &mut delivered, &mut on_reply) {
             self.lose(error, now)?;
@@ -179,63 +243,8 @@ impl Client {
         Ok(delivered)
     }
 
-    /// Submits one command and waits for its reply.
-    ///
-    /// # Errors
-    /// [`ClientError::Overlap`] when other requests are unanswered, [`ClientError::CallTimeout`], and what is final.
-    pub fn call(&mut self, command: &Command<'_>) -> Result<OwnedReply, ClientError> {
-        let mut answer = None;
-        self.call_all([()], |client, ()| client.submit(command), |_, reply| answer = Some(reply.into()))?;
-        answer.ok_or(ClientError::Unexpected("success without a reply"))
-    }
-
-    /// Submits one command for each item, as many at once as there are credits, and waits for all replies;
-    /// `on_reply` gets the item's index with each. Meant for setting up and for tests.
-    ///
-    /// # Errors
-    /// As [`Client::call`], and whatever `submit` returns.
-    pub fn call_all<I: IntoIterator>(
-        &mut self,
-        items: I,
-        mut submit: impl FnMut(&mut Self, I::Item) -> Result<Request, ClientError>,
-        mut on_reply: impl FnMut(usize, Reply<'_>),
-    ) -> Result<(), ClientError> {
-        if self.unanswered() > 0 {
-            return Err(ClientError::Overlap { unanswered: self.unanswered() });
-        }
-        let first = self.next_request();
-        let mut items = items.into_iter().peekable();
-        let mut progress_at = Instant::now();
-        while items.peek().is_some() || self.unanswered() > 0 {
-            while self.credits_left() > 0
-                && let Some(item) = items.next()
-            {
-                submit(self, item)?;
-            }
-            let delivered = self.pump(|reply| {
-                on_reply((reply.header.request.get() - first) as usize, reply);
-            })?;
-            if delivered > 0 {
-                progress_at = Instant::now();
-            } else if progress_at.elapsed() > self.options.call_timeout {
-                return Err(ClientError::CallTimeout { timeout_ms: self.options.call_timeout.as_millis() });
-            } else {
-                wait([&*self], self.options.call_timeout)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The socket to wait for, if there is one, and whether to wait until it can be written.
-    pub(crate) fn interest(&self) -> Option<(&std::net::TcpStream, bool)> {
-        match &self.phase {
-            Phase::Greeting { link, .. } | Phase::Up { link } => Some((&link.stream, link.has_output())),
-            Phase::Down { .. } | Phase::Failed(_) => None,
-        }
-    }
-
     /// When a pump has something to do even if the socket stays silent.
-    pub(crate) fn due_at(&self, now: Instant) -> Option<Instant> {
+    pub fn due_at(&self, now: Instant) -> Option<Instant> {
         match &self.phase {
             Phase::Down { retry_at } => Some(*retry_at),
             Phase::Greeting { deadline, .. } => Some(*deadline),
@@ -279,7 +288,8 @@ impl Client {
 
     /// Connects and says hello.
     fn greet(&mut self) -> Result<(), ClientError> {
-        let mut link = Link::open(&self.addresses, self.options.connect_timeout)?;
+        let stream = self.transport.connect(self.options.connect_timeout)?;
+        let mut link = Link::new(stream, self.transport.now());
         let must_exist = if self.welcomed {
             self.unanswered.open() > 0 || self.accepted_any
         } else {
@@ -406,7 +416,7 @@ impl Client {
     }
 
     fn send(
-        link: &mut Link,
+        link: &mut Link<T::Stream>,
         unanswered: &mut Unanswered,
         credits: usize,
         commands_per_frame_max: u16,
@@ -438,7 +448,7 @@ impl Client {
             ClientError::GaveUp { attempts: self.attempts, last: Box::new(error) }
         } else {
             self.last_loss = error;
-            self.phase = Phase::Down { retry_at: now + random::jittered(self.pause) };
+            self.phase = Phase::Down { retry_at: now + random::jittered(self.pause, self.transport.draw()) };
             self.pause = (self.pause * 2).min(policy.pause_max);
             return Ok(());
         };
@@ -456,7 +466,7 @@ impl Client {
     }
 }
 
-impl fmt::Debug for Client {
+impl<T: Transport> fmt::Debug for Client<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("session", &self.session)
@@ -471,7 +481,7 @@ fn lost(error: io::Error) -> ClientError {
     ClientError::Lost(Arc::new(error))
 }
 
-fn closed(link: &Link, arrived: &Arrived) -> ClientError {
+fn closed<S: io::Read + io::Write>(link: &Link<S>, arrived: &Arrived) -> ClientError {
     match Close::read(link.payload(arrived)) {
         Ok(close) => {
             let number = close.reason.get();

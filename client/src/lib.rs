@@ -27,6 +27,7 @@ mod link;
 mod options;
 mod owned;
 mod random;
+mod transport;
 mod unanswered;
 mod wait;
 
@@ -34,4 +35,5 @@ pub use client::Client;
 pub use error::ClientError;
 pub use options::{ClientOptions, ReconnectPolicy};
 pub use owned::OwnedReply;
+pub use transport::{Tcp, Transport};
 pub use wait::wait;

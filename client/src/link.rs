@@ -1,15 +1,11 @@
 //! One connection's socket with a buffer each way. It knows frames; what they mean is the client's business.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::ops::Range;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use orderline_protocol::frame::{FRAME_HEADER_BYTES, Frame, FrameError, FrameKind, write_frame};
 use orderline_protocol::limits::FRAME_PAYLOAD_BYTES_MAX;
-
-use crate::ClientError;
 
 /// Room for input at first: over three thousand replies without a view. It grows to a frame's bound when it must.
 const INPUT_BYTES_FIRST: usize = 128 * 1024;
@@ -36,8 +32,8 @@ pub(crate) enum Fill {
     End,
 }
 
-pub(crate) struct Link {
-    pub(crate) stream: TcpStream,
+pub(crate) struct Link<S> {
+    pub(crate) stream: S,
     input: Vec<u8>,
     start: usize,
     end: usize,
@@ -49,25 +45,10 @@ pub(crate) struct Link {
     pub(crate) said_at: Instant,
 }
 
-impl Link {
-    /// Connects to the first of the addresses that answers.
-    pub(crate) fn open(addresses: &[SocketAddr], timeout: Duration) -> Result<Self, ClientError> {
-        let mut last = ClientError::Address(Arc::new(ErrorKind::AddrNotAvailable.into()));
-        for &addr in addresses {
-            match Self::open_one(addr, timeout) {
-                Ok(link) => return Ok(link),
-                Err(why) => last = ClientError::Connect { addr, why: Arc::new(why) },
-            }
-        }
-        Err(last)
-    }
-
-    fn open_one(addr: SocketAddr, timeout: Duration) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&addr, timeout)?;
-        stream.set_nodelay(true)?;
-        stream.set_nonblocking(true)?;
-        let now = Instant::now();
-        Ok(Self {
+impl<S: Read + Write> Link<S> {
+    /// A link over a connection that was made just now.
+    pub(crate) fn new(stream: S, now: Instant) -> Self {
+        Self {
             stream,
             input: vec![0; INPUT_BYTES_FIRST],
             start: 0,
@@ -76,7 +57,7 @@ impl Link {
             sent: 0,
             heard_at: now,
             said_at: now,
-        })
+        }
     }
 
     /// Whether bytes wait for the socket.

@@ -20,10 +20,6 @@ use crate::door::{Door, EngineEnd, Opened, Task, Work, door};
 use crate::snapshot::{MakerEnd, WalkerEnd, seam};
 use crate::state::{Accepted, Decision, Due, Parsed, Rejection, SamplePlaces, Scratch, State};
 
-/// Staged bytes at which a batch is appended. Small enough to stay in the second-level cache on its way to the
-/// journal, large enough that a batch's header and locks cost nothing per order.
-const BATCH_BYTES: usize = 128 * 1024;
-
 /// Works drained in one turn of the loop, over all doors.
 const TURN_WORKS: usize = 64;
 
@@ -54,6 +50,10 @@ const GENERATIONS: u32 = u32::MAX / SESSIONS_MAX as u32;
 /// How the engine behaves.
 #[derive(Debug, Clone, Copy)]
 pub struct EngineOptions {
+    /// Staged bytes at which a batch is appended. Small enough to stay in the second-level cache on its way to the
+    /// journal, large enough that a batch's header and locks cost nothing per order. The journal's largest batch has
+    /// to hold as much and the longest event behind it.
+    pub batch_bytes: usize,
     /// Turns of looking for work before the thread sleeps. Spinning burns a core that the disk's flush worker may
     /// need, so on small machines this is short.
     pub spin_count: u32,
@@ -64,7 +64,7 @@ pub struct EngineOptions {
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { spin_count: 50, sample_every_us: 1_000_000 }
+        Self { batch_bytes: 128 * 1024, spin_count: 50, sample_every_us: 1_000_000 }
     }
 }
 
@@ -127,6 +127,17 @@ pub struct EngineStats {
     pub walk_step_us_max: u64,
 }
 
+/// What a turn of the engine has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// There may be more to do at once.
+    More,
+    /// Nothing is to be done before a front submits or closes, a snapshot is asked for or goes on, or something falls due.
+    Idle,
+    /// Every front has closed its door, and all that came through is committed.
+    Ended,
+}
+
 /// The engine: give it its parts, then [`Engine::run`] it on a thread of its own.
 pub struct Engine<C> {
     state: State,
@@ -176,37 +187,59 @@ impl<C: FnMut() -> i64> Engine<C> {
     /// The journal's failure: nothing more can be acknowledged, and the process must stop and recover.
     pub fn run(mut self) -> Result<EngineStats, JournalError> {
         loop {
-            self.drain();
-            let earliest_us = if is_planted("let-the-clock-go-back") { 0 } else { self.now_us };
-            self.now_us = earliest_us.max((self.clock_us)());
-            let is_more_due = self.process_due()?;
-            if self.turn.is_empty() {
-                if self.doors.ends.iter().all(EngineEnd::is_closed) && !self.has_work() {
-                    self.commit()?;
-                    return Ok(self.stats);
-                }
-                self.append()?;
-                self.doors.publisher.publish(&mut self.state);
-                self.make_durable()?;
-                self.hold_back()?;
-                let is_walking = self.walk();
-                if !is_more_due && !is_walking && !self.doors.publisher.is_sweeping() {
-                    self.wait();
-                }
-                continue;
+            let turn = self.turn()?;
+            self.hold_back()?;
+            match turn {
+                Turn::More => {}
+                Turn::Idle => self.wait(),
+                Turn::Ended => return Ok(self.stats),
             }
-            let mut turn = std::mem::take(&mut self.turn);
-            for (_, work) in &mut turn {
-                self.process(work)?;
+        }
+    }
+
+    /// One turn of the loop, which waits for nothing: a bounded number of works, and of what falls due. Whoever drives it
+    /// does not begin another one while [`Engine::is_behind`].
+    ///
+    /// # Errors
+    /// As [`Engine::run`].
+    pub fn turn(&mut self) -> Result<Turn, JournalError> {
+        self.drain();
+        let earliest_us = if is_planted("let-the-clock-go-back") { 0 } else { self.now_us };
+        self.now_us = earliest_us.max((self.clock_us)());
+        let is_more_due = self.process_due()?;
+        if self.turn.is_empty() {
+            if self.doors.ends.iter().all(EngineEnd::is_closed) && !self.has_work() {
+                self.commit()?;
+                return Ok(Turn::Ended);
             }
             self.append()?;
             self.doors.publisher.publish(&mut self.state);
-            self.hand_back(&mut turn);
-            self.turn = turn;
             self.make_durable()?;
-            self.walk();
-            self.hold_back()?;
+            let is_walking = self.walk();
+            let is_idle = !is_more_due && !is_walking && !self.doors.publisher.is_sweeping();
+            return Ok(if is_idle { Turn::Idle } else { Turn::More });
         }
+        let mut turn = std::mem::take(&mut self.turn);
+        for (_, work) in &mut turn {
+            self.process(work)?;
+        }
+        self.append()?;
+        self.doors.publisher.publish(&mut self.state);
+        self.hand_back(&mut turn);
+        self.turn = turn;
+        self.make_durable()?;
+        self.walk();
+        Ok(Turn::More)
+    }
+
+    /// Whether so much is appended and not yet durable that nothing more may be decided.
+    pub fn is_behind(&self) -> bool {
+        self.writer.is_behind()
+    }
+
+    /// When something falls due by itself, in microseconds since 1970.
+    pub fn next_due_us(&self) -> Option<i64> {
+        self.state.next_due_us()
     }
 
     /// Takes what is there, a bounded number of works, one from each door in turn.
@@ -223,7 +256,8 @@ impl<C: FnMut() -> i64> Engine<C> {
         }
     }
 
-    fn has_work(&self) -> bool {
+    /// Whether a front has submitted something.
+    pub fn has_work(&self) -> bool {
         self.doors.ends.iter().any(EngineEnd::has_work)
     }
 
@@ -264,7 +298,7 @@ impl<C: FnMut() -> i64> Engine<C> {
                     return Ok(due == Due::Searching);
                 }
             }
-            if self.writer.staged_bytes() >= BATCH_BYTES {
+            if self.writer.staged_bytes() >= self.options.batch_bytes {
                 self.commit()?;
             }
         }
@@ -381,7 +415,7 @@ impl<C: FnMut() -> i64> Engine<C> {
                 |command| state.prefetch_second(command),
             );
             let Some(command) = next else { break };
-            if self.writer.staged_bytes() >= BATCH_BYTES {
+            if self.writer.staged_bytes() >= self.options.batch_bytes {
                 self.commit()?;
                 self.walk();
                 has_room = self.reserve()?;
@@ -405,13 +439,15 @@ impl<C: FnMut() -> i64> Engine<C> {
         if command.is_query() {
             return self.answer(command, work);
         }
-        let decision = if has_room {
-            self.state.decide(session, self.now_us, parsed, &mut self.scratch, self.writer.begin_record())
-        } else {
-            self.writer.begin_record();
-            Decision::Rejected(Rejection::storage_full())
-        };
+        let decision =
+            self.state.decide(session, self.now_us, parsed, &mut self.scratch, self.writer.begin_record());
         let header = match decision {
+            // Only now, for what was accepted before is answered as before, and what is refused in any case is told why.
+            Decision::Event(_) if !has_room => {
+                self.writer.cancel_record();
+                self.stats.rejected_count += 1;
+                rejected_reply(command, Rejection::storage_full(), self.state.sequence())
+            }
             Decision::Event(kind) => {
                 let accepted = self.journal_and_apply(kind as u16);
                 self.stats.accepted_count += 1;

@@ -19,6 +19,6 @@ pub mod snapshot;
 pub mod state;
 mod sync;
 
-pub use engine::{Doors, Engine, EngineOptions, EngineStats};
+pub use engine::{Doors, Engine, EngineOptions, EngineStats, Turn};
 pub use orderline_journal::bugs;
 pub use state::{Decision, Rejection, Scratch, State, StateHash};

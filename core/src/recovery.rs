@@ -221,11 +221,22 @@ struct Parcel {
 }
 
 /// Reads and checks on a thread of its own while the caller's thread applies: reading is bound by copying and checking,
-/// applying by waiting for memory, and there are two cores.
+/// applying by waiting for memory, and there are two cores. What fits one parcel is not worth a thread.
 fn read_ahead<S: Batches>(
     source: &mut S,
     mut apply: impl FnMut(&Batch<'_>) -> Result<ControlFlow<()>, RecoveryError>,
 ) -> Result<(), RecoveryError> {
+    let first = loop {
+        let Some(parcel) = next_parcel(source, Parcel::default()) else { return Ok(()) };
+        let parcel = parcel?;
+        if parcel.bytes.len() >= PARCEL_BYTES {
+            break parcel;
+        }
+        // Behind it stands the log's end, or an error that comes when asked again.
+        if parcel.apply(&mut apply)?.is_break() {
+            return Ok(());
+        }
+    };
     let (full, to_apply) = sync_channel::<Result<Parcel, JournalError>>(PARCELS);
     let (empty, to_fill) = sync_channel::<Parcel>(PARCELS + 2);
     std::thread::scope(|scope| {
@@ -242,12 +253,10 @@ fn read_ahead<S: Batches>(
             .name("journal-read".to_owned())
             .spawn_scoped(scope, reading)
             .map_err(ImageError::from)?;
-        for parcel in to_apply {
-            let mut parcel = parcel?;
-            for (batch, range) in &parcel.batches {
-                if apply(&batch.over(&parcel.bytes[range.clone()]))?.is_break() {
-                    return Ok(());
-                }
+        for parcel in std::iter::once(Ok(first)).chain(to_apply) {
+            let mut parcel: Parcel = parcel?;
+            if parcel.apply(&mut apply)?.is_break() {
+                return Ok(());
             }
             parcel.batches.clear();
             parcel.bytes.clear();
@@ -255,6 +264,21 @@ fn read_ahead<S: Batches>(
         }
         Ok(())
     })
+}
+
+impl Parcel {
+    /// Hands each of its batches to `apply`, until that has enough.
+    fn apply(
+        &self,
+        apply: &mut impl FnMut(&Batch<'_>) -> Result<ControlFlow<()>, RecoveryError>,
+    ) -> Result<ControlFlow<()>, RecoveryError> {
+        for (batch, range) in &self.batches {
+            if apply(&batch.over(&self.bytes[range.clone()]))?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
 }
 
 /// Fills a parcel; nothing when there is nothing more.

@@ -1,10 +1,7 @@
 //! Letting peers in: sockets, hellos and sessions.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::Shutdown;
+use std::io::ErrorKind;
 
-use mio::net::TcpStream;
-use mio::{Interest, Token};
 use orderline_core::door::{Opened, Task, Work};
 use orderline_protocol::frame::{Close, CloseReason, FrameKind, Hello, Welcome, write_frame};
 use zerocopy::IntoBytes;
@@ -12,6 +9,7 @@ use zerocopy::little_endian::{U32, U64};
 
 use crate::Gateway;
 use crate::connection::{Connection, Stage};
+use crate::network::{Network, Stream};
 use crate::stats::add;
 
 /// Sockets accepted in one turn, so that a flood of them does not starve those who are in.
@@ -20,9 +18,9 @@ const ACCEPTS_PER_TURN_MAX: usize = 64;
 /// How long nothing is accepted after the system had no descriptor to give, unless a connection goes before.
 const ACCEPT_PAUSE_MS: u64 = 100;
 
-impl Gateway {
+impl<N: Network> Gateway<N> {
     pub(crate) fn may_accept(&self) -> bool {
-        self.is_accept_ready && self.listener.is_some() && self.now >= self.accept_after
+        self.is_accept_ready && self.network.is_listening() && self.now >= self.accept_after
     }
 
     pub(crate) fn accept(&mut self) {
@@ -30,9 +28,8 @@ impl Gateway {
             if !self.may_accept() {
                 return;
             }
-            let Some(listener) = &self.listener else { return };
-            match listener.accept() {
-                Ok((stream, _)) => self.admit(stream),
+            match self.network.accept() {
+                Ok(stream) => self.admit(stream),
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock => self.is_accept_ready = false,
                     // The peer has left before it was let in, or a signal came: the next one may be fine.
@@ -47,18 +44,15 @@ impl Gateway {
         }
     }
 
-    fn admit(&mut self, mut stream: TcpStream) {
+    fn admit(&mut self, mut stream: N::Stream) {
         add(&self.stats.connections_total, 1);
         if self.connections.len() >= self.options.connections_max {
             self.stats.count_close(CloseReason::TooManyConnections);
             turn_away(stream);
             return;
         }
-        // Replies leave when they are written, not when the peer has acknowledged earlier ones.
-        let _ = stream.set_nodelay(true);
-        let token = Token(self.connections.next_key() as usize);
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        if self.poll.registry().register(&mut stream, token, interest).is_err() {
+        let key = self.connections.next_key();
+        if self.network.watch(&mut stream, key).is_err() {
             add(&self.stats.accepts_failed, 1);
             return;
         }
@@ -120,11 +114,11 @@ impl Gateway {
 }
 
 /// Tells a peer that there is no room, as far as that takes no waiting.
-fn turn_away(mut stream: TcpStream) {
+fn turn_away(mut stream: impl Stream) {
     let mut out = Vec::new();
     write_frame(&mut out, FrameKind::Close, Close::because(CloseReason::TooManyConnections).as_bytes());
     let _ = stream.write(&out);
-    let _ = stream.shutdown(Shutdown::Write);
+    stream.finish();
     // Bytes left unread would turn the close into a reset, which may overtake the reason.
     let _ = stream.read(&mut [0; 512]);
 }

@@ -1,20 +1,17 @@
 //! One connection: its socket, where it stands, and what it still owes or is owed.
 
-use std::io::{ErrorKind, Write};
-use std::net::Shutdown;
+use std::io::{self, ErrorKind};
 
-use mio::net::TcpStream;
 use orderline_core::door::{Task, Work};
 use orderline_protocol::frame::{
     Close, CloseReason, FRAME_HEADER_BYTES, Frame, FrameHeader, FrameKind, Hello, write_frame,
 };
 use orderline_protocol::{SessionHandle, SessionId};
-use rustix::buffer::spare_capacity;
-use rustix::io::Errno;
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::GatewayOptions;
 use crate::deadlines::{AtMs, NEVER};
+use crate::network::Stream;
 use crate::pool::Pool;
 use crate::scan::{Said, scan};
 
@@ -63,8 +60,8 @@ pub(crate) enum Verdict {
     Drop,
 }
 
-pub(crate) struct Connection {
-    pub(crate) stream: TcpStream,
+pub(crate) struct Connection<S> {
+    pub(crate) stream: S,
     pub(crate) stage: Stage,
     pub(crate) session: Option<SessionId>,
     /// The first bytes of a hello, or the work that holds the first bytes of a frame.
@@ -104,8 +101,8 @@ pub(crate) struct Connection {
     pub(crate) armed: AtMs,
 }
 
-impl Connection {
-    pub(crate) fn new(stream: TcpStream, now: AtMs) -> Self {
+impl<S: Stream> Connection<S> {
+    pub(crate) fn new(stream: S, now: AtMs) -> Self {
         Self {
             stream,
             stage: Stage::Hello,
@@ -188,7 +185,7 @@ impl Connection {
     }
 
     /// Notes what a read has told about the socket; the bytes read, 0 when there were none.
-    fn note(&mut self, read: Result<usize, Errno>, room: usize) -> Result<usize, Heard> {
+    fn note(&mut self, read: io::Result<usize>, room: usize) -> Result<usize, Heard> {
         match read {
             Ok(0) => Err(Heard::Gone),
             Ok(bytes) => {
@@ -196,25 +193,25 @@ impl Connection {
                 self.readable = bytes == room || self.is_ending;
                 Ok(bytes)
             }
-            Err(Errno::AGAIN) => {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 self.readable = false;
                 Ok(0)
             }
-            Err(Errno::INTR) => Ok(0),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(0),
             Err(_) => Err(Heard::Gone),
         }
     }
 
     fn read_scrap(&mut self) -> Result<usize, Heard> {
         let mut scrap = [0; 4096];
-        let read = rustix::io::read(&self.stream, &mut scrap[..]);
+        let read = self.stream.read(&mut scrap);
         self.note(read, scrap.len())
     }
 
     fn read_hello(&mut self) -> (usize, Heard) {
         let mut bytes = [0; HELLO_FRAME_BYTES];
         let room = HELLO_FRAME_BYTES - self.early.len();
-        let read = rustix::io::read(&self.stream, &mut bytes[..room]);
+        let read = self.stream.read(&mut bytes[..room]);
         let count = match self.note(read, room) {
             Ok(count) => count,
             Err(gone) => return (0, gone),
@@ -257,7 +254,7 @@ impl Connection {
         let mut work = self.intake.take().unwrap_or_else(|| pool.work());
         let room = work.input.capacity() - work.input.len();
         assert!(room > 0, "whole frames were taken out, and a frame that is not whole leaves room");
-        let read = rustix::io::read(&self.stream, spare_capacity(&mut work.input));
+        let read = self.stream.read_behind(&mut work.input);
         let count = match self.note(read, room) {
             Ok(0) => {
                 self.keep(work, 0, pool, now);
@@ -384,7 +381,7 @@ impl Connection {
             pool.recycle_output(std::mem::take(&mut self.out));
             if self.stage == Stage::Closing {
                 // Now the peer can read to the end; what it still sends is read and thrown away for a while.
-                let _ = self.stream.shutdown(Shutdown::Write);
+                self.stream.finish();
             }
         } else {
             self.writable = false;
@@ -448,7 +445,7 @@ impl Connection {
     }
 
     /// Gives its buffers back.
-    pub(crate) fn dismantle(self, pool: &mut Pool) -> TcpStream {
+    pub(crate) fn dismantle(self, pool: &mut Pool) -> S {
         if let Some(work) = self.intake {
             pool.recycle(work);
         }

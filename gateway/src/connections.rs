@@ -3,23 +3,28 @@
 
 use crate::connection::Connection;
 
-struct Slot {
+struct Slot<S> {
     generation: u32,
-    connection: Option<Connection>,
+    connection: Option<Connection<S>>,
 }
 
-#[derive(Default)]
-pub(crate) struct Connections {
-    slots: Vec<Slot>,
+pub(crate) struct Connections<S> {
+    slots: Vec<Slot<S>>,
     free: Vec<u32>,
     open: usize,
+}
+
+impl<S> Default for Connections<S> {
+    fn default() -> Self {
+        Self { slots: Vec::new(), free: Vec::new(), open: 0 }
+    }
 }
 
 fn key(index: usize, generation: u32) -> u64 {
     u64::from(generation) << 32 | index as u64
 }
 
-impl Connections {
+impl<S> Connections<S> {
     /// The key that the next connection gets.
     pub(crate) fn next_key(&self) -> u64 {
         match self.free.last() {
@@ -29,7 +34,7 @@ impl Connections {
     }
 
     /// Takes a connection in, under the key that [`Connections::next_key`] said.
-    pub(crate) fn insert(&mut self, connection: Connection) -> u64 {
+    pub(crate) fn insert(&mut self, connection: Connection<S>) -> u64 {
         let key = self.next_key();
         match self.free.pop() {
             Some(index) => self.slots[index as usize].connection = Some(connection),
@@ -39,12 +44,12 @@ impl Connections {
         key
     }
 
-    pub(crate) fn get_mut(&mut self, key: u64) -> Option<&mut Connection> {
+    pub(crate) fn get_mut(&mut self, key: u64) -> Option<&mut Connection<S>> {
         let slot = self.slots.get_mut(key as u32 as usize)?;
         if u64::from(slot.generation) == key >> 32 { slot.connection.as_mut() } else { None }
     }
 
-    pub(crate) fn remove(&mut self, key: u64) -> Option<Connection> {
+    pub(crate) fn remove(&mut self, key: u64) -> Option<Connection<S>> {
         self.get_mut(key)?;
         let slot = &mut self.slots[key as u32 as usize];
         // The top bit stays clear of the two keys that stand for the listener and the bell.

@@ -6,9 +6,10 @@ use orderline_protocol::frame::CloseReason;
 
 use crate::Gateway;
 use crate::connection::{Heard, Stage, Verdict};
+use crate::network::Network;
 use crate::stats::add;
 
-impl Gateway {
+impl<N: Network> Gateway<N> {
     /// Reads each ready connection once: one that has more to say comes back after the others.
     pub(crate) fn read(&mut self) {
         for _ in 0..self.to_read.len() {

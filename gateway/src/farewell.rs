@@ -4,8 +4,9 @@ use orderline_protocol::frame::CloseReason;
 
 use crate::Gateway;
 use crate::connection::Stage;
+use crate::network::Network;
 
-impl Gateway {
+impl<N: Network> Gateway<N> {
     /// Closes a connection and says why. A slow reader is dropped without a word: it would not read that either.
     pub(crate) fn close(&mut self, key: u64, reason: CloseReason) {
         let Some(connection) = self.connections.get_mut(key) else { return };
@@ -36,9 +37,7 @@ impl Gateway {
         {
             self.sessions.remove(&session);
         }
-        let mut stream = connection.dismantle(&mut self.pool);
-        // Dropping the stream closes the socket, which leaves the poll by itself.
-        let _ = self.poll.registry().deregister(&mut stream);
+        self.network.forget(connection.dismantle(&mut self.pool));
         self.stats
             .connections_open
             .store(self.connections.len() as u64, std::sync::atomic::Ordering::Relaxed);
@@ -52,7 +51,7 @@ impl Gateway {
             Some(stop_at) => self.connections.len() == 0 || self.now >= stop_at,
             None => {
                 self.stop_at = Some(self.now + self.options.stop_ms_max);
-                self.listener = None;
+                self.network.close_listener();
                 for key in self.connections.keys() {
                     let Some(connection) = self.connections.get_mut(key) else { continue };
                     connection.is_draining = true;

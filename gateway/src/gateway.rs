@@ -7,36 +7,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use mio::net::TcpListener;
-use mio::{Events, Interest, Poll, Token, Waker};
 use orderline_core::door::{Door, Work};
 use orderline_protocol::{Sequence, SessionId};
 
 use crate::bell::Bell;
 use crate::connections::Connections;
 use crate::deadlines::{AtMs, Deadlines};
+use crate::network::Network;
 use crate::pool::Pool;
 use crate::stats::add;
+use crate::tcp::Tcp;
 use crate::{GatewayError, GatewayOptions, GatewayStats};
 
-const LISTENER: Token = Token(usize::MAX);
-const BELL: Token = Token(usize::MAX - 1);
-
-/// Readiness taken in one turn.
-const EVENTS_MAX: usize = 1024;
-
-/// The TCP front of one engine. Bind it, keep a handle to stop it, and give it a thread to run in.
-pub struct Gateway {
-    pub(crate) poll: Poll,
-    events: Events,
-    pub(crate) listener: Option<TcpListener>,
-    addr: SocketAddr,
+/// The front of one engine. Bind it to an address, keep a handle to stop it, and give it a thread to run in; or put it
+/// before another network and drive it turn by turn.
+pub struct Gateway<N: Network = Tcp> {
+    pub(crate) network: N,
     pub(crate) door: Door,
     pub(crate) options: GatewayOptions,
-    bell: Arc<Bell>,
     stop: Arc<AtomicBool>,
     pub(crate) stats: Arc<GatewayStats>,
-    pub(crate) connections: Connections,
+    pub(crate) connections: Connections<N::Stream>,
     /// Which connection has which session: at most one.
     pub(crate) sessions: HashMap<SessionId, u64>,
     pub(crate) pool: Pool,
@@ -59,7 +50,6 @@ pub struct Gateway {
     pub(crate) accept_after: AtMs,
     /// When a stop that has begun loses patience.
     pub(crate) stop_at: Option<AtMs>,
-    started: Instant,
     pub(crate) now: AtMs,
 }
 
@@ -86,21 +76,79 @@ impl Gateway {
     /// When an option is out of bounds or the door is too small for them, or the address cannot be listened on.
     pub fn bind(addr: SocketAddr, door: Door, options: GatewayOptions) -> Result<Self, GatewayError> {
         options.check(door.capacity())?;
-        let mut listener = TcpListener::bind(addr).map_err(|why| GatewayError::Bind { addr, why })?;
-        let addr = listener.local_addr().map_err(|why| GatewayError::Bind { addr, why })?;
-        let poll = Poll::new()?;
-        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        let bell = Arc::new(Bell::new(Waker::new(poll.registry(), BELL)?));
-        let rung = Arc::clone(&bell);
+        let tcp = Tcp::listen(addr).map_err(|why| GatewayError::Bind { addr, why })?;
+        let rung = Arc::clone(&tcp.bell);
         door.on_wake(move || rung.ring());
+        Self::before(tcp, door, options)
+    }
+
+    /// The address that it listens on, with the port that the system chose where 0 was asked for.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.network.addr
+    }
+
+    /// What stops it.
+    pub fn handle(&self) -> GatewayHandle {
+        GatewayHandle { stop: Arc::clone(&self.stop), bell: Arc::clone(&self.network.bell) }
+    }
+
+    /// Serves until it is stopped.
+    ///
+    /// # Errors
+    /// When the system refuses to wait for sockets. What happens to one connection is never an error here.
+    pub fn run(mut self) -> Result<(), GatewayError> {
+        loop {
+            self.wait()?;
+            if self.turn() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits until there is something to do.
+    fn wait(&mut self) -> Result<(), GatewayError> {
+        add(&self.stats.turns, 1);
+        self.tick();
+        if self.is_busy() {
+            self.network.poll(Some(Duration::ZERO))?;
+        } else if !self.look_around()? {
+            let timeout = self.due_ms().map(|due| Duration::from_millis(due.saturating_sub(self.now)));
+            let Self { network, door, held, stop, stop_at, .. } = self;
+            network.sleep(timeout, || {
+                is_releasable(door, held) || (stop.load(Ordering::SeqCst) && stop_at.is_none())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Looks for work for a moment before sleeping, where the options say so. True: there is some.
+    fn look_around(&mut self) -> std::io::Result<bool> {
+        if self.options.spin_us == 0 {
+            return Ok(false);
+        }
+        let until = Instant::now() + Duration::from_micros(self.options.spin_us);
+        while Instant::now() < until {
+            self.network.poll(Some(Duration::ZERO))?;
+            if self.network.has_ready() || is_releasable(&self.door, &self.held) {
+                return Ok(true);
+            }
+            std::hint::spin_loop();
+        }
+        Ok(false)
+    }
+}
+
+impl<N: Network> Gateway<N> {
+    /// A gateway before a network, in front of the engine behind `door`.
+    ///
+    /// # Errors
+    /// When an option is out of bounds or the door is too small for them.
+    pub fn before(network: N, door: Door, options: GatewayOptions) -> Result<Self, GatewayError> {
+        options.check(door.capacity())?;
         Ok(Self {
-            poll,
-            events: Events::with_capacity(EVENTS_MAX),
-            listener: Some(listener),
-            addr,
+            network,
             door,
             options,
-            bell,
             stop: Arc::default(),
             stats: Arc::default(),
             connections: Connections::default(),
@@ -118,19 +166,8 @@ impl Gateway {
             is_accept_ready: false,
             accept_after: 0,
             stop_at: None,
-            started: Instant::now(),
             now: 0,
         })
-    }
-
-    /// The address that it listens on, with the port that the system chose where 0 was asked for.
-    pub fn local_addr(&self) -> SocketAddr {
-        self.addr
-    }
-
-    /// What stops it.
-    pub fn handle(&self) -> GatewayHandle {
-        GatewayHandle { stop: Arc::clone(&self.stop), bell: Arc::clone(&self.bell) }
     }
 
     /// What it counts.
@@ -138,109 +175,69 @@ impl Gateway {
         Arc::clone(&self.stats)
     }
 
-    /// Serves until it is stopped.
-    ///
-    /// # Errors
-    /// When the system refuses to wait for sockets. What happens to one connection is never an error here.
-    pub fn run(mut self) -> Result<(), GatewayError> {
-        loop {
-            self.wait()?;
-            self.accept();
-            self.read();
-            self.collect();
-            self.release();
-            self.write();
-            self.expire();
-            if self.stop.load(Ordering::SeqCst) && self.is_stopped() {
-                return Ok(());
-            }
-        }
+    /// Asks it to stop, as [`GatewayHandle::stop`] does from elsewhere.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::SeqCst);
     }
 
-    /// Waits until there is something to do, and notes what sockets have become ready.
-    fn wait(&mut self) -> Result<(), GatewayError> {
-        add(&self.stats.turns, 1);
+    /// One turn of the loop, which waits for nothing. True: it was asked to stop, and everybody has gone.
+    pub fn turn(&mut self) -> bool {
         self.tick();
+        self.note_ready();
+        self.accept();
+        self.read();
+        self.collect();
+        self.release();
+        self.write();
+        self.expire();
+        self.stop.load(Ordering::SeqCst) && self.is_stopped()
+    }
+
+    /// Whether a turn has something to do even if the network stays silent.
+    pub fn has_work(&self) -> bool {
+        self.is_busy() || is_releasable(&self.door, &self.held)
+    }
+
+    /// When a deadline falls due, in the network's milliseconds.
+    pub fn due_ms(&self) -> Option<u64> {
+        let accept_due = (self.is_accept_ready && self.network.is_listening()).then_some(self.accept_after);
+        self.deadlines.next().into_iter().chain(accept_due).chain(self.stop_at).min()
+    }
+
+    fn is_busy(&self) -> bool {
         let may_read = !self.to_read.is_empty() && self.has_door_room();
-        let is_busy = may_read || !self.to_write.is_empty() || self.may_accept();
-        if is_busy {
-            Self::poll(&mut self.poll, &mut self.events, Some(Duration::ZERO))?;
-        } else if !self.look_around()? {
-            let timeout = self.next_due().map(|due| Duration::from_millis(due.saturating_sub(self.now)));
-            let has_work = || {
-                Self::is_releasable(&self.door, &self.held)
-                    || (self.stop.load(Ordering::SeqCst) && self.stop_at.is_none())
+        may_read || !self.to_write.is_empty() || self.may_accept()
+    }
+
+    /// Notes what has become ready.
+    fn note_ready(&mut self) {
+        let Self { network, connections, options, to_read, to_write, is_accept_ready, is_too_much, .. } = self;
+        network.take_ready(|ready| {
+            let Some(key) = ready.key else {
+                *is_accept_ready = true;
+                return;
             };
-            let (poll, events) = (&mut self.poll, &mut self.events);
-            self.bell.sleep_unless(has_work, |is_idle| {
-                Self::poll(poll, events, if is_idle { timeout } else { Some(Duration::ZERO) })
-            })?;
-        }
-        self.tick();
-        for event in &self.events {
-            if event.token() == LISTENER {
-                self.is_accept_ready = true;
-            } else if event.token() != BELL
-                && let Some(connection) = self.connections.get_mut(event.token().0 as u64)
-            {
-                let key = event.token().0 as u64;
-                if event.is_readable() || event.is_read_closed() || event.is_error() {
-                    connection.readable = true;
-                    connection.is_ending |= event.is_read_closed() || event.is_error();
-                    if !connection.is_to_read && connection.may_read(&self.options, self.is_too_much) {
-                        connection.is_to_read = true;
-                        self.to_read.push_back(key);
-                    }
-                }
-                if event.is_writable() {
-                    connection.set_writable();
-                    if connection.has_output() && !connection.is_to_write {
-                        connection.is_to_write = true;
-                        self.to_write.push(key);
-                    }
+            let Some(connection) = connections.get_mut(key) else { return };
+            if ready.is_readable {
+                connection.readable = true;
+                connection.is_ending |= ready.is_ending;
+                if !connection.is_to_read && connection.may_read(options, *is_too_much) {
+                    connection.is_to_read = true;
+                    to_read.push_back(key);
                 }
             }
-        }
-        Ok(())
-    }
-
-    /// Looks for work for a moment before sleeping, where the options say so. True: there is some.
-    fn look_around(&mut self) -> std::io::Result<bool> {
-        if self.options.spin_us == 0 {
-            return Ok(false);
-        }
-        let until = Instant::now() + Duration::from_micros(self.options.spin_us);
-        while Instant::now() < until {
-            Self::poll(&mut self.poll, &mut self.events, Some(Duration::ZERO))?;
-            if !self.events.is_empty() || Self::is_releasable(&self.door, &self.held) {
-                return Ok(true);
+            if ready.is_writable {
+                connection.set_writable();
+                if connection.has_output() && !connection.is_to_write {
+                    connection.is_to_write = true;
+                    to_write.push(key);
+                }
             }
-            std::hint::spin_loop();
-        }
-        Ok(false)
-    }
-
-    fn poll(poll: &mut Poll, events: &mut Events, timeout: Option<Duration>) -> std::io::Result<()> {
-        match poll.poll(events, timeout) {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
-                events.clear();
-                Ok(())
-            }
-            result => result,
-        }
-    }
-
-    fn is_releasable(door: &Door, held: &VecDeque<Box<Work>>) -> bool {
-        door.has_outbox() || held.front().is_some_and(|work| work.release_at <= door.durable())
+        });
     }
 
     fn tick(&mut self) {
-        self.now = self.started.elapsed().as_millis() as AtMs;
-    }
-
-    fn next_due(&self) -> Option<AtMs> {
-        let accept_due = (self.is_accept_ready && self.listener.is_some()).then_some(self.accept_after);
-        self.deadlines.next().into_iter().chain(accept_due).chain(self.stop_at).min()
+        self.now = self.network.now_ms();
     }
 
     /// Whether the engine's door has room for one more work. The options see to it that it has, but for works of
@@ -250,11 +247,12 @@ impl Gateway {
     }
 }
 
-impl fmt::Debug for Gateway {
+fn is_releasable(door: &Door, held: &VecDeque<Box<Work>>) -> bool {
+    door.has_outbox() || held.front().is_some_and(|work| work.release_at <= door.durable())
+}
+
+impl<N: Network> fmt::Debug for Gateway<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gateway")
-            .field("addr", &self.addr)
-            .field("connections", &self.connections.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Gateway").field("connections", &self.connections.len()).finish_non_exhaustive()
     }
 }

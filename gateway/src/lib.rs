@@ -17,16 +17,20 @@ mod error;
 mod exchange;
 mod farewell;
 mod gateway;
+mod network;
 mod options;
 mod pool;
 mod scan;
 mod stats;
 mod sync;
+mod tcp;
 
 pub use error::GatewayError;
 pub use gateway::{Gateway, GatewayHandle};
+pub use network::{Network, Ready, Stream};
 pub use options::GatewayOptions;
 pub use stats::GatewayStats;
+pub use tcp::Tcp;
 
 /// The fuzzers' door: compiled for nothing but `fuzz/`.
 #[cfg(fuzzing)]

@@ -61,7 +61,7 @@ pub use reader::Reader;
 pub use recovery::{Locked, Opened, Recovering, RecoveryReport, open};
 pub use segment::remove_segments_before;
 pub use snapshot::{SnapshotInfo, SnapshotReader, SnapshotWriter, newest_good};
-pub use storage::{MappedStorage, MemoryStorage, PositionalStorage, Storage, StorageFile};
+pub use storage::{MappedStorage, MemoryStorage, PositionalStorage, Refused, Storage, StorageFile};
 pub use syncer::Syncer;
 pub use watermark::{Watermark, WatermarkPublisher};
 pub use writer::Writer;

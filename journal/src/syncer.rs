@@ -65,10 +65,15 @@ impl Syncer {
         self.shared.sync_next(&self.shared.syncing.lock())
     }
 
+    /// Whether something was appended since the last sync.
+    pub fn has_work(&self) -> bool {
+        self.shared.unsynced_bytes() > 0
+    }
+
     /// Waits until something is appended; now and then it looks whether the file is still there meanwhile.
     fn wait(&self) -> Result<(), Arc<JournalError>> {
         for _ in 0..self.spin_count {
-            if self.shared.unsynced_bytes() > 0 {
+            if self.has_work() {
                 return Ok(());
             }
             std::hint::spin_loop();

@@ -12,7 +12,7 @@ use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Packag
 const SOURCE_LINES_MAX: usize = 700;
 
 /// Whom each package may import, as the architecture says. Normal dependencies only: tests may look from anywhere.
-const MAY_IMPORT: [(&str, &[&str]); 7] = [
+const MAY_IMPORT: [(&str, &[&str]); 8] = [
     ("orderline-protocol", &[]),
     ("orderline-journal", &[]),
     ("orderline-core", &["orderline-protocol", "orderline-journal"]),
@@ -22,6 +22,17 @@ const MAY_IMPORT: [(&str, &[&str]); 7] = [
     ("orderline-loadgen", &["orderline-protocol", "orderline-client"]),
     // Runs the others' tests and programs, and knows none of their types.
     ("orderline-xtask", &[]),
+    // The simulator puts the line together anew, over a disk, a network and a clock of its own.
+    (
+        "orderline-sim",
+        &[
+            "orderline-protocol",
+            "orderline-journal",
+            "orderline-core",
+            "orderline-gateway",
+            "orderline-client",
+        ],
+    ),
 ];
 
 /// The islands where `unsafe` is allowed.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 use orderline_journal::snapshot::list_snapshots;
@@ -32,135 +32,203 @@ pub struct SnapshotPlan {
     pub last_sequence: Sequence,
 }
 
-/// What makes snapshots while the server runs; [`Snapshotter::run`] it on a thread of its own.
+/// What makes snapshots while the server runs; [`Snapshotter::run`] it on a thread of its own, or drive it by
+/// [`Snapshotter::step`] where a test wants every step in its hand.
 pub struct Snapshotter {
-    /// The directory.
-    pub storage: Arc<dyn Storage>,
-    /// The identity of the store.
-    pub store_id: u128,
-    /// How far the journal is durable.
-    pub watermark: Watermark,
-    /// The seam to the engine.
-    pub engine: MakerEnd,
-    /// When to make them.
-    pub plan: SnapshotPlan,
+    storage: Arc<dyn Storage>,
+    store_id: u128,
+    watermark: Watermark,
+    engine: MakerEnd,
+    plan: SnapshotPlan,
+    stage: Stage,
+    pace: Pace,
 }
 
-/// What became of a snapshot.
-enum Made {
-    Whole(SnapshotInfo),
-    /// It could not be written: up to which sequence it would have been, and why.
+/// Where the maker stands.
+enum Stage {
+    /// No snapshot is under way.
+    Resting,
+    /// The engine has been asked for one.
+    Asked,
+    /// The engine hands over its pieces.
+    Writing { position: Position, written: Result<Writing, JournalError> },
+    /// All was handed over. What a snapshot holds must be durable in the journal before the snapshot counts.
+    Waiting { sequence: Sequence, writing: Writing, hash: StateHash },
+    /// A snapshot is whole; segments that nothing needs any more may go.
+    Removing,
+}
+
+/// What a step of the maker has come to.
+#[derive(Debug)]
+pub enum Stepped {
+    /// It has asked for a snapshot, or written so many bytes of it; there may be more to do.
+    Wrote(usize),
+    /// Nothing is to be done before a snapshot is due, the engine hands something over, or more is durable.
+    Idle,
+    /// A snapshot is whole.
+    Made(SnapshotInfo),
+    /// It could not be written, up to this sequence, and why: the journal alone is enough to recover.
     Failed(Sequence, JournalError),
-    /// The server is stopping.
-    Stopped,
+    /// So many segments were removed behind a snapshot, or why they could not be.
+    Removed(Result<u32, JournalError>),
+    /// The engine or the journal has gone.
+    Ended,
 }
 
 impl Snapshotter {
+    /// A maker for a directory with this identity and this watermark, over a seam to its engine.
+    pub fn new(
+        storage: Arc<dyn Storage>,
+        store_id: u128,
+        watermark: Watermark,
+        engine: MakerEnd,
+        plan: SnapshotPlan,
+    ) -> Self {
+        Self { storage, store_id, watermark, engine, plan, stage: Stage::Resting, pace: Pace::new(plan.bytes_per_s_max) }
+    }
+
     /// Makes snapshots as planned until `stop` is set or the engine has gone, and tells of each in a sentence. A snapshot that
-    /// cannot be made is told and tried again after as many records more: the journal alone is enough to recover.
+    /// cannot be made is told and tried again after as many records more.
     pub fn run(mut self, stop: &AtomicBool, tell: impl Fn(String)) {
         while !stop.load(Ordering::Acquire) {
-            let due = self.plan.last_sequence.saturating_add(self.plan.every_records);
-            let is_due = self.plan.every_records > 0 && self.watermark.durable() >= due;
-            if !is_due {
-                std::thread::sleep(LOOK_EVERY);
-                continue;
-            }
-            let start = Instant::now();
-            match self.make(stop) {
-                Made::Whole(info) => {
-                    let (ms, mib) = (start.elapsed().as_millis(), info.bytes >> 20);
+            let stepped = match self.step() {
+                Stepped::Idle => self.wait(),
+                stepped => stepped,
+            };
+            match stepped {
+                Stepped::Wrote(bytes) => self.pace.wait(bytes),
+                Stepped::Idle | Stepped::Removed(Ok(0)) => {}
+                Stepped::Made(info) => {
+                    let (ms, mib) = (self.pace.start.elapsed().as_millis(), info.bytes >> 20);
                     tell(format!("snapshot at sequence {} ({mib} MiB) in {ms} ms", info.sequence));
-                    self.plan.last_sequence = info.sequence;
-                    if self.plan.remove_segments {
-                        self.remove_segments(&tell);
-                    }
                 }
-                Made::Failed(sequence, error) => {
-                    tell(format!("no snapshot at sequence {sequence}: {error}"));
-                    self.plan.last_sequence = sequence;
+                Stepped::Failed(sequence, error) => {
+                    tell(format!("no snapshot at sequence {sequence}: {error}"))
                 }
-                Made::Stopped => return,
+                Stepped::Removed(Ok(count)) => tell(format!("{count} segments removed")),
+                Stepped::Removed(Err(error)) => tell(format!("segments could not be removed: {error}")),
+                Stepped::Ended => return,
             }
         }
     }
 
-    /// Makes a snapshot of the state as the engine has it now.
-    fn make(&self, stop: &AtomicBool) -> Made {
-        self.engine.ask();
-        let Some(Handed::Begin(position)) = self.next(stop) else { return Made::Stopped };
-        let mut written = Writing::begin(self, position);
-        let mut pace = Pace::new(self.plan.bytes_per_s_max);
-        loop {
-            match self.next(stop) {
-                Some(Handed::Piece { tag, bytes }) => {
-                    // After a failure the rest is taken and thrown away: the engine walks to its end.
-                    if let Ok(writing) = &mut written
-                        && let Err(error) = writing.put(tag, &bytes)
-                    {
-                        written = Err(error);
-                    }
-                    pace.wait(bytes.len());
-                    self.engine.give_back(bytes);
+    /// Does what can be done without waiting, a bounded part of it.
+    pub fn step(&mut self) -> Stepped {
+        match &self.stage {
+            Stage::Resting => {
+                let due = self.plan.last_sequence.saturating_add(self.plan.every_records);
+                if self.plan.every_records == 0 || self.watermark.durable() < due {
+                    return Stepped::Idle;
                 }
-                Some(Handed::End(hash)) => {
-                    let sequence = position.last_sequence();
-                    // What a snapshot holds must be durable in the journal before the snapshot counts.
-                    if written.is_ok()
-                        && !is_planted("let-a-snapshot-run-ahead-of-the-log")
-                        && !self.wait_until_durable(sequence, stop)
-                    {
-                        return Made::Stopped;
-                    }
-                    return match written.and_then(|writing| writing.finish(hash, &mut pace)) {
-                        Ok(info) => Made::Whole(info),
-                        Err(error) => Made::Failed(sequence, error),
-                    };
-                }
-                Some(Handed::Begin(_)) => panic!("a snapshot begins within another one"),
-                None => return Made::Stopped,
+                self.engine.ask();
+                self.stage = Stage::Asked;
+                Stepped::Wrote(0)
+            }
+            Stage::Asked | Stage::Writing { .. } => match self.engine.handed.try_recv() {
+                Ok(handed) => self.take(handed),
+                Err(TryRecvError::Empty) => Stepped::Idle,
+                Err(TryRecvError::Disconnected) => Stepped::Ended,
+            },
+            Stage::Waiting { .. } if self.watermark.failure().is_some() => Stepped::Ended,
+            Stage::Waiting { sequence, .. }
+                if self.watermark.durable() < *sequence
+                    && !is_planted("let-a-snapshot-run-ahead-of-the-log") =>
+            {
+                Stepped::Idle
+            }
+            Stage::Waiting { .. } => self.finish(),
+            Stage::Removing => {
+                self.stage = Stage::Resting;
+                Stepped::Removed(self.remove_segments())
             }
         }
     }
 
-    /// What the engine hands over next; nothing when the server is stopping.
-    fn next(&self, stop: &AtomicBool) -> Option<Handed> {
-        while !stop.load(Ordering::Acquire) {
-            match self.engine.handed.recv_timeout(LOOK_EVERY) {
-                Ok(handed) => return Some(handed),
+    /// Waits a while for what the next step needs, and takes it where waiting for it takes it.
+    fn wait(&mut self) -> Stepped {
+        match &self.stage {
+            Stage::Resting | Stage::Removing => std::thread::sleep(LOOK_EVERY),
+            Stage::Waiting { sequence, .. } => {
+                self.watermark.wait_for(*sequence, LOOK_EVERY);
+            }
+            Stage::Asked | Stage::Writing { .. } => match self.engine.handed.recv_timeout(LOOK_EVERY) {
+                Ok(handed) => return self.take(handed),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
+                Err(RecvTimeoutError::Disconnected) => return Stepped::Ended,
+            },
         }
-        None
+        Stepped::Idle
     }
 
-    fn wait_until_durable(&self, sequence: Sequence, stop: &AtomicBool) -> bool {
-        while self.watermark.durable() < sequence {
-            if stop.load(Ordering::Acquire) || self.watermark.failure().is_some() {
-                return false;
+    /// Takes what the engine has handed over.
+    fn take(&mut self, handed: Handed) -> Stepped {
+        match (handed, &mut self.stage) {
+            (Handed::Begin(position), Stage::Asked) => {
+                self.pace = Pace::new(self.plan.bytes_per_s_max);
+                let written = Writing::begin(self, position);
+                self.stage = Stage::Writing { position, written };
+                Stepped::Wrote(0)
             }
-            self.watermark.wait_for(sequence, LOOK_EVERY);
+            (Handed::Piece { tag, bytes }, Stage::Writing { written, .. }) => {
+                // After a failure the rest is taken and thrown away: the engine walks to its end.
+                if let Ok(writing) = written
+                    && let Err(error) = writing.put(tag, &bytes)
+                {
+                    *written = Err(error);
+                }
+                let count = bytes.len();
+                self.engine.give_back(bytes);
+                Stepped::Wrote(count)
+            }
+            (Handed::End(hash), stage @ Stage::Writing { .. }) => {
+                let Stage::Writing { position, written } = std::mem::replace(stage, Stage::Resting) else {
+                    unreachable!("it was just looked at")
+                };
+                let sequence = position.last_sequence();
+                match written {
+                    Ok(writing) => {
+                        self.stage = Stage::Waiting { sequence, writing, hash };
+                        Stepped::Wrote(0)
+                    }
+                    Err(error) => self.failed(sequence, error),
+                }
+            }
+            _ => {
+                panic!("the engine hands over a snapshot's beginning, its pieces and its end, in this order")
+            }
         }
-        true
+    }
+
+    /// Completes a snapshot.
+    fn finish(&mut self) -> Stepped {
+        let Stage::Waiting { sequence, writing, hash } = std::mem::replace(&mut self.stage, Stage::Resting)
+        else {
+            unreachable!("only what waits is finished")
+        };
+        match writing.finish(hash, &mut self.pace) {
+            Ok(info) => {
+                self.plan.last_sequence = sequence;
+                if self.plan.remove_segments {
+                    self.stage = Stage::Removing;
+                }
+                Stepped::Made(info)
+            }
+            Err(error) => self.failed(sequence, error),
+        }
+    }
+
+    fn failed(&mut self, sequence: Sequence, error: JournalError) -> Stepped {
+        self.plan.last_sequence = sequence;
+        Stepped::Failed(sequence, error)
     }
 
     /// Removes what only the snapshots before the last two needed.
-    fn remove_segments(&self, tell: &impl Fn(String)) {
-        let removed = list_snapshots(&*self.storage).and_then(|sequences| {
-            let Some(&older) =
-                sequences.get(usize::from(!is_planted("remove-what-the-older-snapshot-needs")))
-            else {
-                return Ok(0);
-            };
-            let position = SnapshotReader::open(&*self.storage, self.store_id, older)?.info().position;
-            orderline_journal::remove_segments_before(&*self.storage, position)
-        });
-        match removed {
-            Ok(0) => {}
-            Ok(count) => tell(format!("{count} segments removed")),
-            Err(error) => tell(format!("segments could not be removed: {error}")),
-        }
+    fn remove_segments(&self) -> Result<u32, JournalError> {
+        let sequences = list_snapshots(&*self.storage)?;
+        let needed = usize::from(!is_planted("remove-what-the-older-snapshot-needs"));
+        let Some(&older) = sequences.get(needed) else { return Ok(0) };
+        let position = SnapshotReader::open(&*self.storage, self.store_id, older)?.info().position;
+        orderline_journal::remove_segments_before(&*self.storage, position)
     }
 }
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -98,15 +98,21 @@ impl Image {
         }
         let end = offset as usize + bytes.len();
         let sectors = offset / SECTOR_BYTES..=(end as u64 - 1) / SECTOR_BYTES;
-        for sector in sectors.clone() {
-            let before = self.sector(sector);
-            self.versions.entry(sector).or_insert_with(|| vec![before]);
-        }
         if self.bytes.len() < end {
             self.bytes.resize(end, 0);
         }
-        self.bytes[offset as usize..end].copy_from_slice(bytes);
         for sector in sectors {
+            let from = (sector * SECTOR_BYTES).max(offset) as usize;
+            let to = (((sector + 1) * SECTOR_BYTES) as usize).min(end);
+            let written = &bytes[from - offset as usize..to - offset as usize];
+            // What holds the same bytes afterwards has no other version: a segment's zeros cost nothing here.
+            if self.bytes[from..to] == *written {
+                continue;
+            }
+            if !self.versions.contains_key(&sector) {
+                self.versions.insert(sector, vec![self.sector(sector)]);
+            }
+            self.bytes[from..to].copy_from_slice(written);
             let after = self.sector(sector);
             self.versions.entry(sector).or_default().push(after);
         }
@@ -134,8 +140,25 @@ impl Image {
     }
 }
 
+/// How often something was refused, for a fault that was asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// Writes that failed.
+    pub writes: u64,
+    /// Syncs that failed.
+    pub syncs: u64,
+    /// Writes that a full disk did not take.
+    pub full: u64,
+}
+
 #[derive(Default)]
 struct Faults {
+    refused: Refused,
+    /// Changes of any kind that were asked for.
+    changes: u64,
+    /// The power goes with this change, which may or may not have happened then.
+    cut_at: Option<u64>,
+    is_cut: bool,
     writes: u64,
     syncs: u64,
     fail_write: Option<u64>,
@@ -182,6 +205,41 @@ impl MemoryStorage {
     pub fn fail_sync(&self, number: u64) {
         let mut faults = self.inner.faults.lock();
         faults.fail_sync = Some(faults.syncs + number);
+    }
+
+    /// Takes the power away with the `number`th change from now (a write, a sync, an entry of a directory made, renamed
+    /// or removed): that one may or may not happen, and all that follow fail. 1 is the next.
+    pub fn cut_power(&self, number: u64) {
+        let mut faults = self.inner.faults.lock();
+        faults.cut_at = Some(faults.changes + number);
+    }
+
+    /// Whether the power has gone, so that nothing is left but [`MemoryStorage::crash`].
+    pub fn is_cut(&self) -> bool {
+        self.inner.faults.lock().is_cut
+    }
+
+    /// The same directory in the hands of another process, for the first one was killed where [`MemoryStorage::cut_power`]
+    /// said: what it had written is all there, and what it had not synced still is not.
+    pub fn revive(&self) {
+        let mut faults = self.inner.faults.lock();
+        (faults.is_cut, faults.cut_at) = (false, None);
+    }
+
+    /// What was refused so far, for a fault that was asked for.
+    pub fn refused(&self) -> Refused {
+        self.inner.faults.lock().refused
+    }
+
+    /// Forgets every fault that was asked for and has not come.
+    pub fn calm(&self) {
+        let mut faults = self.inner.faults.lock();
+        (faults.cut_at, faults.fail_write, faults.fail_sync) = (None, None, None);
+    }
+
+    /// Changes of any kind so far: what [`MemoryStorage::cut_power`] counts.
+    pub fn changes(&self) -> u64 {
+        self.inner.faults.lock().changes
     }
 
     /// How many syncs were asked for so far.
@@ -251,6 +309,11 @@ impl MemoryStorage {
         directory.unsynced.push(change);
     }
 
+    /// Counts a change of a directory; the power may go with it.
+    fn cut(&self, name: &str) -> Result<Option<JournalError>, JournalError> {
+        self.inner.faults.lock().change(&self.path(name))
+    }
+
     fn free(&self, name: &str) {
         if let Some(image) = self.inner.directory.lock().current.get(name) {
             let bytes = image.lock().bytes.len() as u64;
@@ -293,10 +356,11 @@ impl Storage for MemoryStorage {
     }
 
     fn create(&self, name: &str) -> Result<Arc<dyn StorageFile>, JournalError> {
+        let cut = self.cut(name)?;
         self.free(name);
         let image = Arc::new(Mutex::new(Image::default()));
         self.change(Change::Create(name.to_owned(), Arc::clone(&image)));
-        Ok(self.file(name, image))
+        cut.map_or_else(|| Ok(self.file(name, image)), Err)
     }
 
     fn open(&self, name: &str, _writable: bool) -> Result<Arc<dyn StorageFile>, JournalError> {
@@ -305,16 +369,18 @@ impl Storage for MemoryStorage {
 
     fn remove(&self, name: &str) -> Result<(), JournalError> {
         self.find("remove", name)?;
+        let cut = self.cut(name)?;
         self.free(name);
         self.change(Change::Remove(name.to_owned()));
-        Ok(())
+        cut.map_or(Ok(()), Err)
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<(), JournalError> {
         self.find("rename", from)?;
+        let cut = self.cut(from)?;
         self.free(to);
         self.change(Change::Rename(from.to_owned(), to.to_owned()));
-        Ok(())
+        cut.map_or(Ok(()), Err)
     }
 
     fn sync_directory(&self, directory: &str) -> Result<(), JournalError> {
@@ -336,9 +402,25 @@ impl Storage for MemoryStorage {
 }
 
 impl Faults {
-    fn sync(&mut self, path: &std::path::Path) -> Result<(), JournalError> {
+    /// Counts a change. An error: the power has gone before it; an error within: it goes with it.
+    fn change(&mut self, path: &Path) -> Result<Option<JournalError>, JournalError> {
+        let gone = || JournalError::io("reach, for its power is gone,", path, rustix::io::Errno::IO.into());
+        if self.is_cut {
+            return Err(gone());
+        }
+        self.changes += 1;
+        self.is_cut = self.cut_at == Some(self.changes);
+        Ok(self.is_cut.then(gone))
+    }
+
+    /// Counts a sync. Where the power goes with it, it is as if it had not been: each sector may be on the disk or not.
+    fn sync(&mut self, path: &Path) -> Result<(), JournalError> {
+        if let Some(gone) = self.change(path)? {
+            return Err(gone);
+        }
         self.syncs += 1;
         if self.fail_sync == Some(self.syncs) {
+            self.refused.syncs += 1;
             return Err(JournalError::io("sync", path, rustix::io::Errno::IO.into()));
         }
         Ok(())
@@ -363,17 +445,20 @@ impl StorageFile for MemoryFile {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), JournalError> {
         let mut image = self.image.lock();
         let mut faults = self.faults.lock();
+        let cut = faults.change(&self.path)?;
         faults.writes += 1;
         if faults.fail_write == Some(faults.writes) {
+            faults.refused.writes += 1;
             return Err(JournalError::io("write", &self.path, rustix::io::Errno::IO.into()));
         }
         let grows = (offset + bytes.len() as u64).saturating_sub(image.bytes.len() as u64);
         if faults.capacity_bytes.is_some_and(|capacity| faults.used_bytes + grows > capacity && grows > 0) {
+            faults.refused.full += 1;
             return Err(JournalError::io("write", &self.path, io::ErrorKind::StorageFull.into()));
         }
         faults.used_bytes += grows;
         image.write(offset, bytes);
-        Ok(())
+        cut.map_or(Ok(()), Err)
     }
 
     fn sync(&self, range: Range<u64>) -> Result<(), JournalError> {

@@ -17,7 +17,7 @@ pub use directory::PositionalStorage;
 pub use faults::{FAULT_POINTS, faulty_if_told};
 pub use mapped::MappedStorage;
 pub use mapping::stop_on_lost_pages;
-pub use memory::{CrashChoice, MemoryStorage};
+pub use memory::{CrashChoice, MemoryStorage, Refused};
 
 use crate::error::JournalError;
 
