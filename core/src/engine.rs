@@ -165,6 +165,8 @@ impl<C: FnMut() -> i64> Engine<C> {
     /// If the journal does not go on where the state ends.
     pub fn new(state: State, writer: Writer, doors: Doors, clock_us: C, options: EngineOptions) -> Self {
         assert_eq!(state.sequence() + 1, writer.next_sequence(), "the journal goes on where the state ends");
+        // The clock may stand behind what was recorded before a restart.
+        let now_us = state.recorded_at_us();
         Self {
             state,
             writer,
@@ -174,7 +176,7 @@ impl<C: FnMut() -> i64> Engine<C> {
             scratch: Scratch::default(),
             turn: Vec::with_capacity(TURN_WORKS),
             stats: EngineStats::default(),
-            now_us: 0,
+            now_us,
             generations: vec![0; SESSIONS_MAX],
             sample_at_us: 0,
             sample_places: SamplePlaces::default(),

@@ -22,6 +22,7 @@ use orderline_protocol::frame::Frame;
 use orderline_protocol::reply::{AvailabilityView, Outcome, StatusView};
 use orderline_protocol::*;
 use support::*;
+use zerocopy::FromZeros;
 
 const YEAR_US: i64 = 365 * 86_400 * 1_000_000;
 
@@ -445,4 +446,56 @@ fn an_answer_that_does_not_fit_a_frame_is_refused_with_its_size() {
     assert_eq!((outcome, code), (Outcome::Rejected, RejectCode::AnswerTooLarge as u16));
     assert!(bytes > 200 * 1_024, "{bytes} bytes would not fit");
     rig.stop();
+}
+
+#[test]
+fn a_full_disk_does_not_hide_what_was_accepted_before() {
+    let storage = MemoryStorage::new();
+    let mut rig = Rig::start(&storage, || 1_700_000_000_000_000);
+    rig.open_session(1);
+    rig.set_up();
+    let stock = ReceiveStock {
+        sku: SkuHandle::new(0),
+        location: LocationHandle::new(0),
+        quantity: 1.into(),
+        ..ReceiveStock::new_zeroed()
+    };
+    let command = Command::ReceiveStock(&stock);
+    rig.sync();
+    storage.set_capacity(Some(storage.used_bytes()));
+    // Each on a page of its own, until the next segment would be needed.
+    let (mut accepted, mut refused) = (0, 0);
+    while refused == 0 {
+        let (outcome, _, code, _) = reply(&mut rig.send(&command));
+        (accepted, refused) = if outcome == Outcome::Accepted { (rig.request, 0) } else { (accepted, code) };
+        rig.sync();
+    }
+    assert_eq!(refused, RejectCode::StorageFull as u16);
+    let again = reply(&mut rig.send_as(accepted, &command)).0;
+    assert_eq!(again, Outcome::AcceptedBefore, "request {accepted} took effect");
+    let wrong = ReceiveStock { sku: SkuHandle::new(9), ..stock };
+    let (_, _, code, _) = reply(&mut rig.send(&Command::ReceiveStock(&wrong)));
+    assert_eq!(code, RejectCode::UnknownSku as u16, "no disk would help it");
+    rig.stop();
+}
+
+#[test]
+fn recorded_times_do_not_go_back_over_a_restart() {
+    let storage = MemoryStorage::new();
+    let later = 1_700_000_000_000_000;
+    let mut rig = Rig::start(&storage, move || later);
+    rig.open_session(1);
+    rig.set_up();
+    rig.stop();
+    // The clock of the machine stands an hour behind when it comes back.
+    let mut rig = Rig::start(&storage, move || later - 3_600_000_000);
+    rig.open_session(2);
+    rig.stop();
+    let shared: Arc<dyn Storage> = Arc::new(storage.clone());
+    let mut reader = Reader::open(shared, Start::Oldest).unwrap();
+    let mut times = Vec::new();
+    while let Some(batch) = reader.next_batch(u64::MAX).unwrap() {
+        times.push(batch.recorded_at_us);
+    }
+    assert!(times.len() > 1 && times.is_sorted(), "{times:?}");
 }

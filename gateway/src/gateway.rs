@@ -211,7 +211,8 @@ impl<N: Network> Gateway<N> {
 
     /// Notes what has become ready.
     fn note_ready(&mut self) {
-        let Self { network, connections, options, to_read, to_write, is_accept_ready, is_too_much, .. } = self;
+        let Self { network, connections, options, to_read, to_write, is_accept_ready, is_too_much, .. } =
+            self;
         network.take_ready(|ready| {
             let Some(key) = ready.key else {
                 *is_accept_ready = true;

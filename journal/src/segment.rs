@@ -53,12 +53,15 @@ pub(crate) fn list_segments(storage: &dyn Storage) -> Result<Vec<u32>, JournalEr
     Ok(indices)
 }
 
-/// Removes what a crash left half made.
+/// Removes what a crash left half made, for good: an entry that came back could be taken for the one that is made next
+/// under the same name.
 pub(crate) fn remove_temporaries(storage: &dyn Storage, directory: &str) -> Result<(), JournalError> {
-    for name in storage.list(directory)?.iter().filter(|name| name.ends_with(TEMPORARY_SUFFIX)) {
+    let names = storage.list(directory)?;
+    let temporaries: Vec<&String> = names.iter().filter(|name| name.ends_with(TEMPORARY_SUFFIX)).collect();
+    for name in &temporaries {
         storage.remove(&format!("{directory}/{name}"))?;
     }
-    Ok(())
+    if temporaries.is_empty() { Ok(()) } else { storage.sync_directory(directory) }
 }
 
 /// The header page of a segment.
@@ -174,7 +177,7 @@ pub(crate) fn make_segment(
         }
         unfinished => {
             // The first error is the one worth reporting; a file that stays is removed at the next open.
-            let _ = storage.remove(&temporary);
+            let _ = storage.remove(&temporary).and_then(|()| storage.sync_directory(JOURNAL_DIRECTORY));
             unfinished
         }
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::error::JournalError;
 use crate::layout::FORMAT_VERSION;
 use crate::segment::{JOURNAL_DIRECTORY, list_segments};
-use crate::storage::Storage;
+use crate::storage::{Storage, TEMPORARY_SUFFIX};
 
 /// The name of the file in the data directory.
 pub(crate) const STORE_FILE: &str = "store";
@@ -53,6 +53,10 @@ pub(crate) fn read_or_create_store(
 ) -> Result<u128, JournalError> {
     let path = storage.path(STORE_FILE);
     if let Some(found) = read_store(storage)? {
+        // Whoever made it may have been killed before it was durable, and what is acknowledged from here on needs it.
+        let file = storage.open(STORE_FILE, false)?;
+        file.sync(0..file.len()?)?;
+        storage.sync_directory("")?;
         return match wanted {
             Some(expected) if expected != found => Err(JournalError::ForeignStore { path, expected, found }),
             _ => Ok(found),
@@ -68,6 +72,12 @@ pub(crate) fn read_or_create_store(
         None => random_id()?,
     };
     storage.create_directory(JOURNAL_DIRECTORY)?;
+    // An older attempt's file must not come back under this one's name.
+    let temporary = format!("{STORE_FILE}{TEMPORARY_SUFFIX}");
+    if storage.list("")?.contains(&temporary) {
+        storage.remove(&temporary)?;
+        storage.sync_directory("")?;
+    }
     write_store(storage, id)?;
     Ok(id)
 }

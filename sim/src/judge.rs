@@ -143,14 +143,17 @@ impl Judge {
         let outcome = Outcome::from_number(header.outcome);
         // What this answer may be older than its question for: another request had made the same order before, or an older
         // event stands in the way.
-        let mut is_old = false;
+        let (mut is_old, mut is_idle) = (false, false);
         match outcome {
             Some(outcome @ (Outcome::Accepted | Outcome::AcceptedBefore)) => {
                 let is_first = outcome == Outcome::Accepted;
                 *(if is_first { &mut self.tally.accepted } else { &mut self.tally.accepted_before }) += 1;
                 let entry = &self.entries[sequence as usize - 1];
-                is_old = !is_first && entry.key != Some(key);
-                if (entry.key != Some(key) && !is_old) || entry.digest != waiting.digest {
+                let is_own = entry.key == Some(key);
+                is_old = !is_first && !is_own && entry.digest == waiting.digest;
+                // What asks for nothing new is accepted as if before, without a record.
+                is_idle = !is_first && !is_own && !is_old;
+                if (is_first || is_own) && (!is_own || entry.digest != waiting.digest) {
                     return Err(format!(
                         "A: request {request} of digest {:08x} was accepted at {sequence} ({outcome:?}), and the record \
                          there is of {:?} with digest {:08x}",
@@ -170,8 +173,8 @@ impl Judge {
             None => return Err(format!("request {request} has no outcome")),
         }
         is_old |= is_reuse(header.code.get());
-        let is_accepted = matches!(outcome, Some(Outcome::Accepted | Outcome::AcceptedBefore));
-        if !is_old && sequence < waiting.floor + u64::from(is_accepted) {
+        let is_new = matches!(outcome, Some(Outcome::Accepted | Outcome::AcceptedBefore)) && !is_idle;
+        if !is_old && sequence < waiting.floor + u64::from(is_new) {
             return Err(format!(
                 "request {request} was told {outcome:?} {:?} at {sequence}; before it was asked, somebody had been told of {}: \
                  not linearizable",
@@ -187,7 +190,7 @@ impl Judge {
                 view: reply.view.clone(),
                 wall_us: self.wall_us_max,
             };
-            self.witness.ask(told)?;
+            self.witness.ask(told, is_new)?;
             self.told_max = self.told_max.max(sequence);
         }
         Ok(())

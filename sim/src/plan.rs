@@ -11,8 +11,9 @@ use crate::chance::Chance;
 use crate::faults::Fault;
 use crate::network::Weather;
 
-/// Events of a life's commands are shorter than this, with all that a turn may add before it looks again.
-const EVENT_BYTES_MAX: usize = 8 << 10;
+/// Events are shorter than this, with all that may come behind one before the engine looks again: the longest name five
+/// hundred things that fell due at once.
+const EVENT_BYTES_MAX: usize = 24 << 10;
 
 /// A life, planned.
 #[derive(Debug, Clone)]

@@ -87,21 +87,19 @@ impl Witness {
         self.ahead.push_back(kept);
     }
 
-    /// Takes what somebody was told, to be checked when it stands there.
+    /// Takes what somebody was told, to be checked when it stands there; `is_new`: the record there is of this request.
     ///
     /// # Errors
     /// The answer speaks of a sequence that it cannot speak of any more.
-    pub fn ask(&mut self, told: Told) -> Result<(), String> {
+    pub fn ask(&mut self, told: Told, is_new: bool) -> Result<(), String> {
         let sequence = told.header.sequence.get();
-        let is_accepted = told.header.outcome == Outcome::Accepted as u8
-            || told.header.outcome == Outcome::AcceptedBefore as u8;
-        if sequence < self.sequence() + u64::from(is_accepted) {
+        if sequence < self.sequence() + u64::from(is_new) {
             return Err(format!(
                 "an answer speaks of {sequence}, the past: nobody who waits was there at {}",
                 self.sequence()
             ));
         }
-        let checks = if is_accepted { &mut self.accepted } else { &mut self.asked };
+        let checks = if is_new { &mut self.accepted } else { &mut self.asked };
         checks.entry(sequence).or_default().push(told);
         Ok(())
     }
@@ -178,14 +176,15 @@ impl Witness {
         Ok(())
     }
 
-    /// A refusal is what a replay says at its sequence, at the time of the last record there or when it was told.
+    /// A refusal, or an acceptance that needed no record, is what a replay says at its sequence, at the time of the last
+    /// record there or when it was told.
     fn check_refusal(
         &mut self,
         command: RawCommand<'_>,
         told: &Told,
         tally: &mut Tally,
     ) -> Result<(), String> {
-        let code = told.header.code.get();
+        let (code, header) = (told.header.code.get(), &told.header);
         if code == RejectCode::StorageFull as u16 || code == RejectCode::Busy as u16 {
             return Ok(());
         }
@@ -194,20 +193,26 @@ impl Witness {
         let mut said = Vec::new();
         for now_us in [self.recorded_at_us, told.wall_us] {
             let decision = self.state.decide(session, now_us, &parsed, &mut self.scratch, &mut Vec::new());
-            match decision {
-                Decision::Rejected(no) if no.code as u16 == code => {
-                    tally.rejections_checked += 1;
-                    return Ok(());
+            let is_same = match decision {
+                Decision::Rejected(no) => no.code as u16 == code,
+                Decision::Before(before) => {
+                    header.outcome == Outcome::AcceptedBefore as u8 && before.detail == header.detail.get()
                 }
-                other => said.push(format!("{other:?}")),
+                Decision::Event(_) => false,
+            };
+            if is_same {
+                tally.rejections_checked += 1;
+                return Ok(());
             }
+            said.push(format!("{decision:?}"));
         }
         Err(format!(
-            "request {} of kind {} was refused with {:?} at {}; a replay to there says {}",
-            told.header.request,
+            "request {} of kind {} was told {:?} {:?} at {}; a replay to there says {}",
+            header.request,
             command.kind,
+            Outcome::from_number(header.outcome),
             RejectCode::from_number(code),
-            told.header.sequence,
+            header.sequence,
             said.join(" or ")
         ))
     }

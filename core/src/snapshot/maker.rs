@@ -84,7 +84,15 @@ impl Snapshotter {
         engine: MakerEnd,
         plan: SnapshotPlan,
     ) -> Self {
-        Self { storage, store_id, watermark, engine, plan, stage: Stage::Resting, pace: Pace::new(plan.bytes_per_s_max) }
+        Self {
+            storage,
+            store_id,
+            watermark,
+            engine,
+            plan,
+            stage: Stage::Resting,
+            pace: Pace::new(plan.bytes_per_s_max),
+        }
     }
 
     /// Makes snapshots as planned until `stop` is set or the engine has gone, and tells of each in a sentence. A snapshot that

@@ -42,6 +42,7 @@ impl State {
     pub fn apply(&mut self, sequence: Sequence, recorded_at_us: i64, event: &Event<'_>) -> Accepted {
         assert_eq!(sequence, self.sequence + 1, "events are applied in sequence");
         self.sequence = sequence;
+        self.recorded_at_us = recorded_at_us;
         let (origin, effect) = match *event {
             Event::OrderPlaced(head, lines, allocations) => {
                 (head.origin, self.apply_placed(recorded_at_us, head, lines, allocations))

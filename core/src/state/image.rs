@@ -23,6 +23,7 @@ use super::orders::{OrderHead, OrderSlot, Stage};
 use super::reservations::ReservationHead;
 use super::sessions::{Answer, Session};
 use super::stock::SavedLevel;
+use super::timers::SECOND_US;
 
 /// The sections of a snapshot, in the order in which they are written and read.
 pub const SECTION_TAGS: [u32; 9] = [
@@ -126,6 +127,8 @@ impl State {
         })?;
         section(TAG_SESSIONS, &mut |from| state.read_sessions(from))?;
         state.rebuild_derived(&detailed);
+        let finished_s = state.finished.queue.iter().map(|&(second, ..)| second).max();
+        state.recorded_at_us = finished_s.map_or(0, |second| i64::from(second) * SECOND_US);
         Ok(state)
     }
 

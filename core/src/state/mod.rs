@@ -93,6 +93,9 @@ use timers::Timers;
 /// Everything that the core knows.
 pub struct State {
     sequence: Sequence,
+    /// The newest time at which anything was recorded, as far as is known: a snapshot does not hold it, and the newest of what
+    /// finished stands in for it there.
+    recorded_at_us: i64,
     catalogue: Catalogue,
     settings: Settings,
     stock: Stock,
@@ -212,6 +215,7 @@ impl State {
     pub fn new(seed: u64) -> Self {
         Self {
             sequence: 0,
+            recorded_at_us: 0,
             catalogue: Catalogue::new(seed),
             settings: Settings::default(),
             stock: Stock::default(),
@@ -236,6 +240,12 @@ impl State {
     /// The sequence of the newest event applied; 0 before the first.
     pub fn sequence(&self) -> Sequence {
         self.sequence
+    }
+
+    /// The newest recorded time that is known, in microseconds since 1970: what is recorded next must not be older, for what
+    /// waits for its time stands in the order of time.
+    pub fn recorded_at_us(&self) -> i64 {
+        self.recorded_at_us
     }
 
     /// How much it holds.

@@ -200,3 +200,28 @@ fn a_full_disk_passes() {
     let durable = opened.watermark.durable();
     assert_eq!(read_all(&storage).expect("read").0, durable);
 }
+
+#[test]
+fn a_store_made_by_a_process_that_was_killed_survives_a_power_loss() {
+    // Killed with each change of the disk that making a store takes, and started anew; then the power goes.
+    for killed_at in 1.. {
+        for kept in [0, usize::MAX] {
+            let storage = MemoryStorage::new();
+            storage.cut_power(killed_at);
+            drop(open(storage.clone(), options()));
+            if !storage.is_cut() {
+                assert!(killed_at > 5, "making a store takes some changes");
+                return;
+            }
+            storage.revive();
+            let mut opened = open(storage.clone(), options()).expect("open");
+            append(&mut opened, 1);
+            while opened.syncer.sync_once().expect("sync") {}
+            let durable = opened.watermark.durable();
+            drop(opened);
+            let left = storage.crash(&mut |versions| kept.min(versions - 1));
+            let found = open(left, options()).expect("open").recovery.last_sequence;
+            assert!(found >= durable, "{found} of {durable} are left, killed with change {killed_at}");
+        }
+    }
+}
