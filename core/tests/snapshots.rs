@@ -55,18 +55,14 @@ impl Rig {
         let Recovered { state, opened, snapshot_sequence, .. } = recovered(storage);
         let mut doors = Doors::new(opened.watermark.clone());
         let door = doors.open(8);
-        let maker = Snapshotter {
-            storage: Arc::clone(&opened.storage),
-            store_id: opened.recovery.store_id,
-            watermark: opened.watermark,
-            engine: doors.snapshots(),
-            plan: SnapshotPlan {
-                every_records,
-                remove_segments: true,
-                bytes_per_s_max: 0,
-                last_sequence: snapshot_sequence,
-            },
+        let plan = SnapshotPlan {
+            every_records,
+            remove_segments: true,
+            bytes_per_s_max: 0,
+            last_sequence: snapshot_sequence,
         };
+        let (disk, seam) = (Arc::clone(&opened.storage), doors.snapshots());
+        let maker = Snapshotter::new(disk, opened.recovery.store_id, opened.watermark, seam, plan);
         let engine = Engine::new(state, opened.writer, doors, || NOW_US, EngineOptions::default());
         let engine = std::thread::spawn(move || engine.run().unwrap());
         let mut rig = Self {

@@ -281,8 +281,10 @@ fn every_planted_bug_is_one_that_the_tests_are_run_against() {
 #[test]
 fn documents_point_at_files_that_are_there() {
     // A path in backticks that has a folder of ours in front and an ending is a promise.
-    let folders =
-        ["src", "core", "journal", "protocol", "gateway", "client", "loadgen", "tests", "docs", "examples"];
+    let folders = [
+        "src", "core", "journal", "protocol", "gateway", "client", "loadgen", "sim", "tests", "docs",
+        "examples",
+    ];
     for path in files_below(root(), "md") {
         let text = read_to_string(&path).unwrap();
         for quoted in text.split('`').skip(1).step_by(2) {
