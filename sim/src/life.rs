@@ -1,5 +1,7 @@
 //! A life: a server and its clients from the first command to the last, one step at a time, with everything that befalls them.
 
+mod mishaps;
+
 use std::collections::VecDeque;
 
 use orderline_core::Turn;
@@ -15,7 +17,7 @@ use crate::clock::Clock;
 use crate::damage::{flip, lose_power};
 use crate::faults::{Fault, Tally};
 use crate::judge::Judge;
-use crate::network::{Weather, Wires};
+use crate::network::Wires;
 use crate::plan::Plan;
 use crate::server::Server;
 use crate::shop::Shop;
@@ -162,12 +164,12 @@ impl Life {
             let (least, most) = self.plan.burst_us;
             let end = now + self.chance.between(least, most);
             self.begin_burst(now, end);
-            self.run_until(end, true)?;
+            self.run_until(end)?;
             self.buyers.iter_mut().for_each(|buyer| buyer.thinks_until = u64::MAX);
             self.busy_us += end - now;
             let (least, most) = self.plan.pause_us;
             let pause = self.chance.magnitude(least, most);
-            self.run_until(end + pause, false)?;
+            self.run_until(end + pause)?;
         }
         self.converge()?;
         self.end()
@@ -189,12 +191,11 @@ impl Life {
     }
 
     /// Steps until that time.
-    fn run_until(&mut self, end: u64, is_busy: bool) -> Result<(), String> {
+    fn run_until(&mut self, end: u64) -> Result<(), String> {
         while let Some((at, step)) = self.next(end) {
             self.clock.advance(at.max(self.clock.now_us()));
             self.judge.see_wall(self.clock.wall_us());
             self.judge.tally.steps += 1;
-            let _ = is_busy;
             let came_to = self.take(step)?;
             let (what, of) = match step {
                 Step::Deliver => ("deliver", 0),
@@ -535,106 +536,6 @@ impl Life {
         Ok(found.sequence)
     }
 
-    fn ease(&mut self) {
-        let now = self.clock.now_us();
-        if self.slow_network_until > 0 && self.slow_network_until <= now {
-            self.slow_network_until = 0;
-            self.wires.set_weather(self.plan.weather);
-        }
-        if self.disk_full_until > 0 && self.disk_full_until <= now {
-            self.disk_full_until = 0;
-            self.storage.set_capacity(None);
-        }
-    }
-
-    fn deliver(&mut self, fault: Fault) -> Result<(), String> {
-        let now = self.clock.now_us();
-        self.trace.tell(now, format_args!("{fault:?}"));
-        let is_up = self.server.is_some();
-        match fault {
-            Fault::PowerLoss | Fault::Kill if is_up => {
-                let is_power = fault == Fault::PowerLoss;
-                let tally = &mut self.judge.tally;
-                *(if is_power { &mut tally.power_losses } else { &mut tally.kills }) += 1;
-                self.crash(is_power)?;
-            }
-            Fault::PowerLossWithin | Fault::KillWithin if is_up => {
-                self.is_power_to_go = fault == Fault::PowerLossWithin;
-                self.storage.cut_power(self.chance.magnitude(1, 60));
-            }
-            Fault::PowerLoss | Fault::Kill | Fault::PowerLossWithin | Fault::KillWithin => {}
-            Fault::Stop => {
-                if let Some(server) = &self.server {
-                    server.gateway.stop();
-                    self.agenda.gateway = Some(now);
-                }
-            }
-            Fault::WriteError => self.storage.fail_write(self.chance.magnitude(1, 20)),
-            Fault::SyncError => self.storage.fail_sync(self.chance.magnitude(1, 8)),
-            Fault::DiskFull => {
-                self.disk_full_until = now + self.chance.magnitude(10_000, 5_000_000);
-                self.fill_disk();
-            }
-            Fault::SlowDisk => {
-                self.judge.tally.slow_disk += 1;
-                self.slow_disk_until = now + self.chance.magnitude(10_000, 5_000_000);
-            }
-            Fault::SlowNetwork => {
-                self.judge.tally.slow_network += 1;
-                self.slow_network_until = now + self.chance.magnitude(10_000, 5_000_000);
-                let Weather { delay_us: (least, most), .. } = self.plan.weather;
-                self.wires.set_weather(Weather {
-                    delay_us: (least * 30, most * 30),
-                    pieces_max: 8,
-                    ..self.plan.weather
-                });
-            }
-            Fault::ConnectionCut | Fault::ConnectionDark => {
-                let links = self.wires.whole_links();
-                if !links.is_empty() {
-                    let link = links[self.chance.index(links.len())];
-                    if fault == Fault::ConnectionCut {
-                        self.judge.tally.connection_cuts += 1;
-                        self.wires.cut(link);
-                    } else {
-                        self.judge.tally.connection_dark += 1;
-                        self.wires.darken(link);
-                    }
-                }
-            }
-            Fault::ClockBack => {
-                self.judge.tally.clock_back += 1;
-                self.clock.jump(-(self.chance.magnitude(1_000_000, 3_600_000_000) as i64));
-            }
-            Fault::ClockForward => {
-                self.judge.tally.clock_forward += 1;
-                self.clock.jump(self.chance.magnitude(1_000_000, 31_536_000_000_000) as i64);
-                self.agenda.has_engine_more = true;
-            }
-            Fault::SessionReplaced | Fault::ClientCrash => self.replace_client(fault == Fault::ClientCrash),
-        }
-        Ok(())
-    }
-
-    fn replace_client(&mut self, is_crash: bool) {
-        let index = self.chance.index(self.buyers.len());
-        let session = self.buyers[index].session;
-        self.judge.abandon(session);
-        if let Some(link) = self.buyers[index].link()
-            && self.chance.one_in(2)
-        {
-            self.wires.darken(link);
-        }
-        let tally = &mut self.judge.tally;
-        *(if is_crash { &mut tally.client_crashes } else { &mut tally.sessions_replaced }) += 1;
-        let chance = self.chance.branch();
-        let buyer = &mut self.buyers[index];
-        buyer.replace(&self.wires, chance, &self.plan);
-        if is_crash {
-            buyer.back_at = Some(self.clock.now_us() + self.chance.magnitude(1_000, 20_000_000));
-        }
-    }
-
     fn pump(&mut self, index: usize) -> Result<u64, String> {
         let durable = self.durable().unwrap_or(0).max(self.judge.durable());
         let buyer = &mut self.buyers[index];
@@ -731,7 +632,7 @@ impl Life {
                     if self.server.is_some() { "up" } else { "down" }
                 ));
             }
-            self.run_until(now + 1_000_000, false)?;
+            self.run_until(now + 1_000_000)?;
         }
         Ok(())
     }
@@ -751,7 +652,7 @@ impl Life {
         self.ask(0, look)?;
         let begin = self.clock.now_us();
         while !self.is_settled() && self.clock.now_us() < begin + CONVERGE_US_MAX {
-            self.run_until(self.clock.now_us() + 1_000_000, false)?;
+            self.run_until(self.clock.now_us() + 1_000_000)?;
         }
         if !self.is_settled() {
             return Err("a last question is not answered".to_owned());

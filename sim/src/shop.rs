@@ -170,7 +170,6 @@ impl Shop {
             currency: CURRENCY,
             line_count: (lines.len() as u16).into(),
             region: (self.chance.below(3) as u16).into(),
-            ..PlaceOrder::new_zeroed()
         };
         let command = bytes(&Command::PlaceOrder(&head, &lines));
         self.know(order, GroupId::new(order.get()), lines);
@@ -195,7 +194,6 @@ impl Shop {
             seconds: (self.chance.magnitude(1, 3_000) as u32).into(),
             region: (self.chance.below(3) as u16).into(),
             line_count: (lines.len() as u16).into(),
-            ..ReserveCart::new_zeroed()
         };
         let command = bytes(&Command::ReserveCart(&head, &lines));
         self.reservations.push_back((reservation, lines));
@@ -252,7 +250,6 @@ impl Shop {
             order_count: (orders.len() as u16).into(),
             line_count: (lines.len() as u16).into(),
             region: (self.chance.below(3) as u16).into(),
-            ..CheckOut::new_zeroed()
         };
         known.into_iter().for_each(|(order, own)| self.know(order, group, own));
         bytes(&Command::CheckOut(&head, &orders, &lines))
@@ -295,7 +292,7 @@ impl Shop {
                 };
                 bytes(&Command::RecordCapture(&head))
             }
-            5 | 6 | 7 => {
+            5..=7 => {
                 let part = self.part_of(&lines);
                 let tracking = self.chance.of(&["", "T1", "TRACK-0001"]);
                 let head = ShipLines {
@@ -677,11 +674,7 @@ impl Shop {
             }
             (9, _) => {
                 let location = if self.chance.one_in(2) { LocationHandle::NONE } else { self.location() };
-                bytes(&Command::QueryStock(&QueryStock {
-                    sku: self.sku(),
-                    location,
-                    ..QueryStock::new_zeroed()
-                }))
+                bytes(&Command::QueryStock(&QueryStock { sku: self.sku(), location }))
             }
             _ => {
                 let count = 1 + self.chance.index(3);
