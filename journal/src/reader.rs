@@ -314,6 +314,12 @@ fn look(
         let header = BatchHeader::read_from_prefix(bytes).ok().map(|(header, _)| header);
         // A batch starts with its magic, never with zeros: these are the rest of a page whose group was synced.
         if gap_bytes > 0 && bytes.iter().take(gap_bytes).all(|byte| *byte == 0) {
+            // Unless they were read before the watermark came this far: a batch may stand there by now.
+            if window.read_for < up_to {
+                window.clear();
+                window.read_for = up_to;
+                continue;
+            }
             offset += gap_bytes as u64;
             continue;
         }
