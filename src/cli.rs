@@ -247,6 +247,9 @@ pub(crate) struct InspectArguments {
     /// Print at most this many records.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,
+    /// Instead of records: every entry of this seller's ledger, and whether they add up to its sums.
+    #[arg(long, value_name = "SELLER", conflicts_with_all = ["from", "order", "limit"])]
+    pub(crate) ledger: Option<String>,
     /// The records are JSON lines with or without this.
     #[arg(long)]
     pub(crate) json: bool,

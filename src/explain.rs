@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use orderline_core::state::transitions::{TRANSITIONS, as_mermaid, as_text, state_name};
+use orderline_core::state::transitions::{TRANSITIONS, as_mermaid, as_text};
 use orderline_protocol::lifecycle::Entity;
 use serde_json::json;
 
@@ -15,8 +15,8 @@ pub(crate) fn run(arguments: &ExplainArguments) -> VerbResult {
     if arguments.json {
         let rows = TRANSITIONS.iter().filter(|row| only.is_none_or(|only| only == row.entity));
         let row = |row: &orderline_core::state::transitions::Transition| {
-            let to: Vec<_> = row.to.iter().map(|&to| state_name(row.entity, to)).collect();
-            json!({"entity": row.entity.name(), "from": state_name(row.entity, row.from),
+            let to: Vec<_> = row.to.iter().map(|&to| row.entity.state_name(to)).collect();
+            json!({"entity": row.entity.name(), "from": row.entity.state_name(row.from),
                 "action": row.action.name(), "to": to})
         };
         drop(out);

@@ -1,17 +1,21 @@
-//! `orderline inspect`: journal records as JSON lines, handles shown by their codes. Changes nothing.
+//! `orderline inspect`: journal records as JSON lines, handles shown by their codes; or a seller's ledger. Changes nothing.
 
 use std::io::{BufWriter, ErrorKind, Write};
 
 use orderline_core::State;
-use orderline_core::recovery::{self, RecoveryError};
+use orderline_core::recovery;
 use orderline_protocol::event::Event;
 
 use crate::cli::InspectArguments;
 use crate::offline;
 use crate::record;
+use crate::statement;
 use crate::verb::{Ending, Refusal, VerbResult};
 
 pub(crate) fn run(arguments: &InspectArguments) -> VerbResult {
+    if let Some(seller) = &arguments.ledger {
+        return statement::run(&arguments.data, seller);
+    }
     let mut offline = offline::open_earliest(&arguments.data)?;
     if offline.snapshot_sequence > 0 {
         eprintln!(
@@ -26,10 +30,7 @@ pub(crate) fn run(arguments: &InspectArguments) -> VerbResult {
     while left > 0 {
         let Some(batch) = offline.reader.next_batch(u64::MAX)? else { break };
         for seen in batch.records() {
-            let event = Event::read(seen.kind, seen.version, seen.payload)
-                .map_err(|source| RecoveryError::Event { sequence: seen.sequence, source })?;
-            recovery::check_next(&offline.state, seen.sequence)?;
-            offline.state.apply(seen.sequence, batch.recorded_at_us, &event);
+            let event = recovery::apply_seen(&mut offline.state, batch.recorded_at_us, &seen)?;
             // Asked before what is wanted begins, too: what a life is made of, its earlier events tell.
             let is_about = life.as_mut().is_none_or(|life| life.has(&event));
             if is_about && seen.sequence >= arguments.from && left > 0 {

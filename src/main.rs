@@ -24,6 +24,7 @@ mod replay;
 mod serve;
 mod server_process;
 mod settings;
+mod statement;
 mod verb;
 mod verify;
 

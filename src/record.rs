@@ -12,7 +12,8 @@ use serde_json::{Map, Value};
 
 pub(crate) use about::{Life, ids};
 use body::origin_and_body;
-use names::{Names, time};
+use names::Names;
+pub(crate) use names::{currency, happened, id, time};
 
 /// The record as one JSON object. `state` has the event applied already.
 ///

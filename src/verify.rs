@@ -1,5 +1,6 @@
 //! `orderline verify`: reads everything in a directory and checks every checksum, link and invariant. Changes nothing.
 
+use orderline_core::state::Conservation;
 use orderline_core::{State, recovery, snapshot};
 use serde::Serialize;
 
@@ -52,24 +53,32 @@ pub(crate) fn run(arguments: &VerifyArguments) -> VerbResult {
     };
     compare(&offline.state, &mut violations);
     let mut checks = 1;
-    let replayed = match arguments.check_every {
-        None => recovery::replay(&mut offline.reader, &mut offline.state, u64::MAX, |state, _| {
+    let mut conservation = Conservation::since(&offline.state);
+    let mut broken_early = Vec::new();
+    let replayed = recovery::replay_noting(
+        &mut offline.reader,
+        &mut offline.state,
+        u64::MAX,
+        |state, event| {
+            let sequence = state.sequence();
+            if sequence > first_sequence
+                && arguments.check_every.is_some_and(|every| sequence.is_multiple_of(every))
+            {
+                checks += 1;
+                if broken_early.len() < VIOLATIONS_MAX {
+                    broken_early.extend(
+                        broken(state, &conservation).map(|of| format!("at sequence {sequence}: {of}")),
+                    );
+                }
+            }
+            conservation.note(state, event);
+        },
+        |state, _| {
             compare(state, &mut violations);
             line.show(|| format!("verified up to {}", grouped(state.sequence())));
-        }),
-        Some(every) => replay_checking(&mut offline, |state| {
-            compare(state, &mut violations);
-            if !state.sequence().is_multiple_of(every) {
-                return;
-            }
-            checks += 1;
-            let broken = state.check();
-            if violations.len() < VIOLATIONS_MAX {
-                violations.extend(broken.iter().map(|of| format!("at sequence {}: {of}", state.sequence())));
-            }
-            line.show(|| format!("checked at {}", grouped(state.sequence())));
-        }),
-    };
+        },
+    );
+    violations.append(&mut broken_early);
     if let Err(error) = replayed {
         violations.push(error.to_string());
     }
@@ -78,7 +87,7 @@ pub(crate) fn run(arguments: &VerifyArguments) -> VerbResult {
         violations.push(format!("the snapshot at {sequence} lies behind the journal's end at {end}"));
     }
     line.done();
-    violations.extend(offline.state.check().iter().map(ToString::to_string));
+    violations.extend(broken(&offline.state, &conservation));
     let counts = offline.state.counts();
     let report = VerifyReport {
         ok: violations.is_empty(),
@@ -121,16 +130,7 @@ pub(crate) fn run(arguments: &VerifyArguments) -> VerbResult {
 /// Violations that are listed at most, and a few more: the first are what matters.
 const VIOLATIONS_MAX: usize = 1_000;
 
-/// Replays record by record, and calls `each` behind every one.
-fn replay_checking(
-    offline: &mut offline::Offline,
-    mut each: impl FnMut(&State),
-) -> Result<(), recovery::RecoveryError> {
-    while let Some(batch) = offline.reader.next_batch(u64::MAX)? {
-        for record in batch.records() {
-            recovery::apply_record(&mut offline.state, batch.recorded_at_us, &record)?;
-            each(&offline.state);
-        }
-    }
-    Ok(())
+/// Every invariant that the state breaks, by itself or against what the events add up to.
+fn broken(state: &State, conservation: &Conservation) -> impl Iterator<Item = String> {
+    state.check().into_iter().chain(conservation.check(state)).map(|violation| violation.to_string())
 }

@@ -218,13 +218,20 @@ pub fn receive(
     client: &mut Client,
     receipts: impl IntoIterator<Item = Receipt>,
 ) -> Result<(), CatalogueError> {
-    let cause = Cause { reference: U64::ZERO, actor: U32::ZERO, reason: U16::ZERO, reserved: [0; 2] };
+    let cause = Cause {
+        happened_at_us: 0.into(),
+        reference: U64::ZERO,
+        actor: U32::ZERO,
+        reason: U16::ZERO,
+        reserved: [0; 2],
+    };
     let submit = |client: &mut Client, receipt: Receipt| {
         let head = ReceiveStock {
+            expected_version: 0.into(),
             sku: receipt.sku,
             location: receipt.location,
             from_incoming: 0,
-            reserved: 0,
+            reserved: [0; 5],
             quantity: U64::new(receipt.quantity),
             cause,
         };

@@ -73,6 +73,15 @@ pub fn replay_batch(state: &mut State, batch: &Batch<'_>) -> Result<(), Recovery
 /// # Errors
 /// As [`replay_batch`].
 pub fn replay_batch_to(state: &mut State, batch: &Batch<'_>, to: Sequence) -> Result<(), RecoveryError> {
+    replay_batch_noting(state, batch, to, &mut |_, _| {})
+}
+
+fn replay_batch_noting(
+    state: &mut State,
+    batch: &Batch<'_>,
+    to: Sequence,
+    before: &mut impl FnMut(&State, &Event<'_>),
+) -> Result<(), RecoveryError> {
     check_next(state, batch.first_sequence)?;
     let records = batch.records().take_while(|record| record.sequence <= to);
     let mut events =
@@ -88,6 +97,7 @@ pub fn replay_batch_to(state: &mut State, batch: &Batch<'_>, to: Sequence) -> Re
         let Some((sequence, event)) = next else { return Ok(()) };
         // What stands before a record that cannot be read has been applied.
         let event = event.as_ref().map_err(|&source| RecoveryError::Event { sequence: *sequence, source })?;
+        before(state, event);
         state.apply(*sequence, batch.recorded_at_us, event);
         if is_planted("replay-a-record-twice") {
             state.apply(*sequence, batch.recorded_at_us, event);
@@ -95,27 +105,27 @@ pub fn replay_batch_to(state: &mut State, batch: &Batch<'_>, to: Sequence) -> Re
     }
 }
 
-/// Applies one record.
+/// Applies one record, and returns its event.
 ///
 /// # Errors
 /// [`RecoveryError::Gap`] if it is not the next one, [`RecoveryError::Event`] if this program cannot read it.
-pub fn apply_record(
+pub fn apply_seen<'a>(
     state: &mut State,
     recorded_at_us: i64,
-    record: &Record<'_>,
-) -> Result<(), RecoveryError> {
+    record: &Record<'a>,
+) -> Result<Event<'a>, RecoveryError> {
     check_next(state, record.sequence)?;
     let event = Event::read(record.kind, record.version, record.payload)
         .map_err(|source| RecoveryError::Event { sequence: record.sequence, source })?;
     state.apply(record.sequence, recorded_at_us, &event);
-    Ok(())
+    Ok(event)
 }
 
 /// Checks that a sequence is the one that a state goes on with.
 ///
 /// # Errors
 /// [`RecoveryError::Gap`].
-pub fn check_next(state: &State, found: Sequence) -> Result<(), RecoveryError> {
+fn check_next(state: &State, found: Sequence) -> Result<(), RecoveryError> {
     let expected = state.sequence() + 1;
     if found == expected { Ok(()) } else { Err(RecoveryError::Gap { expected, found }) }
 }
@@ -179,11 +189,25 @@ pub fn replay(
     reader: &mut Reader,
     state: &mut State,
     to: Sequence,
+    each: impl FnMut(&State, &Batch<'_>),
+) -> Result<(), RecoveryError> {
+    replay_noting(reader, state, to, |_, _| {}, each)
+}
+
+/// The same, and calls `before` with each event that is about to be applied.
+///
+/// # Errors
+/// As [`replay`].
+pub fn replay_noting(
+    reader: &mut Reader,
+    state: &mut State,
+    to: Sequence,
+    mut before: impl FnMut(&State, &Event<'_>),
     mut each: impl FnMut(&State, &Batch<'_>),
 ) -> Result<(), RecoveryError> {
     read_ahead(reader, |batch| {
         if state.sequence() < to {
-            replay_batch_to(state, batch, to)?;
+            replay_batch_noting(state, batch, to, &mut before)?;
             each(state, batch);
         }
         Ok(if state.sequence() < to { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })

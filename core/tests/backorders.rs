@@ -74,6 +74,7 @@ fn a_sku_is_promised_as_far_as_its_cap_goes_over_all_orders() {
     driver.assert_lasting();
     // A cart is never promised what is not there.
     let cart = ReserveCart {
+        expected_version: 0.into(),
         reservation: ReservationId::new(1),
         replaces: ReservationId::new(0),
         buyer: BuyerId::new(1),

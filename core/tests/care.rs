@@ -413,7 +413,7 @@ fn a_cancellation_that_cannot_be_is_refused_by_name() {
     driver.place(1, &[line(shirts, 4, 100), line(mugs, 1, 5)]).unwrap();
     use RejectCode::*;
     let mut code = |order: u128, lines: &[LineQuantity]| {
-        let refused = driver.refused(&Command::CancelLines(&moving(order, lines), lines));
+        let refused = driver.refused(&Command::CancelLines(&cancelling(order, lines), lines));
         (refused.code, refused.subject, refused.detail)
     };
     let odd = LineQuantity { reserved: [0, 1], ..units(1, 1) };
@@ -427,12 +427,12 @@ fn a_cancellation_that_cannot_be_is_refused_by_name() {
     assert_eq!(code(1, &[units(2, 1)]), (UnknownLine, 2, 0));
     assert_eq!(code(1, &[units(0, 1), units(0, 1)]), (LineRepeated, 0, 0));
     assert_eq!(code(1, &[units(1, 1), units(0, 5)]), (QuantityNotThere, 0, 4));
-    assert_eq!(size_of_val(&odd) + moving(1, &[]).as_bytes().len(), 32);
+    assert_eq!(size_of_val(&odd) + cancelling(1, &[]).as_bytes().len(), 32);
     driver.cancel(1, &[units(0, 4)]).unwrap();
-    let refused = driver.refused(&Command::CancelLines(&moving(1, &[units(0, 1)]), &[units(0, 1)]));
+    let refused = driver.refused(&Command::CancelLines(&cancelling(1, &[units(0, 1)]), &[units(0, 1)]));
     assert_eq!((refused.code, refused.detail), (QuantityNotThere, 0));
     assert_eq!(driver.cancel(1, &[]).unwrap().state, OrderState::Cancelled as u8);
-    let refused = driver.refused(&Command::CancelLines(&moving(1, &[]), &[]));
+    let refused = driver.refused(&Command::CancelLines(&cancelling(1, &[]), &[]));
     assert_eq!((refused.code, refused.state), (IllegalTransition, OrderState::Cancelled as u8));
     driver.assert_kept();
 }

@@ -123,11 +123,12 @@ impl Rig {
         };
         self.send(&Command::DefineSku(&sku, "k"));
         let stock = ReceiveStock {
+            expected_version: 0.into(),
             sku: SkuHandle::new(0),
             location: LocationHandle::new(0),
             quantity: 100.into(),
             from_incoming: 0,
-            reserved: 0,
+            reserved: [0; 5],
             cause: Cause::NONE,
         };
         self.send(&Command::ReceiveStock(&stock));
@@ -407,11 +408,12 @@ fn an_answer_that_does_not_fit_a_frame_is_refused_with_its_size() {
     rig.open_session(1);
     rig.set_up();
     let stock = ReceiveStock {
+        expected_version: 0.into(),
         sku: SkuHandle::new(0),
         location: LocationHandle::new(0),
         quantity: 100_000.into(),
         from_incoming: 0,
-        reserved: 0,
+        reserved: [0; 5],
         cause: Cause::NONE,
     };
     rig.send(&Command::ReceiveStock(&stock));
@@ -430,6 +432,7 @@ fn an_answer_that_does_not_fit_a_frame_is_refused_with_its_size() {
         .map(|line| LineQuantity { line: line.into(), reserved: [0; 2], quantity: 1.into() })
         .collect();
     let pack = ShipLines {
+        happened_at_us: 0.into(),
         order,
         expected_version: 0.into(),
         location: LocationHandle::new(0),

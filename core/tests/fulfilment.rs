@@ -91,10 +91,10 @@ fn what_is_packed_is_still_committed_and_is_not_there_for_anything_else() {
     assert_eq!(driver.stock_at(shirts, near), (0, 5));
     assert_eq!(driver.counters(1, 0), [0, 0, 0, 5, 0, 0, 0]);
     driver.assert_kept();
-    let cancel = Command::CancelLines(&moving(1, &[]), &[]);
+    let cancel = Command::CancelLines(&cancelling(1, &[]), &[]);
     let too_many = [units(0, 3)];
     for command in [
-        Command::CancelLines(&moving(1, &too_many), &too_many),
+        Command::CancelLines(&cancelling(1, &too_many), &too_many),
         Command::ShipLines(&packing(1, near, &too_many), &too_many, "P1"),
         Command::ShipLines(&packing(1, NOWHERE, &too_many), &too_many, "P1"),
     ] {
@@ -518,9 +518,9 @@ fn each_way_to_be_refused_has_its_name_and_changes_nothing() {
     let zeros = LineQuantity { line: 0.into(), reserved: [0, 1], quantity: 1.into() };
     let named = |driver: &mut Driver, lines: &[LineQuantity]| {
         let commands = [
-            (24, Command::ShipLines(&ShipLines { is_sent: 1, ..packing(1, near, lines) }, lines, "P1")),
+            (36, Command::ShipLines(&ShipLines { is_sent: 1, ..packing(1, near, lines) }, lines, "P1")),
             (28, Command::MoveWork(&moving_work(1, far, attic, lines), lines)),
-            (24, Command::RequestReturn(&moving(1, lines), lines)),
+            (32, Command::RequestReturn(&asking_back(1, lines), lines)),
         ];
         let refused = |(_, command)| {
             let refused = driver.refused(&command);
@@ -528,9 +528,9 @@ fn each_way_to_be_refused_has_its_name_and_changes_nothing() {
         };
         commands.map(refused)
     };
-    assert_eq!(size_of::<MoveLines>(), 24);
-    assert_eq!((size_of::<ShipLines>(), size_of::<MoveWork>()), (28, 28));
-    let offsets = [28, 28, 24].map(|bytes| (InvalidField, bytes + 8 + 2));
+    assert_eq!(size_of::<RequestReturn>(), 32);
+    assert_eq!((size_of::<ShipLines>(), size_of::<MoveWork>()), (36, 28));
+    let offsets = [36, 28, 32].map(|bytes| (InvalidField, bytes + 8 + 2));
     assert_eq!(named(&mut driver, &[units(0, 1), zeros]), offsets);
     assert_eq!(named(&mut driver, &[units(9, 0), units(0, 1)]), [(ZeroQuantity, 9); 3]);
     assert_eq!(named(&mut driver, &[units(0, 1), units(9, 1), units(9, 1)]), [(LineRepeated, 9); 3]);
@@ -551,13 +551,13 @@ fn each_way_to_be_refused_has_its_name_and_changes_nothing() {
         (InvalidField, 25)
     );
     let pack = packing(1, near, &[]);
-    assert_eq!(refused(Command::ShipLines(&ShipLines { is_sent: 2, ..pack }, &[], "P1")), (InvalidField, 27));
+    assert_eq!(refused(Command::ShipLines(&ShipLines { is_sent: 2, ..pack }, &[], "P1")), (InvalidField, 35));
     let long = "x".repeat(65);
     let tracked = ShipLines { tracking_bytes: 65, ..pack };
-    assert_eq!(refused(Command::ShipLines(&tracked, &[], &long)), (InvalidField, 26));
+    assert_eq!(refused(Command::ShipLines(&tracked, &[], &long)), (InvalidField, 34));
     let send = updating(1, 1, ShipmentStep::Send);
-    assert_eq!(refused(Command::UpdateShipment(&UpdateShipment { step: 6, ..send })), (InvalidField, 22));
-    assert_eq!(refused(Command::UpdateShipment(&UpdateShipment { reserved: 1, ..send })), (InvalidField, 23));
+    assert_eq!(refused(Command::UpdateShipment(&UpdateShipment { step: 6, ..send })), (InvalidField, 30));
+    assert_eq!(refused(Command::UpdateShipment(&UpdateShipment { reserved: 1, ..send })), (InvalidField, 31));
 
     let unknown = LocationHandle::new(77);
     for order in [9, 1] {

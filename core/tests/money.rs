@@ -51,6 +51,7 @@ impl Market {
         let lines: Vec<OrderLine> =
             orders.iter().zip(&self.skus).map(|(&(_, price), &sku)| line(sku, 1, price)).collect();
         let head = CheckOut {
+            expected_version: 0.into(),
             group: GroupId::new(group),
             reservation: ReservationId::new(0),
             buyer: BuyerId::new(1),
@@ -131,8 +132,8 @@ fn an_authorisation_that_cannot_be_is_refused_by_name() {
     };
     use RejectCode::*;
     let long = RecordAuthorization { seconds: (limits::DURATION_S_MAX + 1).into(), ..good };
-    assert_eq!(code(&long), (InvalidField, 36, 0));
-    assert_eq!(code(&RecordAuthorization { reserved: [0, 0, 0, 0, 0, 1], ..good }), (InvalidField, 42, 0));
+    assert_eq!(code(&long), (InvalidField, 44, 0));
+    assert_eq!(code(&RecordAuthorization { reserved: [0, 0, 0, 0, 0, 1], ..good }), (InvalidField, 50, 0));
     assert_eq!(code(&RecordAuthorization { amount: Amount::new(0), ..good }), (InvalidAmount, 0, 0));
     assert_eq!(code(&RecordAuthorization { amount: Amount::new(i64::MIN), ..good }), (InvalidAmount, 0, 0));
     assert_eq!(code(&RecordAuthorization { group: GroupId::new(99), ..good }), (UnknownGroup, 0, 0));
@@ -329,8 +330,8 @@ fn refunds_never_exceed_what_was_captured_while_they_are_under_way_or_made() {
         (refused.code, refused.subject)
     };
     let good = settlement(1, 1, RefundOutcome::Failed);
-    assert_eq!(code(&SettleRefund { outcome: 3, ..good }), (InvalidField, 30));
-    assert_eq!(code(&SettleRefund { reserved: 1, ..good }), (InvalidField, 31));
+    assert_eq!(code(&SettleRefund { outcome: 3, ..good }), (InvalidField, 38));
+    assert_eq!(code(&SettleRefund { reserved: 1, ..good }), (InvalidField, 39));
     assert_eq!(code(&SettleRefund { order: OrderId::new(2), ..good }), (UnknownOrder, 0));
     assert_eq!(code(&SettleRefund { expected_version: 1.into(), ..good }), (VersionMismatch, 0));
     assert_eq!(code(&SettleRefund { refund: 0.into(), ..good }), (UnknownRefund, 0));
@@ -383,8 +384,8 @@ fn a_payment_that_came_to_nothing_is_followed_by_another() {
     let stale = EndPayment { expected_version: 2.into(), ..ending(1) };
     assert_eq!(driver.refused(&Command::RecordVoid(&stale)).code, RejectCode::VersionMismatch);
     let strange = EndPayment { reserved: [9, 0], ..ending(1) };
-    assert_eq!(driver.refused(&Command::RecordVoid(&strange)).subject, 30);
-    assert_eq!(driver.refused(&Command::RecordFailure(&strange)).subject, 30);
+    assert_eq!(driver.refused(&Command::RecordVoid(&strange)).subject, 38);
+    assert_eq!(driver.refused(&Command::RecordFailure(&strange)).subject, 38);
     assert_eq!(driver.refused(&Command::RecordVoid(&ending(2))).code, RejectCode::UnknownGroup);
     assert_eq!(driver.refused(&Command::RecordFailure(&ending(2))).code, RejectCode::UnknownGroup);
     assert_eq!(told(driver.void(1)), (900, 4, PaymentState::Voided));
@@ -523,7 +524,7 @@ fn a_payout_that_cannot_be_is_refused_by_name() {
         (refused.code, refused.subject)
     };
     let good = payout(sellers[0], 1);
-    assert_eq!(code(&RecordPayout { reserved: [0, 1], ..good }), (InvalidField, 6));
+    assert_eq!(code(&RecordPayout { reserved: [0, 1, 0, 0, 0, 0], ..good }), (InvalidField, 34));
     assert_eq!(code(&RecordPayout { currency: CurrencyCode::NONE, ..good }), (UnknownCurrency, 0));
     assert_eq!(code(&RecordPayout { amount: Amount::new(0), ..good }), (InvalidAmount, 0));
     assert_eq!(code(&RecordPayout { seller: SellerHandle::new(9), ..good }), (UnknownSeller, 9));

@@ -282,9 +282,10 @@ fn stock_never_falls_below_nothing_and_never_runs_over() {
     let mut adjust = |delta: i64, bucket: command::Bucket| {
         let head = command::AdjustStock {
             sku: shirts,
+            expected_version: 0.into(),
             location: near,
             bucket: bucket as u8,
-            reserved: 0,
+            reserved: [0; 5],
             delta: delta.into(),
             cause: command::Cause::NONE,
         };

@@ -85,7 +85,7 @@ fn parts_that_an_order_cannot_have_are_not_there() {
         // What is about the order itself names its state.
         for (command, action) in [
             (Command::ShipLines(&packing(1, NOWHERE, &[]), &[], "P1"), Action::Ship),
-            (Command::RequestReturn(&moving(1, &[]), &[]), Action::RequestReturn),
+            (Command::RequestReturn(&asking_back(1, &[]), &[]), Action::RequestReturn),
         ] {
             let refused = driver.refused(&command);
             let named = ((Entity::Order as u32) << 8) | action as u32;
@@ -129,7 +129,7 @@ fn packages_of_work_that_has_ended() {
             assert_eq!((refused.code, refused.subject, refused.state), illegal, "{work:?}: {step:?}");
         }
         // Nothing of the order is left there to be cancelled.
-        let refused = driver.refused(&Command::CancelLines(&moving(1, &[units(0, 1)]), &[units(0, 1)]));
+        let refused = driver.refused(&Command::CancelLines(&cancelling(1, &[units(0, 1)]), &[units(0, 1)]));
         assert_eq!(refused.code, RejectCode::QuantityNotThere, "{work:?}");
         let works = driver.works(1);
         assert_eq!(works.iter().find(|work| work.0 == near).unwrap().1, work);

@@ -81,7 +81,7 @@ fn goods_come_back_are_judged_and_the_return_is_closed() {
 fn units_in_an_open_return_are_spoken_for_until_it_ends() {
     let Shop { mut driver, near, .. } = delivered();
     let refused = |driver: &mut Driver, lines: &[LineQuantity]| {
-        let refused = driver.refused(&Command::RequestReturn(&moving(1, lines), lines));
+        let refused = driver.refused(&Command::RequestReturn(&asking_back(1, lines), lines));
         (refused.code, refused.subject, refused.detail)
     };
     assert_eq!(refused(&mut driver, &[units(1, 3)]), (RejectCode::QuantityNotThere, 1, 2));
@@ -109,7 +109,7 @@ fn what_was_not_delivered_is_not_returned() {
     let Shop { mut driver, near, shirts, .. } = shop();
     driver.receive(shirts, near, 10);
     driver.place(1, &[line(shirts, 4, 1_000)]).unwrap();
-    let ask = |driver: &mut Driver| driver.refused(&Command::RequestReturn(&moving(1, &[]), &[]));
+    let ask = |driver: &mut Driver| driver.refused(&Command::RequestReturn(&asking_back(1, &[]), &[]));
     let refused = ask(&mut driver);
     assert_eq!((refused.code, refused.state), (RejectCode::IllegalTransition, OrderState::Pending as u8));
     driver.confirm(1).unwrap();
@@ -181,7 +181,7 @@ fn a_package_that_comes_back_undelivered_is_received_and_lowers_nothing() {
     assert_eq!((driver.stock_at(shirts, near), driver.stock_at(mugs, near)), ((10, 0), (2, 0)));
     assert_eq!(return_status(&driver), ReturnStatus::None);
     driver.update_return(1, 1, ReturnStep::Close).unwrap();
-    let refused = driver.refused(&Command::RequestReturn(&moving(1, &[]), &[]));
+    let refused = driver.refused(&Command::RequestReturn(&asking_back(1, &[]), &[]));
     assert_eq!(refused.code, RejectCode::NothingToDo);
     driver.assert_kept();
 }
@@ -202,10 +202,10 @@ fn each_way_to_be_refused_has_its_name_and_changes_nothing() {
     };
     let nothing = |_: &mut ReceiveReturn| {};
     let good = returned(0, Restock, 1);
-    assert_eq!(size_of::<ReceiveReturn>(), 32);
-    assert_eq!(receive(|head| head.reserved[5] = 1, &[good]), (InvalidField, 26, 0));
-    assert_eq!(receive(nothing, &[good, ReturnedUnits { disposition: 4, ..good }]), (InvalidField, 42, 0));
-    assert_eq!(receive(nothing, &[ReturnedUnits { reserved: 1, ..good }]), (InvalidField, 35, 0));
+    assert_eq!(size_of::<ReceiveReturn>(), 40);
+    assert_eq!(receive(|head| head.reserved[5] = 1, &[good]), (InvalidField, 34, 0));
+    assert_eq!(receive(nothing, &[good, ReturnedUnits { disposition: 4, ..good }]), (InvalidField, 50, 0));
+    assert_eq!(receive(nothing, &[ReturnedUnits { reserved: 1, ..good }]), (InvalidField, 43, 0));
     assert_eq!(receive(nothing, &[good, returned(7, Restock, 0)]), (ZeroQuantity, 7, 0));
     assert_eq!(receive(|head| head.order = OrderId::new(9), &[good]), (UnknownOrder, 0, 0));
     for number in [0, 2] {
@@ -232,9 +232,9 @@ fn each_way_to_be_refused_has_its_name_and_changes_nothing() {
         let refused = driver.refused(&Command::UpdateReturn(&head));
         (refused.code, refused.subject)
     };
-    assert_eq!(update(|head| head.step = 0), (InvalidField, 22));
-    assert_eq!(update(|head| head.step = 5), (InvalidField, 22));
-    assert_eq!(update(|head| head.reserved = 1), (InvalidField, 23));
+    assert_eq!(update(|head| head.step = 0), (InvalidField, 30));
+    assert_eq!(update(|head| head.step = 5), (InvalidField, 30));
+    assert_eq!(update(|head| head.reserved = 1), (InvalidField, 31));
     assert_eq!(update(|head| head.order = OrderId::new(9)), (UnknownOrder, 0));
     assert_eq!(update(|head| head.return_number = 0.into()), (UnknownReturn, 0));
     assert_eq!(update(|head| head.return_number = 2.into()), (UnknownReturn, 2));
@@ -273,6 +273,7 @@ fn a_level_that_could_not_hold_it_takes_nothing_back() {
 fn what_came_back_is_owed_to_who_paid_for_it() {
     let Shop { mut driver, near, .. } = delivered();
     let authorization = RecordAuthorization {
+        happened_at_us: 0.into(),
         group: GroupId::new(1),
         amount: Amount::new(4_500),
         reference: 1.into(),
@@ -283,6 +284,7 @@ fn what_came_back_is_owed_to_who_paid_for_it() {
     };
     driver.run(&Command::RecordAuthorization(&authorization)).unwrap();
     let capture = RecordCapture {
+        happened_at_us: 0.into(),
         group: GroupId::new(1),
         order: OrderId::new(1),
         amount: Amount::new(3_000),
@@ -327,7 +329,7 @@ fn an_order_has_a_thousand_returns_at_most() {
         assert_eq!(driver.request_return(1, &[units(0, 1)]).unwrap().detail, u64::from(number));
         driver.update_return(1, number, ReturnStep::Decline).unwrap();
     }
-    let refused = driver.refused(&Command::RequestReturn(&moving(1, &[]), &[]));
+    let refused = driver.refused(&Command::RequestReturn(&asking_back(1, &[]), &[]));
     assert_eq!((refused.code, refused.detail), (RejectCode::TooManyParts, 1_000));
     driver.assert_kept();
     // A package that comes back would be one return too many.

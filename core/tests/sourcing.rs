@@ -169,6 +169,7 @@ fn a_cart_of_ones_own_is_no_obstacle() {
     // Two units each at two places; a cart holds both of the first, and what it holds is free for its own checkout.
     let mut shop = shop(&[by_priority(1), by_priority(2)], &[&[2, 2]]);
     let cart = ReserveCart {
+        expected_version: 0.into(),
         reservation: ReservationId::new(1),
         replaces: ReservationId::new(0),
         buyer: BuyerId::new(1),
@@ -180,6 +181,7 @@ fn a_cart_of_ones_own_is_no_obstacle() {
     shop.driver.run(&Command::ReserveCart(&cart, &[CartLine { sku, quantity: 2.into() }])).unwrap();
     let check_out = |reservation: u128, order: u128| {
         let head = CheckOut {
+            expected_version: 0.into(),
             group: GroupId::new(order + 100),
             reservation: ReservationId::new(reservation),
             buyer: BuyerId::new(1),

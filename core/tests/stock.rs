@@ -151,9 +151,9 @@ fn own_fields_are_judged_before_what_they_name() {
 
     let adjust = adjustment(nothing, near, Bucket::Safety, 0);
     let cases = [
-        (AdjustStock { bucket: 0, ..adjust }, invalid(6)),
-        (AdjustStock { bucket: 6, ..adjust }, invalid(6)),
-        (AdjustStock { reserved: 1, ..adjust }, invalid(7)),
+        (AdjustStock { bucket: 0, ..adjust }, invalid(34)),
+        (AdjustStock { bucket: 6, ..adjust }, invalid(34)),
+        (AdjustStock { reserved: [1, 0, 0, 0, 0], ..adjust }, invalid(35)),
         (AdjustStock { cause: unsaid, ..adjust }, invalid(30)),
         (adjust, (RejectCode::ZeroQuantity, 0, 0)),
         (AdjustStock { delta: 1.into(), ..adjust }, (RejectCode::UnknownSku, 0, 99)),
@@ -163,7 +163,7 @@ fn own_fields_are_judged_before_what_they_name() {
     }
     let of = count(nothing, near, 1);
     let cases = [
-        (CountStock { reserved: [1, 0], ..of }, invalid(6)),
+        (CountStock { reserved: [1, 0, 0, 0, 0, 0], ..of }, invalid(34)),
         (CountStock { cause: unsaid, ..of }, invalid(30)),
         (of, (RejectCode::UnknownSku, 0, 99)),
     ];
@@ -172,10 +172,10 @@ fn own_fields_are_judged_before_what_they_name() {
     }
     let of = movement(nothing, (near, Bucket::Available), (near, Bucket::Safety), 1);
     let cases = [
-        (MoveStock { from_bucket: 9, ..of }, invalid(16)),
-        (MoveStock { to_bucket: 9, ..of }, invalid(17)),
-        (MoveStock { reserved: [0, 0, 0, 0, 0, 1], ..of }, invalid(18)),
-        (MoveStock { cause: unsaid, ..of }, invalid(38)),
+        (MoveStock { from_bucket: 9, ..of }, invalid(48)),
+        (MoveStock { to_bucket: 9, ..of }, invalid(49)),
+        (MoveStock { reserved: [0, 0, 0, 0, 0, 1], ..of }, invalid(50)),
+        (MoveStock { cause: unsaid, ..of }, invalid(46)),
         (of, (RejectCode::UnknownSku, 0, 99)),
     ];
     for (head, expected) in cases {
@@ -183,8 +183,8 @@ fn own_fields_are_judged_before_what_they_name() {
     }
     let of = setting(nothing, near, 1, u64::MAX);
     let cases = [
-        (SetLevel { reserved: [0, 1], ..of }, invalid(6)),
-        (SetLevel { cause: unsaid, ..of }, invalid(38)),
+        (SetLevel { reserved: [0, 1, 0, 0, 0, 0], ..of }, invalid(34)),
+        (SetLevel { cause: unsaid, ..of }, invalid(30)),
         (of, (RejectCode::UnknownSku, 0, 99)),
     ];
     for (head, expected) in cases {
@@ -311,6 +311,7 @@ fn a_shortage_that_only_carts_have_a_part_in_names_nobody() {
     let Shop { mut driver, shirts, near, .. } = shop();
     driver.receive(shirts, near, 5);
     let head = ReserveCart {
+        expected_version: 0.into(),
         reservation: ReservationId::new(1),
         replaces: ReservationId::new(0),
         buyer: BuyerId::new(1),
@@ -364,6 +365,7 @@ fn a_search_goes_on_while_the_world_changes_and_is_right_when_it_ends() {
     }
     assert_eq!(driver.state.counts().orders_total, 1);
     let cart = ReserveCart {
+        expected_version: 0.into(),
         reservation: ReservationId::new(1),
         replaces: ReservationId::new(0),
         buyer: BuyerId::new(1),
@@ -386,6 +388,7 @@ fn a_search_goes_on_while_the_world_changes_and_is_right_when_it_ends() {
     // the search has been at. Another level's shortage is over.
     driver.cancel(ORDERS, &[]).unwrap();
     let group = CheckOut {
+        expected_version: 0.into(),
         group: GroupId::new(ORDERS + 7),
         reservation: ReservationId::new(1),
         buyer: BuyerId::new(1),

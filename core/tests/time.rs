@@ -407,6 +407,7 @@ fn a_longer_retention_counts_for_what_waits_and_zero_is_for_ever() {
 /// A promise of money for a group, for so many seconds.
 fn authorization(group: u128, amount: i64, seconds: u32) -> RecordAuthorization {
     RecordAuthorization {
+        happened_at_us: 0.into(),
         group: GroupId::new(group),
         amount: Amount::new(amount),
         reference: 1.into(),
@@ -467,6 +468,7 @@ fn holds_and_promises_of_money_lapse() {
     // A second promise, of which a part is taken before it lapses.
     driver.run(&Command::RecordAuthorization(&authorization(id(9), 70, 300))).unwrap();
     let capture = RecordCapture {
+        happened_at_us: 0.into(),
         group: GroupId::new(id(9)),
         order: OrderId::new(id(2)),
         amount: Amount::new(30),
@@ -503,6 +505,7 @@ fn a_completed_order_stays_until_its_returns_and_refunds_have_ended() {
     driver.place(id(1), &[line(shirts, 2, 1_000)]).unwrap();
     driver.run(&Command::RecordAuthorization(&authorization(id(1), 2_000, 0))).unwrap();
     let capture = RecordCapture {
+        happened_at_us: 0.into(),
         group: GroupId::new(id(1)),
         order: OrderId::new(0),
         amount: Amount::new(2_000),
@@ -518,8 +521,9 @@ fn a_completed_order_stays_until_its_returns_and_refunds_have_ended() {
     assert_eq!(driver.state.next_due_us(), Some(at(100)));
     driver.now_us = at(50);
     let lines = [units(0, 1)];
-    driver.run(&Command::RequestReturn(&moving(id(1), &lines), &lines)).unwrap();
+    driver.run(&Command::RequestReturn(&asking_back(id(1), &lines), &lines)).unwrap();
     let refund = RequestRefund {
+        happened_at_us: 0.into(),
         order: OrderId::new(id(1)),
         amount: Amount::new(1_000),
         expected_version: 0.into(),
@@ -531,6 +535,7 @@ fn a_completed_order_stays_until_its_returns_and_refunds_have_ended() {
     assert_eq!(retirements(&driver), [(1, vec![])], "looked at, and kept");
     let step = |driver: &mut Driver, step: ReturnStep| {
         let head = UpdateReturn {
+            happened_at_us: 0.into(),
             order: OrderId::new(id(1)),
             expected_version: 0.into(),
             return_number: 1.into(),
@@ -547,6 +552,7 @@ fn a_completed_order_stays_until_its_returns_and_refunds_have_ended() {
         quantity: 1.into(),
     }];
     let receipt = ReceiveReturn {
+        happened_at_us: 0.into(),
         order: OrderId::new(id(1)),
         expected_version: 0.into(),
         return_number: 1.into(),
@@ -557,6 +563,7 @@ fn a_completed_order_stays_until_its_returns_and_refunds_have_ended() {
     driver.run(&Command::ReceiveReturn(&receipt, &came)).unwrap();
     driver.now_us = at(1_000);
     let settlement = SettleRefund {
+        happened_at_us: 0.into(),
         order: OrderId::new(id(1)),
         reference: 3.into(),
         expected_version: 0.into(),

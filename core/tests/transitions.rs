@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use orderline_core::Rejection;
 use orderline_core::state::Accepted;
-use orderline_core::state::transitions::{TRANSITIONS, state_name, states, targets};
+use orderline_core::state::transitions::{TRANSITIONS, targets};
 use orderline_protocol::command::*;
 use orderline_protocol::lifecycle::*;
 use orderline_protocol::reply::{GroupView, ReservationView};
@@ -47,7 +47,7 @@ impl Trial<'_> {
             assert!(is_known, "nobody takes the action of {row:?}");
         }
         let (mut accepted, mut refused) = (BTreeSet::new(), 0);
-        for (state, name) in states(entity) {
+        for (state, name) in entity.states() {
             for &action in self.asked {
                 let told = format!("{} that is {name}: {}", entity.name(), action.name());
                 let allowed = targets(entity, state, action);
@@ -69,7 +69,7 @@ impl Trial<'_> {
                 } else {
                     assert!(answer.is_ok(), "{told}: {answer:?}");
                     let to = (self.state_of)(&shop);
-                    assert!(allowed.contains(&to), "{told}: it led to {}", state_name(entity, to));
+                    assert!(allowed.contains(&to), "{told}: it led to {}", entity.state_name(to));
                     shop.driver.assert_kept();
                     accepted.insert((state, action as u8));
                 }
@@ -107,6 +107,7 @@ fn confirmed() -> Shop {
 
 fn authorize(driver: &mut Driver, seconds: u32) -> Answer {
     let head = RecordAuthorization {
+        happened_at_us: 0.into(),
         group: GroupId::new(1),
         amount: Amount::new(3_500),
         reference: 8.into(),
@@ -120,6 +121,7 @@ fn authorize(driver: &mut Driver, seconds: u32) -> Answer {
 
 fn capture(driver: &mut Driver, amount: i64) -> Answer {
     let head = RecordCapture {
+        happened_at_us: 0.into(),
         group: GroupId::new(1),
         order: OrderId::new(1),
         amount: Amount::new(amount),
@@ -132,6 +134,7 @@ fn capture(driver: &mut Driver, amount: i64) -> Answer {
 
 fn end_payment(driver: &mut Driver, action: Action) -> Answer {
     let head = EndPayment {
+        happened_at_us: 0.into(),
         group: GroupId::new(1),
         reference: 8.into(),
         expected_version: 0.into(),
@@ -151,6 +154,7 @@ fn pay(driver: &mut Driver) {
 
 fn refund(driver: &mut Driver) -> Answer {
     let head = RequestRefund {
+        happened_at_us: 0.into(),
         order: OrderId::new(1),
         amount: Amount::new(100),
         expected_version: 0.into(),
@@ -162,6 +166,7 @@ fn refund(driver: &mut Driver) -> Answer {
 
 fn settle(driver: &mut Driver, outcome: RefundOutcome) -> Answer {
     let head = SettleRefund {
+        happened_at_us: 0.into(),
         order: OrderId::new(1),
         reference: 8.into(),
         expected_version: 0.into(),
@@ -569,6 +574,7 @@ fn holds() {
 
 fn reserve(shop: &mut Shop) {
     let head = ReserveCart {
+        expected_version: 0.into(),
         reservation: ReservationId::new(7),
         replaces: ReservationId::new(0),
         buyer: BuyerId::new(1),
@@ -583,6 +589,7 @@ fn reserve(shop: &mut Shop) {
 /// Checks a cart out of the reservation, as the group and the order with an id.
 fn check_out(shop: &mut Shop, id: u128) -> Answer {
     let head = CheckOut {
+        expected_version: 0.into(),
         group: GroupId::new(id),
         reservation: ReservationId::new(7),
         buyer: BuyerId::new(1),

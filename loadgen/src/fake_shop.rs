@@ -324,7 +324,8 @@ impl FakeShop {
         let illegal = RejectCode::IllegalTransition;
         let id = match *command {
             Command::ConfirmOrder(head) => head.order,
-            Command::CancelLines(head, _) | Command::RequestReturn(head, _) => head.order,
+            Command::CancelLines(head, _) => head.order,
+            Command::RequestReturn(head, _) => head.order,
             Command::ShipLines(head, ..) => head.order,
             Command::UpdateShipment(head) => head.order,
             Command::UpdateReturn(head) => head.order,

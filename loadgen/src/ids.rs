@@ -51,6 +51,11 @@ impl Ids {
         ReservationId::from_parts(self.unix_ms(start_ns), self.reservations.wrapping_add(u128::from(start)))
     }
 
+    /// The wall clock's time so many nanoseconds after the run began, in microseconds since 1970.
+    pub(crate) fn unix_us(&self, start_ns: u64) -> i64 {
+        (self.began_unix_ms.wrapping_mul(1_000).wrapping_add(start_ns / 1_000)) as i64
+    }
+
     #[inline]
     fn unix_ms(&self, start_ns: u64) -> u64 {
         // Wrapping, here and above, so that an id which nobody looks at costs nothing.

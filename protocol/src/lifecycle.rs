@@ -286,6 +286,32 @@ pub mod blocks {
     pub const ALL: u8 = 63;
 }
 
+impl Entity {
+    /// The numbers and names of its states, in the order of the numbers, which start at 1.
+    pub fn states(self) -> Vec<(u8, &'static str)> {
+        macro_rules! all {
+            ($states:ident) => {
+                $states::ALL.iter().map(|&state| (state as u8, state.name())).collect()
+            };
+        }
+        match self {
+            Self::Order => all!(OrderState),
+            Self::Reservation => all!(ReservationState),
+            Self::Work => all!(WorkState),
+            Self::Shipment => all!(ShipmentState),
+            Self::Payment => all!(PaymentState),
+            Self::Refund => all!(RefundState),
+            Self::Return => all!(ReturnState),
+            Self::Hold => all!(HoldState),
+        }
+    }
+
+    /// The name of one of its states.
+    pub fn state_name(self, number: u8) -> &'static str {
+        self.states().into_iter().find(|&(state, _)| state == number).map_or("unknown", |(_, name)| name)
+    }
+}
+
 impl OrderState {
     /// Whether something is still to be done with the order.
     pub const fn is_open(self) -> bool {

@@ -46,6 +46,11 @@ pub const DURATION_S_MAX: u32 = 315_360_000;
 /// id from the future stays in memory until its time has come.
 pub const ID_AHEAD_MS_MAX: u64 = 86_400_000;
 
+/// How far ahead of the recorded time the caller's own time of an event may lie, in microseconds: a day. Clocks of
+/// carriers and payment services are off by minutes, and a local time taken for UTC by up to 14 hours; what lies
+/// further ahead has not happened, and is somebody's mistake of unit or date.
+pub const HAPPENED_AHEAD_US_MAX: i64 = 86_400_000_000;
+
 /// Stock movements that are remembered for levels set as of a sequence, over all levels.
 pub const MOVEMENTS_MAX: usize = 1 << 20;
 
@@ -77,7 +82,7 @@ pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
 const _: () = assert!(SESSION_WINDOW >= 2 * CREDITS_MAX as u64);
 // The largest order fits a command, and a command fits a frame.
 const _: () = assert!(ORDER_LINES_MAX * 16 + 64 <= COMMAND_BYTES_MAX);
-const _: () = assert!(CART_LINES_MAX * 16 + GROUP_ORDERS_MAX * 24 + 80 <= COMMAND_BYTES_MAX);
+const _: () = assert!(CART_LINES_MAX * 16 + GROUP_ORDERS_MAX * 24 + 96 <= COMMAND_BYTES_MAX);
 const _: () = assert!(COMMAND_BYTES_MAX <= FRAME_PAYLOAD_BYTES_MAX);
 const _: () = assert!(AVAILABILITY_SKUS_MAX * 4 + 64 <= COMMAND_BYTES_MAX);
 // A line's product and an order's sum are computed in 128 bits, so only the total's own bound has to hold.

@@ -79,7 +79,7 @@ reject_codes! {
     52 UnknownLine false "The order has no such line; subject: the line's index.",
     53 QuantityNotThere false "The line has less than that left to move; subject: the line's index, detail: how much.",
     54 IllegalTransition false "The entity's state does not allow this; the reply's state names it, subject: the Entity's number times 256 and the Action's number.",
-    55 VersionMismatch false "The entity was changed since; the reply's version says what it is now.",
+    55 VersionMismatch false "The entity was changed since; the reply's version says what it is now (of a level: subject, the location's handle).",
     56 NothingToDo false "Nothing is left for this command to do.",
     57 LineRepeated false "A line is named twice; subject: the line's index.",
     58 OnHold true "An active hold blocks this; subject: the hold's number, detail: its HoldKind.",

@@ -129,6 +129,8 @@ shapes! {
 
     /// A package.
     pub struct ShipmentView {
+        /// When its state came about, in microseconds since 1970, as the caller that reported it said; 0: not said.
+        pub happened_at_us: I64,
         /// Its number in its order, from 1.
         pub number: U16,
         /// The caller's own number of the carrier.
@@ -145,6 +147,8 @@ shapes! {
 
     /// A return.
     pub struct ReturnView {
+        /// When its state came about, in microseconds since 1970, as the caller that reported it said; 0: not said.
+        pub happened_at_us: I64,
         /// Its number in its order, from 1.
         pub number: U16,
         /// The caller's own reason code.
@@ -161,6 +165,8 @@ shapes! {
     pub struct RefundView {
         /// How much.
         pub amount: Amount,
+        /// When its state came about, in microseconds since 1970, as the caller that reported it said; 0: not said.
+        pub happened_at_us: I64,
         /// Its number in its order, from 1.
         pub number: U16,
         /// The caller's own reason code.
@@ -227,6 +233,9 @@ shapes! {
         pub expires_at_us: I64,
         /// The payment service's own number of the newest payment.
         pub reference: U64,
+        /// When what was last reported of the newest payment happened, in microseconds since 1970, as the caller that
+        /// reported it said; 0: not said.
+        pub happened_at_us: I64,
         /// Orders that follow.
         pub order_count: U16,
         /// The newest payment's number; 0: none yet.
@@ -310,10 +319,12 @@ shapes! {
     pub struct LevelView {
         /// Of what.
         pub sku: SkuHandle,
+        /// Its version: how often a stock command has changed it. What orders and reservations do does not count.
+        pub version: U32,
         /// Where.
         pub location: LocationHandle,
         /// Zeros.
-        pub reserved_2: [u8; 2],
+        pub reserved_2: [u8; 6],
         /// Free to promise; below zero: a shortage.
         pub available: I64,
         /// Held for reservations and pending orders.
@@ -328,6 +339,20 @@ shapes! {
         pub quality_hold: U64,
         /// On its way, outside what is on hand.
         pub incoming: U64,
+    }
+
+    /// One row of the transition table: in this state this action may lead to these states.
+    pub struct TransitionView {
+        /// The `Entity` whose state it is.
+        pub entity: u8,
+        /// Where it is: a number of the entity's states.
+        pub from: u8,
+        /// The `Action`.
+        pub action: u8,
+        /// How many of `to` say something.
+        pub to_count: u8,
+        /// Where it can be then, zeros behind the last. Which one, quantities and amounts decide.
+        pub to: [u8; 4],
     }
 
     /// What can be bought of one SKU.
@@ -500,6 +525,21 @@ impl LevelView {
     /// When the bytes are not whole levels.
     pub fn read_all(view: &[u8]) -> Result<&[Self], Malformed> {
         whole("stock view", view)
+    }
+}
+
+impl TransitionView {
+    /// Reads the answer to a query for the transition table.
+    ///
+    /// # Errors
+    /// When the bytes are not whole rows.
+    pub fn read_all(view: &[u8]) -> Result<&[Self], Malformed> {
+        whole("transition table", view)
+    }
+
+    /// Where the action can lead.
+    pub fn targets(&self) -> &[u8] {
+        &self.to[..self.to.len().min(self.to_count.into())]
     }
 }
 

@@ -207,11 +207,12 @@ impl<'g, G: Gateway> Placement<'g, G> {
         let mut ask = |index: usize, send: Send<'_>| {
             let (sku, units) = needs[index];
             send(&Command::ReceiveStock(&ReceiveStock {
+                expected_version: 0.into(),
                 sku,
                 location,
                 quantity: units.into(),
                 from_incoming: 0,
-                reserved: 0,
+                reserved: [0; 5],
                 cause: Cause::NONE,
             }));
         };

@@ -11,7 +11,7 @@ use orderline_protocol::lifecycle::{
 use serde_json::{Value, json};
 
 use super::names::{
-    Names, Places, blocked, cause, currency, expired, expiry, id, list, named, retired, said, time,
+    Names, Places, blocked, cause, currency, expired, expiry, happened, id, list, named, retired, said, time,
     time_of_ms,
 };
 
@@ -224,7 +224,8 @@ pub(super) fn origin_and_body<'a>(names: &Names<'_>, event: &Event<'a>) -> (Opti
                 "group": id(head.authorization.group.get()), "payment": head.number.get(),
                 "amount_minor": head.authorization.amount.minor(),
                 "currency": currency(head.authorization.currency),
-                "reference": head.authorization.reference.get(), "expires_at": expiry(head.expires_at_us.get()),
+                "reference": head.authorization.reference.get(),
+                "happened_at": happened(head.authorization.happened_at_us.get()), "expires_at": expiry(head.expires_at_us.get()),
                 "holds": list(holds, late_hold),
             }),
         ),
@@ -232,6 +233,7 @@ pub(super) fn origin_and_body<'a>(names: &Names<'_>, event: &Event<'a>) -> (Opti
             let mut body = json!({
                 "group": id(head.capture.group.get()), "order": id(head.capture.order.get()),
                 "amount_minor": head.capture.amount.minor(), "reference": head.capture.reference.get(),
+                "happened_at": happened(head.capture.happened_at_us.get()),
                 "state": payment_state(head.state),
                 "shares": list(shares, |share: &CapturedShare| json!({
                     "order": id(share.order.get()), "amount_minor": share.amount.minor(),
@@ -249,6 +251,7 @@ pub(super) fn origin_and_body<'a>(names: &Names<'_>, event: &Event<'a>) -> (Opti
             json!({
                 "group": id(head.end.group.get()), "amount_minor": head.amount.minor(),
                 "reference": head.end.reference.get(), "reason": head.end.reason.get(),
+                "happened_at": happened(head.end.happened_at_us.get()),
                 "state": payment_state(head.state),
             }),
         ),
@@ -256,7 +259,7 @@ pub(super) fn origin_and_body<'a>(names: &Names<'_>, event: &Event<'a>) -> (Opti
             &head.origin,
             json!({
                 "group": id(head.end.group.get()), "reference": head.end.reference.get(),
-                "reason": head.end.reason.get(),
+                "reason": head.end.reason.get(), "happened_at": happened(head.end.happened_at_us.get()),
             }),
         ),
         Event::RefundRequested(head) => (
@@ -264,6 +267,7 @@ pub(super) fn origin_and_body<'a>(names: &Names<'_>, event: &Event<'a>) -> (Opti
             json!({
                 "order": id(head.request.order.get()), "refund": head.number.get(),
                 "amount_minor": head.request.amount.minor(), "reason": head.request.reason.get(),
+                "happened_at": happened(head.request.happened_at_us.get()),
             }),
         ),
         Event::RefundSettled(head) => (
@@ -271,7 +275,8 @@ pub(super) fn origin_and_body<'a>(names: &Names<'_>, event: &Event<'a>) -> (Opti
             json!({
                 "order": id(head.settlement.order.get()), "refund": head.settlement.refund.get(),
                 "outcome": named(head.settlement.outcome, RefundOutcome::from_number, RefundOutcome::name),
-                "reference": head.settlement.reference.get(), "amount_minor": head.amount.minor(),
+                "reference": head.settlement.reference.get(),
+                "happened_at": happened(head.settlement.happened_at_us.get()), "amount_minor": head.amount.minor(),
                 "commission_reversal_minor": head.commission_reversal.minor(),
             }),
         ),
@@ -280,6 +285,7 @@ pub(super) fn origin_and_body<'a>(names: &Names<'_>, event: &Event<'a>) -> (Opti
             json!({
                 "seller": names.seller(head.payout.seller), "currency": currency(head.payout.currency),
                 "amount_minor": head.payout.amount.minor(), "reference": head.payout.reference.get(),
+                "happened_at": happened(head.payout.happened_at_us.get()),
             }),
         ),
         Event::WorkUpdated(head) => (
@@ -310,7 +316,8 @@ pub(super) fn origin_and_body<'a>(names: &Names<'_>, event: &Event<'a>) -> (Opti
             &head.origin,
             json!({
                 "order": id(head.order.get()), "shipment": head.shipment.get(), "carrier": head.carrier.get(),
-                "tracking": tracking, "is_sent": head.is_sent == 1, "moves": names.moves(moves),
+                "tracking": tracking, "is_sent": head.is_sent == 1,
+                "happened_at": happened(head.happened_at_us.get()), "moves": names.moves(moves),
                 "all_open": moves.is_empty(),
             }),
         ),
@@ -319,6 +326,7 @@ pub(super) fn origin_and_body<'a>(names: &Names<'_>, event: &Event<'a>) -> (Opti
             json!({
                 "order": id(head.update.order.get()), "shipment": head.update.shipment.get(),
                 "step": named(head.update.step, ShipmentStep::from_number, ShipmentStep::name),
+                "happened_at": happened(head.update.happened_at_us.get()),
                 "state": named(head.state, ShipmentState::from_number, ShipmentState::name),
                 "order_state": order_state(head.order_state), "return": said(head.return_number.get()),
             }),
@@ -327,7 +335,7 @@ pub(super) fn origin_and_body<'a>(names: &Names<'_>, event: &Event<'a>) -> (Opti
             &head.origin,
             json!({
                 "order": id(head.request.order.get()), "return": head.number.get(),
-                "reason": head.request.reason.get(),
+                "reason": head.request.reason.get(), "happened_at": happened(head.request.happened_at_us.get()),
                 "lines": list(lines, |line| json!({
                     "line": line.line.get(), "quantity": line.quantity.get(),
                 })),
@@ -338,6 +346,7 @@ pub(super) fn origin_and_body<'a>(names: &Names<'_>, event: &Event<'a>) -> (Opti
             json!({
                 "order": id(head.update.order.get()), "return": head.update.return_number.get(),
                 "step": named(head.update.step, ReturnStep::from_number, ReturnStep::name),
+                "happened_at": happened(head.update.happened_at_us.get()),
                 "state": named(head.state, ReturnState::from_number, ReturnState::name),
             }),
         ),
@@ -346,6 +355,7 @@ pub(super) fn origin_and_body<'a>(names: &Names<'_>, event: &Event<'a>) -> (Opti
             json!({
                 "order": id(head.receipt.order.get()), "return": head.receipt.return_number.get(),
                 "location": names.location(head.receipt.location),
+                "happened_at": happened(head.receipt.happened_at_us.get()),
                 "refund_owed_minor": head.refund_owed.minor(),
                 "units": list(units, |units: &ReturnedUnits| json!({
                     "line": units.line.get(), "quantity": units.quantity.get(),

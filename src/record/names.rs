@@ -99,7 +99,7 @@ pub(super) fn named<T>(number: u8, from_number: fn(u8) -> Option<T>, name: fn(T)
 }
 
 /// An id as a ULID; 0 is none.
-pub(super) fn id(bits: u128) -> Value {
+pub(crate) fn id(bits: u128) -> Value {
     if bits == 0 { Value::Null } else { OrderId::new(bits).to_string().into() }
 }
 
@@ -112,7 +112,7 @@ pub(super) fn said(number: impl Into<u64>) -> Value {
 }
 
 /// A currency by its letters, or by its number if the standard has none.
-pub(super) fn currency(currency: CurrencyCode) -> Value {
+pub(crate) fn currency(currency: CurrencyCode) -> Value {
     match currency.letters() {
         _ if currency == CurrencyCode::NONE => Value::Null,
         Some(letters) => letters.into(),
@@ -121,7 +121,10 @@ pub(super) fn currency(currency: CurrencyCode) -> Value {
 }
 
 pub(super) fn cause(cause: &Cause) -> Value {
-    json!({"reference": cause.reference.get(), "actor": cause.actor.get(), "reason": cause.reason.get()})
+    json!({
+        "reference": cause.reference.get(), "actor": cause.actor.get(), "reason": cause.reason.get(),
+        "happened_at": happened(cause.happened_at_us.get()),
+    })
 }
 
 /// What a hold blocks.
@@ -162,13 +165,18 @@ pub(super) fn retired(gone: &Retired) -> Value {
 }
 
 /// A time in microseconds since 1970.
-pub(super) fn time(us: i64) -> Value {
+pub(crate) fn time(us: i64) -> Value {
     DateTime::from_timestamp_micros(us)
         .map_or_else(|| us.into(), |time| rfc_3339(time, SecondsFormat::Micros))
 }
 
 /// A time in microseconds since 1970; 0 is never.
 pub(super) fn expiry(us: i64) -> Value {
+    if us == 0 { Value::Null } else { time(us) }
+}
+
+/// When something happened, as its caller said, in microseconds since 1970; 0 is "not said".
+pub(crate) fn happened(us: i64) -> Value {
     if us == 0 { Value::Null } else { time(us) }
 }
 

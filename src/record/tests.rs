@@ -53,6 +53,9 @@ const OLD_CART_TEXT: &str = "01HF7YAT000000000000000005";
 
 const AT_US: i64 = 1_700_000_000_250_000;
 const AT: &str = "2023-11-14T22:13:20.250000Z";
+/// When it happened outside, as its caller says.
+const HAPPENED_US: i64 = AT_US - 90_000_001;
+const HAPPENED: &str = "2023-11-14T22:11:50.249999Z";
 
 /// A structure that is zero but for some fields.
 macro_rules! shape {
@@ -105,11 +108,17 @@ fn state() -> State {
 }
 
 fn cause() -> Cause {
-    Cause { reference: 81.into(), actor: 82.into(), reason: 83.into(), reserved: [0; 2] }
+    Cause {
+        happened_at_us: HAPPENED_US.into(),
+        reference: 81.into(),
+        actor: 82.into(),
+        reason: 83.into(),
+        reserved: [0; 2],
+    }
 }
 
 fn told_cause() -> Value {
-    json!({"reference": 81, "actor": 82, "reason": 83})
+    json!({"reference": 81, "actor": 82, "reason": 83, "happened_at": HAPPENED})
 }
 
 fn allocation(line: u16, location: LocationHandle, quantity: u32) -> Allocation {
@@ -379,17 +388,17 @@ fn each_of_money(each: &mut Each<'_>) {
     let head = shape!(PaymentAuthorized {
         origin = origin, authorization.group = GroupId::new(GROUP),
         authorization.amount = Amount::new(4_600), authorization.currency = POUNDS,
-        authorization.reference = 61_u64, number = 1_u16,
+        authorization.reference = 61_u64, authorization.happened_at_us = HAPPENED_US, number = 1_u16,
     });
     let holds = [shape!(LateHold { order = OrderId::new(TWO), number = 3_u16 })];
     let told = json!({
-        "group": GROUP_TEXT, "payment": 1, "amount_minor": 4_600, "currency": "GBP", "reference": 61,
+        "group": GROUP_TEXT, "payment": 1, "amount_minor": 4_600, "currency": "GBP", "reference": 61, "happened_at": HAPPENED,
         "expires_at": null, "holds": [{"order": TWO_TEXT, "hold": 3}],
     });
     each(Event::PaymentAuthorized(&head, &holds), told, &[GROUP, TWO]);
     let mut head = shape!(PaymentCaptured {
         origin = origin, capture.group = GroupId::new(GROUP), capture.amount = Amount::new(1_000),
-        capture.reference = 62_u64, state = PaymentState::PartiallyCaptured as u8,
+        capture.reference = 62_u64, capture.happened_at_us = HAPPENED_US, state = PaymentState::PartiallyCaptured as u8,
     });
     let share = |id, amount, commission| CapturedShare {
         order: OrderId::new(id),
@@ -397,7 +406,7 @@ fn each_of_money(each: &mut Each<'_>) {
         commission: Amount::new(commission),
     };
     let told = json!({
-        "group": GROUP_TEXT, "order": null, "amount_minor": 1_000, "reference": 62,
+        "group": GROUP_TEXT, "order": null, "amount_minor": 1_000, "reference": 62, "happened_at": HAPPENED,
         "state": "partially captured", "shares": [
             {"order": ONE_TEXT, "amount_minor": 217, "commission_minor": 27},
             {"order": TWO_TEXT, "amount_minor": 783, "commission_minor": 97},
@@ -406,47 +415,49 @@ fn each_of_money(each: &mut Each<'_>) {
     let shares = [share(ONE, 217, 27), share(TWO, 783, 97)];
     each(Event::PaymentCaptured(&head, &shares, &holds), told, &[GROUP, ONE, TWO]);
     head.capture.order = OrderId::new(ONE);
+    head.capture.happened_at_us = 0.into();
     let told = json!({
-        "group": GROUP_TEXT, "order": ONE_TEXT, "amount_minor": 1_000, "reference": 62,
+        "group": GROUP_TEXT, "order": ONE_TEXT, "amount_minor": 1_000, "reference": 62, "happened_at": null,
         "state": "partially captured",
         "shares": [{"order": ONE_TEXT, "amount_minor": 1_000, "commission_minor": 125}],
     });
     each(Event::PaymentCaptured(&head, &[share(ONE, 1_000, 125)], &[]), told, &[GROUP, ONE]);
     let head = shape!(PaymentVoided {
-        origin = origin, end.group = GroupId::new(GROUP), end.reference = 63_u64, end.reason = 15_u16,
+        origin = origin, end.group = GroupId::new(GROUP), end.reference = 63_u64, end.happened_at_us = HAPPENED_US, end.reason = 15_u16,
         amount = Amount::new(3_600), state = PaymentState::Captured as u8,
     });
     let told = json!({
-        "group": GROUP_TEXT, "amount_minor": 3_600, "reference": 63, "reason": 15, "state": "captured",
+        "group": GROUP_TEXT, "amount_minor": 3_600, "reference": 63, "happened_at": HAPPENED, "reason": 15, "state": "captured",
     });
     each(Event::PaymentVoided(&head), told, &[GROUP]);
     let head = shape!(PaymentFailed {
-        origin = origin, end.group = GroupId::new(ONE), end.reference = 64_u64, end.reason = 16_u16,
+        origin = origin, end.group = GroupId::new(ONE), end.reference = 64_u64, end.happened_at_us = HAPPENED_US, end.reason = 16_u16,
     });
     // A group of one order has its id.
-    let told = json!({"group": ONE_TEXT, "reference": 64, "reason": 16});
+    let told = json!({"group": ONE_TEXT, "reference": 64, "happened_at": HAPPENED, "reason": 16});
     each(Event::PaymentFailed(&head), told, &[ONE]);
     let head = shape!(RefundRequested {
         origin = origin, request.order = OrderId::new(ONE), request.amount = Amount::new(217),
-        request.reason = 17_u16, number = 1_u16,
+        request.reason = 17_u16, request.happened_at_us = HAPPENED_US, number = 1_u16,
     });
-    let told = json!({"order": ONE_TEXT, "refund": 1, "amount_minor": 217, "reason": 17});
+    let told =
+        json!({"order": ONE_TEXT, "refund": 1, "amount_minor": 217, "reason": 17, "happened_at": HAPPENED});
     each(Event::RefundRequested(&head), told, &[ONE]);
     let head = shape!(RefundSettled {
         origin = origin, settlement.order = OrderId::new(ONE), settlement.refund = 1_u16,
-        settlement.outcome = RefundOutcome::Succeeded as u8, settlement.reference = 65_u64,
+        settlement.outcome = RefundOutcome::Succeeded as u8, settlement.reference = 65_u64, settlement.happened_at_us = HAPPENED_US,
         amount = Amount::new(217), commission_reversal = Amount::new(27),
     });
     let told = json!({
-        "order": ONE_TEXT, "refund": 1, "outcome": "succeeded", "reference": 65, "amount_minor": 217,
+        "order": ONE_TEXT, "refund": 1, "outcome": "succeeded", "reference": 65, "happened_at": HAPPENED, "amount_minor": 217,
         "commission_reversal_minor": 27,
     });
     each(Event::RefundSettled(&head), told, &[ONE]);
     let head = shape!(PayoutRecorded {
         origin = origin, payout.seller = BOLT, payout.currency = CurrencyCode::new(392),
-        payout.amount = Amount::new(88), payout.reference = 66_u64,
+        payout.amount = Amount::new(88), payout.reference = 66_u64, payout.happened_at_us = HAPPENED_US,
     });
-    let told = json!({"seller": "bolt", "currency": "JPY", "amount_minor": 88, "reference": 66});
+    let told = json!({"seller": "bolt", "currency": "JPY", "amount_minor": 88, "reference": 66, "happened_at": HAPPENED});
     each(Event::PayoutRecorded(&head), told, &[]);
 }
 
@@ -479,20 +490,20 @@ fn each_of_fulfilment(each: &mut Each<'_>) {
     });
     each(Event::WorkMoved(&head, &units[..1]), told, &[ONE]);
     let head = shape!(ShipmentMade {
-        origin = origin, order = order, shipment = 1_u16, carrier = 20_u16, is_sent = 1_u8,
+        origin = origin, order = order, shipment = 1_u16, carrier = 20_u16, happened_at_us = HAPPENED_US, is_sent = 1_u8,
     });
     let told = json!({
-        "order": ONE_TEXT, "shipment": 1, "carrier": 20, "tracking": "RM12", "is_sent": true,
+        "order": ONE_TEXT, "shipment": 1, "carrier": 20, "tracking": "RM12", "happened_at": HAPPENED, "is_sent": true,
         "moves": [{"line": 0, "quantity": 3, "location": "leeds"}], "all_open": false,
     });
     each(Event::ShipmentMade(&head, &units[..1], "RM12"), told, &[ONE]);
     let mut head = shape!(ShipmentUpdated {
-        origin = origin, update.order = order, update.shipment = 1_u16,
+        origin = origin, update.order = order, update.shipment = 1_u16, update.happened_at_us = HAPPENED_US,
         update.step = ShipmentStep::ReturnToSender as u8, order_state = OrderState::Completed as u8,
         state = ShipmentState::ReturnedToSender as u8, return_number = 1_u16,
     });
     let mut told = json!({
-        "order": ONE_TEXT, "shipment": 1, "step": "return to sender", "state": "returned to sender",
+        "order": ONE_TEXT, "shipment": 1, "step": "return to sender", "happened_at": HAPPENED, "state": "returned to sender",
         "order_state": "completed", "return": 1,
     });
     each(Event::ShipmentUpdated(&head), told.clone(), &[ONE]);
@@ -500,28 +511,28 @@ fn each_of_fulfilment(each: &mut Each<'_>) {
     told["return"] = Value::Null;
     each(Event::ShipmentUpdated(&head), told, &[ONE]);
     let head = shape!(ReturnRequested {
-        origin = origin, request.order = order, request.reason = 21_u16, number = 2_u16,
+        origin = origin, request.order = order, request.reason = 21_u16, request.happened_at_us = HAPPENED_US, number = 2_u16,
     });
     let lines = [shape!(LineQuantity { line = 1_u16, quantity = 2_u32 })];
     let told = json!({
-        "order": ONE_TEXT, "return": 2, "reason": 21, "lines": [{"line": 1, "quantity": 2}],
+        "order": ONE_TEXT, "return": 2, "reason": 21, "happened_at": HAPPENED, "lines": [{"line": 1, "quantity": 2}],
     });
     each(Event::ReturnRequested(&head, &lines), told, &[ONE]);
     let head = shape!(ReturnUpdated {
-        origin = origin, update.order = order, update.return_number = 2_u16,
+        origin = origin, update.order = order, update.return_number = 2_u16, update.happened_at_us = HAPPENED_US,
         update.step = ReturnStep::Approve as u8, state = ReturnState::Approved as u8,
     });
-    let told = json!({"order": ONE_TEXT, "return": 2, "step": "approve", "state": "approved"});
+    let told = json!({"order": ONE_TEXT, "return": 2, "step": "approve", "happened_at": HAPPENED, "state": "approved"});
     each(Event::ReturnUpdated(&head), told, &[ONE]);
     let head = shape!(ReturnReceived {
-        origin = origin, receipt.order = order, receipt.return_number = 2_u16, receipt.location = LEEDS,
+        origin = origin, receipt.order = order, receipt.return_number = 2_u16, receipt.happened_at_us = HAPPENED_US, receipt.location = LEEDS,
         refund_owed = Amount::new(500),
     });
     let units = [(Disposition::Restock, 1_u32), (Disposition::Discard, 4)].map(|(disposition, units)| {
         shape!(ReturnedUnits { line = 1_u16, disposition = disposition as u8, quantity = units })
     });
     let told = json!({
-        "order": ONE_TEXT, "return": 2, "location": "leeds", "refund_owed_minor": 500, "units": [
+        "order": ONE_TEXT, "return": 2, "location": "leeds", "happened_at": HAPPENED, "refund_owed_minor": 500, "units": [
             {"line": 1, "quantity": 1, "disposition": "restock"},
             {"line": 1, "quantity": 4, "disposition": "discard"},
         ],

@@ -1,6 +1,6 @@
-//! A data directory as version 2 wrote it, kept for ever in `tests/golden/v2`: every later program reads it to the
-//! same state, and as long as the format is version 2 the same decisions write the same bytes. That of version 1 is
-//! refused in a sentence.
+//! A data directory as version 3 wrote it, kept for ever in `tests/golden/v3`: every later program reads it to the
+//! same state, and as long as the format is version 3 the same decisions write the same bytes. Those of versions 1 and 2
+//! are refused in a sentence.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::support::program::orderline;
 use crate::support::server::{NO_SNAPSHOTS, recovered_hash};
 use crate::support::{Server, copy, tree};
 
-/// What version 2 holds. Never edited.
+/// What version 3 holds. Never edited.
 const STATE_HASH: &str = "548a862a4d99a6978324fe1d8f8a2264";
 const RECORDS: u64 = 67;
 const ORDERS: (u64, u64) = (3, 3);
@@ -29,20 +29,20 @@ fn golden(name: &str) -> PathBuf {
 }
 
 #[test]
-fn the_same_decisions_still_write_the_bytes_of_version_2() {
+fn the_same_decisions_still_write_the_bytes_of_version_3() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     write(&data);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         // Only for the first directory of a new version: the old ones are kept for ever.
-        let _ = std::fs::remove_dir_all(golden("v2"));
-        copy(&data, &golden("v2"));
-        std::fs::write(golden("v2.jsonl"), inspected(&data)).unwrap();
+        let _ = std::fs::remove_dir_all(golden("v3"));
+        copy(&data, &golden("v3"));
+        std::fs::write(golden("v3.jsonl"), inspected(&data)).unwrap();
     }
-    let (expected, found) = (tree(&golden("v2")), tree(&data));
+    let (expected, found) = (tree(&golden("v3")), tree(&data));
     assert_eq!(expected.keys().collect::<Vec<_>>(), found.keys().collect::<Vec<_>>());
     for (name, bytes) in expected {
-        assert!(found[&name] == bytes, "{} is no longer written as version 2 says", name.display());
+        assert!(found[&name] == bytes, "{} is no longer written as version 3 says", name.display());
     }
 }
 
@@ -54,35 +54,38 @@ fn inspected(data: &Path) -> String {
 }
 
 #[test]
-fn the_directory_of_version_1_is_refused_in_a_sentence_and_left_as_it_is() {
-    let directory = tempfile::tempdir().unwrap();
-    let data = directory.path().join("data");
-    copy(&golden("v1"), &data);
-    let before = tree(&data);
-    let words = ["record", "version 1", "run the version that wrote it"];
-    match Server::try_start(&data, NO_SNAPSHOTS) {
-        Ok(_) => panic!("a directory of version 1 was served"),
-        Err(refused) => refused.refused(&words),
+fn the_directories_of_older_versions_are_refused_in_a_sentence_and_left_as_they_are() {
+    for version in [1, 2] {
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("data");
+        copy(&golden(&format!("v{version}")), &data);
+        let before = tree(&data);
+        let version = format!("version {version}");
+        let words = ["record", &version, "run the version that wrote it"];
+        match Server::try_start(&data, NO_SNAPSHOTS) {
+            Ok(_) => panic!("a directory of {version} was served"),
+            Err(refused) => refused.refused(&words),
+        }
+        for (verb, code) in [("replay", 1), ("verify", 1), ("inspect", 2)] {
+            let ran = orderline([verb, "--data", data.to_str().unwrap()]);
+            assert_eq!(ran.code, Some(code), "{verb}: {ran:?}");
+            assert!(words.iter().all(|word| ran.stderr.contains(word)), "{verb}: {ran:?}");
+        }
+        let mut after = tree(&data);
+        after.remove(Path::new("lock"));
+        assert_eq!(after, before);
     }
-    for (verb, code) in [("replay", 1), ("verify", 1), ("inspect", 2)] {
-        let ran = orderline([verb, "--data", data.to_str().unwrap()]);
-        assert_eq!(ran.code, Some(code), "{verb}: {ran:?}");
-        assert!(words.iter().all(|word| ran.stderr.contains(word)), "{verb}: {ran:?}");
-    }
-    let mut after = tree(&data);
-    after.remove(Path::new("lock"));
-    assert_eq!(after, before);
 }
 
 #[test]
-fn the_directory_of_version_2_is_still_read_to_the_same_state() {
+fn the_directory_of_version_3_is_still_read_to_the_same_state() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
-    copy(&golden("v2"), &data);
+    copy(&golden("v3"), &data);
     let ran = orderline(["verify", "--json", "--check-every", "1", "--data", data.to_str().unwrap()]);
     let report = ran.well();
     assert_eq!(report["state_hash"], STATE_HASH, "{report}");
-    assert_eq!(report["checks"], RECORDS + 1, "{report}");
+    assert_eq!(report["checks"], RECORDS, "{report}");
     assert_eq!(
         (&report["records"], &report["last_sequence"]),
         (&RECORDS.into(), &RECORDS.into()),
@@ -91,7 +94,7 @@ fn the_directory_of_version_2_is_still_read_to_the_same_state() {
     let orders = (&report["orders_total"], &report["orders_open"]);
     assert_eq!(orders, (&ORDERS.0.into(), &ORDERS.1.into()), "{report}");
     assert_eq!(report["snapshots_equal"], serde_json::json!([SNAPSHOT_AT, LAST_SNAPSHOT_AT]), "{report}");
-    let golden_records = std::fs::read_to_string(golden("v2.jsonl")).unwrap();
+    let golden_records = std::fs::read_to_string(golden("v3.jsonl")).unwrap();
     assert_eq!(inspected(&data), golden_records, "the records say the same");
     let kinds: std::collections::BTreeSet<_> = golden_records
         .lines()
@@ -166,9 +169,9 @@ fn take_u64(rest: &mut &[u8]) -> usize {
 
 /// The sections of a golden snapshot by their tags, in their order.
 fn sections(sequence: u64) -> Vec<(u32, Vec<u8>)> {
-    let storage: Arc<dyn Storage> = Arc::new(PositionalStorage::new(golden("v2")));
+    let storage: Arc<dyn Storage> = Arc::new(PositionalStorage::new(golden("v3")));
     assert_eq!(Reader::open(Arc::clone(&storage), Start::Oldest).unwrap().store_id(), STORE_ID);
-    assert_eq!(files(&golden("v2"), "snapshots").len(), 2);
+    assert_eq!(files(&golden("v3"), "snapshots").len(), 2);
     let mut reader = SnapshotReader::open(&*storage, STORE_ID, sequence).unwrap();
     let mut sections = Vec::new();
     while let Some(tag) = reader.next_section().unwrap() {
@@ -190,7 +193,7 @@ fn the_sections_of_a_snapshot_are_as_documented() {
     let section: BTreeMap<u32, &[u8]> = sections.iter().map(|(tag, bytes)| (*tag, &bytes[..])).collect();
 
     let mut rest = section[&1];
-    assert_eq!((number(take(&mut rest, 4)), take_u64(&mut rest) as u64), (2, SNAPSHOT_AT));
+    assert_eq!((number(take(&mut rest, 4)), take_u64(&mut rest) as u64), (3, SNAPSHOT_AT));
 
     let mut rest = section[&2];
     let mut codes = Vec::new();
@@ -262,7 +265,8 @@ fn groups_and_ledgers_are_as_documented() {
     let (seller, currency) = (number(take(&mut rest, 4)), number(take(&mut rest, 2)));
     let entries = take_u64(&mut rest);
     let sums: Vec<usize> = (0..7).map(|_| take_u64(&mut rest)).collect();
-    assert_eq!((seller, currency, entries, rest.len()), (0, 826, 5, 0));
+    let version = number(take(&mut rest, 4));
+    assert_eq!((seller, currency, entries, version, rest.len()), (0, 826, 5, 6, 0));
     assert_eq!(sums, [300, 37, 100, 12, 0, 165, 10]);
 
     let mut rest = &sections[&8][..];
@@ -277,8 +281,8 @@ fn groups_and_ledgers_are_as_documented() {
         take(&mut rest, 4);
         let (payment, state) = (number(take(&mut rest, 2)), number(take(&mut rest, 1)));
         let [authorized, captured, refunded] = [(); 3].map(|()| take_u64(&mut rest));
-        // When it lapses, and the payment service's number.
-        take(&mut rest, 8 + 8);
+        // When it lapses, the payment service's number, and when it happened.
+        take(&mut rest, 8 + 8 + 8);
         payments.insert(id, (payment, state, [authorized, captured, refunded]));
     }
     assert!(rest.is_empty());

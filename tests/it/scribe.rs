@@ -18,6 +18,8 @@ use orderline_protocol::{
 pub(crate) const STORE_ID: u128 = 0x0123_4567_89ab_cdef_0011_2233_4455_6677;
 /// Long ago: what falls due in the story has fallen due when somebody serves it.
 const FIRST_US: i64 = 1_700_000_000_000_000;
+/// When what the outside world reports happened there, as it says.
+const HAPPENED_US: i64 = FIRST_US - 90_000_000;
 /// The sequence of the first snapshot, on the way, while the carts are held.
 pub(crate) const SNAPSHOT_AT: u64 = 27;
 /// That of the second one, when everything there can be of an order is there, and nothing has expired.
@@ -148,6 +150,7 @@ impl Scribe {
 
     fn ship(&mut self, number: u128, location: LocationHandle, tracking: &str, is_sent: u8) {
         let head = ShipLines {
+            happened_at_us: HAPPENED_US.into(),
             order: order_id(number),
             expected_version: 0.into(),
             location,
@@ -161,6 +164,7 @@ impl Scribe {
 
     fn package(&mut self, number: u128, shipment: u16, step: ShipmentStep) {
         let head = UpdateShipment {
+            happened_at_us: HAPPENED_US.into(),
             order: order_id(number),
             expected_version: 0.into(),
             shipment: shipment.into(),
@@ -172,6 +176,7 @@ impl Scribe {
 
     fn reserve(&mut self, id: u128, quantity: u32, seconds: u32) {
         let head = ReserveCart {
+            expected_version: 0.into(),
             reservation: ReservationId::new(id),
             replaces: ReservationId::new(0),
             buyer: BuyerId::new(800),
@@ -187,6 +192,7 @@ impl Scribe {
 
     fn authorize(&mut self, number: u128, minor: i64) {
         let head = RecordAuthorization {
+            happened_at_us: HAPPENED_US.into(),
             group: order_id(number).into(),
             amount: Amount::new(minor),
             reference: (5_000 + number as u64).into(),
@@ -200,6 +206,7 @@ impl Scribe {
 
     fn capture(&mut self, number: u128, minor: i64) {
         let head = RecordCapture {
+            happened_at_us: HAPPENED_US.into(),
             group: order_id(number).into(),
             order: OrderId::new(0),
             amount: Amount::new(minor),
@@ -212,6 +219,7 @@ impl Scribe {
 
     fn return_step(&mut self, number: u128, step: ReturnStep) {
         let head = UpdateReturn {
+            happened_at_us: HAPPENED_US.into(),
             order: order_id(number),
             expected_version: 0.into(),
             return_number: 1.into(),
@@ -236,8 +244,8 @@ fn units(line: u16, quantity: u32) -> LineQuantity {
     LineQuantity { line: line.into(), reserved: [0; 2], quantity: quantity.into() }
 }
 
-fn moving(number: u128, lines: u16) -> MoveLines {
-    MoveLines {
+fn cancelling(number: u128, lines: u16) -> CancelLines {
+    CancelLines {
         order: order_id(number),
         expected_version: 0.into(),
         line_count: lines.into(),
@@ -245,8 +253,24 @@ fn moving(number: u128, lines: u16) -> MoveLines {
     }
 }
 
+fn returning(number: u128, lines: u16) -> RequestReturn {
+    RequestReturn {
+        order: order_id(number),
+        happened_at_us: HAPPENED_US.into(),
+        expected_version: 0.into(),
+        line_count: lines.into(),
+        reason: 11.into(),
+    }
+}
+
 fn cause() -> Cause {
-    Cause { reference: 0x0506.into(), actor: 77.into(), reason: 8.into(), reserved: [0; 2] }
+    Cause {
+        happened_at_us: HAPPENED_US.into(),
+        reference: 0x0506.into(),
+        actor: 77.into(),
+        reason: 8.into(),
+        reserved: [0; 2],
+    }
 }
 
 /// Writes the directory.
@@ -313,10 +337,11 @@ fn set_up(scribe: &mut Scribe) {
     ];
     for (sku, location, quantity) in levels {
         let receipt = ReceiveStock {
+            expected_version: 0.into(),
             sku: SkuHandle::new(sku),
             location,
             from_incoming: 0,
-            reserved: 0,
+            reserved: [0; 5],
             quantity: quantity.into(),
             cause: cause(),
         };
@@ -337,7 +362,7 @@ fn before_the_snapshot(scribe: &mut Scribe) {
     scribe.place(1, &[line(TEA, 2, 1_999), line(CUPS, 1, 250)]);
     scribe.place(2, &[line(CUPS, 12, 250), line(CAFE, 3, 375)]);
     scribe.confirm(2);
-    scribe.run(&Command::CancelLines(&moving(2, 1), &[units(0, 2)]));
+    scribe.run(&Command::CancelLines(&cancelling(2, 1), &[units(0, 2)]));
     scribe.reserve(RESERVATION, 3, 600);
     scribe.place(3, &[line(CAFE, 1, 375)]);
     scribe.confirm(3);
@@ -348,15 +373,18 @@ fn before_the_snapshot(scribe: &mut Scribe) {
 fn stock(scribe: &mut Scribe) {
     let tea = SkuHandle::new(TEA);
     let adjustment = AdjustStock {
+        expected_version: 0.into(),
         sku: tea,
         location: SHOP,
         bucket: Bucket::Damaged as u8,
-        reserved: 0,
+        reserved: [0; 5],
         delta: 4.into(),
         cause: cause(),
     };
     scribe.run(&Command::AdjustStock(&adjustment));
     let movement = MoveStock {
+        expected_from_version: 0.into(),
+        expected_to_version: 0.into(),
         sku: tea,
         from: SHOP,
         to: DEPOT,
@@ -368,9 +396,10 @@ fn stock(scribe: &mut Scribe) {
     };
     scribe.run(&Command::MoveStock(&movement));
     let set = SetLevel {
+        expected_version: 0.into(),
         sku: SkuHandle::new(SPOONS),
         location: DEPOT,
-        reserved: [0; 2],
+        reserved: [0; 6],
         on_hand: 45.into(),
         as_of: 20.into(),
         cause: cause(),
@@ -378,9 +407,10 @@ fn stock(scribe: &mut Scribe) {
     scribe.run(&Command::SetLevel(&set));
     // Fewer than are promised are found: a shortage, whose orders are named when there is time.
     let count = CountStock {
+        expected_version: 0.into(),
         sku: SkuHandle::new(CUPS),
         location: SHOP,
-        reserved: [0; 2],
+        reserved: [0; 6],
         on_hand: 2.into(),
         cause: cause(),
     };
@@ -389,10 +419,11 @@ fn stock(scribe: &mut Scribe) {
     // And a café beyond the stock: it waits until some come.
     scribe.place(4, &[line(CAFE, 120, 375)]);
     let receipt = ReceiveStock {
+        expected_version: 0.into(),
         sku: SkuHandle::new(CAFE),
         location: SHOP,
         from_incoming: 0,
-        reserved: 0,
+        reserved: [0; 5],
         quantity: 5.into(),
         cause: cause(),
     };
@@ -414,6 +445,7 @@ fn checkouts(scribe: &mut Scribe) {
     };
     scribe.run(&Command::ReleaseReservation(&release));
     let head = CheckOut {
+        expected_version: 0.into(),
         group: GroupId::new(order_id(50).get()),
         reservation: ReservationId::new(RESERVATION),
         buyer: BuyerId::new(800),
@@ -485,10 +517,11 @@ fn work(scribe: &mut Scribe) {
     scribe.confirm(52);
     // The depot has more spoons than it likes: some go to the shop, which must have them for it.
     let receipt = ReceiveStock {
+        expected_version: 0.into(),
         sku: SkuHandle::new(SPOONS),
         location: SHOP,
         from_incoming: 0,
-        reserved: 0,
+        reserved: [0; 5],
         quantity: 9.into(),
         cause: cause(),
     };
@@ -511,6 +544,7 @@ fn money(scribe: &mut Scribe) {
     scribe.authorize(3, 375);
     scribe.capture(3, 300);
     let end = EndPayment {
+        happened_at_us: HAPPENED_US.into(),
         group: order_id(3).into(),
         reference: 6_001.into(),
         expected_version: 0.into(),
@@ -520,6 +554,7 @@ fn money(scribe: &mut Scribe) {
     scribe.run(&Command::RecordVoid(&end));
     scribe.run(&Command::RecordFailure(&EndPayment { group: order_id(1).into(), ..end }));
     let refund = RequestRefund {
+        happened_at_us: HAPPENED_US.into(),
         order: order_id(3),
         amount: Amount::new(100),
         expected_version: 0.into(),
@@ -528,6 +563,7 @@ fn money(scribe: &mut Scribe) {
     };
     scribe.run(&Command::RequestRefund(&refund));
     let settlement = SettleRefund {
+        happened_at_us: HAPPENED_US.into(),
         order: order_id(3),
         reference: 6_002.into(),
         expected_version: 0.into(),
@@ -537,9 +573,11 @@ fn money(scribe: &mut Scribe) {
     };
     scribe.run(&Command::SettleRefund(&settlement));
     let payout = RecordPayout {
+        expected_version: 0.into(),
+        happened_at_us: HAPPENED_US.into(),
         seller: ACME,
         currency: POUNDS,
-        reserved: [0; 2],
+        reserved: [0; 6],
         amount: Amount::new(10),
         reference: 6_003.into(),
     };
@@ -547,9 +585,10 @@ fn money(scribe: &mut Scribe) {
 }
 
 fn returns(scribe: &mut Scribe) {
-    scribe.run(&Command::RequestReturn(&moving(3, 1), &[units(0, 1)]));
+    scribe.run(&Command::RequestReturn(&returning(3, 1), &[units(0, 1)]));
     scribe.return_step(3, ReturnStep::Approve);
     let receipt = ReceiveReturn {
+        happened_at_us: HAPPENED_US.into(),
         order: order_id(3),
         expected_version: 0.into(),
         return_number: 1.into(),

@@ -87,10 +87,11 @@ impl Core {
         for location in 0..locations {
             for sku in 0..skus {
                 let stock = ReceiveStock {
+                    expected_version: 0.into(),
                     sku: SkuHandle::new(sku),
                     location: LocationHandle::new(location),
                     from_incoming: 0,
-                    reserved: 0,
+                    reserved: [0; 5],
                     quantity: (1 << 40).into(),
                     cause: Cause::NONE,
                 };
@@ -238,6 +239,7 @@ fn write(
         }
         Shape::Reserve => {
             let head = ReserveCart {
+                expected_version: 0.into(),
                 reservation: ReservationId::new(id),
                 replaces: ReservationId::new(0),
                 buyer,
@@ -250,6 +252,7 @@ fn write(
         }
         Shape::CheckOut => {
             let head = CheckOut {
+                expected_version: 0.into(),
                 group: GroupId::new(id),
                 reservation: ReservationId::new(id),
                 buyer,

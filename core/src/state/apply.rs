@@ -2,6 +2,7 @@
 //! does not fit the state is a broken invariant, and stops the program rather than being bent to fit. Here an event finds
 //! its room, and what all rooms share in applying one stands here, too.
 
+use orderline_protocol::command::EXPECTED_NEW;
 use orderline_protocol::event::{Event, OrderState, Origin};
 use orderline_protocol::lifecycle::{Action, Entity};
 use orderline_protocol::{OrderId, Sequence};
@@ -79,7 +80,7 @@ impl State {
             Event::ShipmentUpdated(head) => (head.origin, self.apply_shipment_updated(at_us, head)),
             Event::PaymentAuthorized(head, holds) => (head.origin, self.apply_authorized(head, holds)),
             Event::PaymentCaptured(head, shares, holds) => {
-                (head.origin, self.apply_captured(head, shares, holds))
+                (head.origin, self.apply_captured(at_us, head, shares, holds))
             }
             Event::LinesCancelled(head, moves) => (head.origin, self.apply_cancelled(at_us, head, moves)),
             Event::StockReceived(head) => (head.origin, self.apply_received(head)),
@@ -91,7 +92,7 @@ impl State {
             Event::ReservationReleased(head) => (head.origin, self.apply_released(at_us, head)),
             Event::LineEdited(head, moves) => (head.origin, self.apply_line_edited(at_us, head, moves)),
             Event::AddressEdited(head) => (head.origin, self.apply_address_edited(head)),
-            Event::PaymentVoided(head) => (head.origin, self.apply_voided(head)),
+            Event::PaymentVoided(head) => (head.origin, self.apply_voided(at_us, head)),
             Event::PaymentFailed(head) => (head.origin, self.apply_failed(head)),
             Event::RefundRequested(head) => (head.origin, self.apply_refund_requested(head)),
             Event::RefundSettled(head) => (head.origin, self.apply_refund_settled(at_us, head)),
@@ -151,6 +152,13 @@ impl State {
     pub(super) fn count_change(&mut self, slot: OrderSlot) {
         self.orders.count_change(slot);
     }
+}
+
+/// The version behind this one, of what is changed too often to count on for ever: it goes round. Nobody looks at something,
+/// sees it change four billion times, and then expects what it was. 0 says that nothing has changed it yet, and the
+/// highest number, as an expected version, asks for just that.
+pub(super) const fn next_version(version: u32) -> u32 {
+    if version >= EXPECTED_NEW - 1 { 1 } else { version + 1 }
 }
 
 /// The origin of what the core does by itself.

@@ -1,6 +1,6 @@
 //! Care for placed orders: confirm, cancel, and what giving units back comes to.
 
-use orderline_protocol::command::{ConfirmOrder, LineQuantity, MoveLines};
+use orderline_protocol::command::{CancelLines, ConfirmOrder, LineQuantity};
 use orderline_protocol::event::{
     Allocation, Event, EventKind, LinesCancelled, OrderConfirmed, OrderState, Origin,
 };
@@ -29,12 +29,12 @@ impl State {
     pub(super) fn decide_cancel(
         &self,
         origin: Origin,
-        head: &MoveLines,
+        head: &CancelLines,
         lines: &[LineQuantity],
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Refusable<EventKind> {
-        check_named_lines(lines, size_of::<MoveLines>())?;
+        check_named_lines(lines, size_of::<CancelLines>())?;
         let slot = self.known_order(head.order)?;
         self.check_lines_known(slot, lines.iter().map(|line| line.line.get()))?;
         self.order_for(head.order, head.expected_version.get(), Action::Cancel, blocks::CANCEL)?;
@@ -245,12 +245,13 @@ mod tests {
         state.orders.detail_mut(slot).shipments.push(Shipment::new(
             ShipmentState::Created,
             0,
+            0,
             "",
             vec![part],
         ));
         let cancel = |state: &State, lines: &[LineQuantity], out: &mut Vec<u8>| {
             let line_count = (lines.len() as u16).into();
-            let head = MoveLines { order, expected_version: 0.into(), line_count, reason: 0.into() };
+            let head = CancelLines { order, expected_version: 0.into(), line_count, reason: 0.into() };
             state.decide_cancel(origin, &head, lines, &mut Scratch::default(), out)
         };
         let mut out = Vec::new();

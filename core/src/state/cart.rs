@@ -1,5 +1,7 @@
 //! Reservations of carts: decisions about them, and what their events do.
 
+use std::mem::offset_of;
+
 use orderline_protocol::command::{CartLine, ExtendReservation, ReleaseReservation, ReserveCart};
 use orderline_protocol::event::ExpiryKind;
 use orderline_protocol::event::{
@@ -8,6 +10,7 @@ use orderline_protocol::event::{
 use orderline_protocol::lifecycle::{Action, Entity, ReservationState};
 use orderline_protocol::limits::{CART_LINES_MAX, LINE_QUANTITY_MAX};
 use orderline_protocol::{BuyerId, RejectCode, ReservationId, SellerHandle};
+use zerocopy::little_endian::U32;
 
 use super::apply::Effect;
 use super::decide::{Refusable, Scratch, check_duration, check_zeros, write};
@@ -19,9 +22,9 @@ use super::transitions;
 use super::{Accepted, Decision, Rejection, State};
 
 /// Where `seconds` stands in the commands' bodies.
-const RESERVE_SECONDS_OFFSET: u32 = std::mem::offset_of!(ReserveCart, seconds) as u32;
-const EXTEND_SECONDS_OFFSET: u32 = std::mem::offset_of!(ExtendReservation, seconds) as u32;
-const RELEASE_RESERVED_OFFSET: u32 = std::mem::offset_of!(ReleaseReservation, reserved) as u32;
+const RESERVE_SECONDS_OFFSET: u32 = offset_of!(ReserveCart, seconds) as u32;
+const EXTEND_SECONDS_OFFSET: u32 = offset_of!(ExtendReservation, seconds) as u32;
+const RELEASE_RESERVED_OFFSET: u32 = offset_of!(ReleaseReservation, reserved) as u32;
 
 impl State {
     /// Decides a reservation. One whose id is in memory gets its first answer again, but for the time of its expiry, which
@@ -66,10 +69,16 @@ impl State {
         out: &mut Vec<u8>,
     ) -> Refusable<()> {
         check_seconds(head.seconds.get(), RESERVE_SECONDS_OFFSET)?;
+        check_expected(head.replaces, head.expected_version, offset_of!(ReserveCart, expected_version))?;
         self.check_id(head.reservation.get(), self.finished.reservations_horizon_ms, now_us)?;
         self.check_lines_count(lines.len(), CART_LINES_MAX)?;
         self.check_cart_lines(lines)?;
-        let replaced = self.reservation_for_buyer(head.replaces, head.buyer, Action::Release)?;
+        let replaced = self.reservation_for_buyer(
+            head.replaces,
+            head.expected_version.get(),
+            head.buyer,
+            Action::Release,
+        )?;
         let expires_at_us = self.expiry(now_us, now_us, head.seconds.get())?;
         let own = replaced.map_or_else(Vec::new, Reservation::own_units);
         let request = Request {
@@ -133,13 +142,14 @@ impl State {
     pub(super) fn reservation_for_buyer(
         &self,
         id: ReservationId,
+        expected_version: u32,
         buyer: BuyerId,
         action: Action,
     ) -> Refusable<Option<&Reservation>> {
         if id.get() == 0 {
             return Ok(None);
         }
-        let slot = self.reservation_for(id, 0, action)?;
+        let slot = self.reservation_for(id, expected_version, action)?;
         let reservation = self.reservations.get(slot);
         if reservation.head.buyer != buyer {
             return Err(Rejection::new(RejectCode::OtherBuyer).with(reservation.head.buyer.get()));
@@ -286,6 +296,14 @@ impl State {
         let head = &self.reservations.get(slot).head;
         Effect::entity(detail as u64, head.version.get(), head.state() as u8)
     }
+}
+
+/// A version is only expected of a reservation that is named.
+pub(super) fn check_expected(id: ReservationId, expected_version: U32, offset: usize) -> Refusable<()> {
+    if id.get() == 0 && expected_version.get() != 0 {
+        return Err(Rejection::new(RejectCode::InvalidField).about(offset as u32));
+    }
+    Ok(())
 }
 
 /// A reservation is held for a second at least.

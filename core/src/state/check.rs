@@ -131,6 +131,32 @@ pub enum Violation {
         /// The location.
         location: LocationHandle,
     },
+    /// A level does not hold what the events say came and went there.
+    Units {
+        /// The SKU.
+        sku: SkuHandle,
+        /// The location.
+        location: LocationHandle,
+        /// Units in which buckets, or of which kind.
+        what: &'static str,
+        /// What the events add up to.
+        expected: i128,
+        /// What the level holds.
+        found: i128,
+    },
+    /// A seller's ledger does not hold what its entries add up to.
+    Entries {
+        /// The seller.
+        seller: SellerHandle,
+        /// The currency.
+        currency: CurrencyCode,
+        /// The sum of which entries, in minor units, or how many.
+        what: &'static str,
+        /// What the events add up to.
+        expected: i128,
+        /// What the ledger holds.
+        found: i128,
+    },
     /// A level is to be named as short and is not below zero.
     NoShortage {
         /// The SKU.
@@ -205,6 +231,14 @@ impl fmt::Display for Violation {
             Self::Level { sku, location } => {
                 write!(f, "the buckets of SKU {sku} at location {location} hold what cannot be")
             }
+            Self::Units { sku, location, what, expected, found } => write!(
+                f,
+                "SKU {sku} at location {location} has {found} units {what}, and by the events it must have {expected}"
+            ),
+            Self::Entries { seller, currency, what, expected, found } => write!(
+                f,
+                "the ledger of seller {seller} in {currency:?} has {found} {what}, and by the events it must have {expected}"
+            ),
             Self::NoShortage { sku, location } => {
                 write!(f, "SKU {sku} at location {location} is to be named as short and has enough")
             }

@@ -153,7 +153,7 @@ mod tests {
     use orderline_protocol::Event;
     use orderline_protocol::OrderId;
     use orderline_protocol::command::{
-        MoveLines, ReceiveReturn, ReturnStep, ReturnedUnits, ShipmentStep, UpdateReturn, UpdateShipment,
+        ReceiveReturn, RequestReturn, ReturnStep, ReturnedUnits, ShipmentStep, UpdateReturn, UpdateShipment,
     };
     use orderline_protocol::event::{
         OrderConfirmed, Origin, ReturnReceived, ReturnRequested, ReturnUpdated, ShipmentMade, ShipmentUpdated,
@@ -182,6 +182,7 @@ mod tests {
         let mut state = one_order();
         apply(&mut state, &Event::OrderConfirmed(&OrderConfirmed { origin: ORIGIN, order: ORDER }));
         let made = ShipmentMade {
+            happened_at_us: 0.into(),
             origin: ORIGIN,
             order: ORDER,
             shipment: 1.into(),
@@ -197,6 +198,7 @@ mod tests {
     fn ended(step: ShipmentStep, to: ShipmentState, return_number: u16) -> State {
         let mut state = shipped(1);
         let update = UpdateShipment {
+            happened_at_us: 0.into(),
             order: ORDER,
             expected_version: 0.into(),
             shipment: 1.into(),
@@ -220,11 +222,17 @@ mod tests {
         let mut state = ended(ShipmentStep::Deliver, ShipmentState::Delivered, 0);
         let mut lines = per_line(&detail(&mut state).shipments[0].parts);
         lines[0].quantity = 2.into();
-        let request =
-            MoveLines { order: ORDER, expected_version: 0.into(), line_count: 1.into(), reason: 0.into() };
+        let request = RequestReturn {
+            order: ORDER,
+            happened_at_us: 0.into(),
+            expected_version: 0.into(),
+            line_count: 1.into(),
+            reason: 0.into(),
+        };
         let requested = ReturnRequested { origin: ORIGIN, request, number: 1.into(), reserved: [0; 6] };
         apply(&mut state, &Event::ReturnRequested(&requested, &lines));
         let update = UpdateReturn {
+            happened_at_us: 0.into(),
             order: ORDER,
             expected_version: 0.into(),
             return_number: 1.into(),
@@ -235,6 +243,7 @@ mod tests {
         let updated = ReturnUpdated { origin: ORIGIN, update, state: approved, reserved: [0; 7] };
         apply(&mut state, &Event::ReturnUpdated(&updated));
         let receipt = ReceiveReturn {
+            happened_at_us: 0.into(),
             order: ORDER,
             expected_version: 0.into(),
             return_number: 1.into(),

@@ -140,6 +140,7 @@ mod tests {
         let origin = Origin { session: SessionHandle::NONE, digest: 0.into(), request: 0.into() };
         let group = GroupId::from(ORDER);
         let authorization = RecordAuthorization {
+            happened_at_us: 0.into(),
             group,
             amount: Amount::new(12),
             reference: 0.into(),
@@ -158,6 +159,7 @@ mod tests {
         };
         state.apply(5, 0, &Event::PaymentAuthorized(&authorized, &[]));
         let capture = RecordCapture {
+            happened_at_us: 0.into(),
             group,
             order: ORDER,
             amount: Amount::new(10),

@@ -12,6 +12,7 @@ use orderline_protocol::limits::{
 use orderline_protocol::{CurrencyCode, LocationHandle, OrderId, RejectCode, SellerHandle, Sequence};
 
 use super::apply::Effect;
+use super::cart::check_expected;
 use super::decide::{Refusable, Scratch, check_zeros, write};
 use super::groups::{Group, Payment};
 use super::money::check_priced_in;
@@ -255,7 +256,9 @@ impl State {
             }
             first = behind;
         }
-        let reservation = self.reservation_for_buyer(head.reservation, head.buyer, Action::Consume)?;
+        let expected = head.expected_version.get();
+        let reservation =
+            self.reservation_for_buyer(head.reservation, expected, head.buyer, Action::Consume)?;
         let mut event = GroupPlaced {
             origin,
             checkout: *head,
@@ -300,6 +303,8 @@ impl State {
         orders: &[GroupOrder],
         line_count: usize,
     ) -> Refusable<()> {
+        let offset = std::mem::offset_of!(CheckOut, expected_version);
+        check_expected(head.reservation, head.expected_version, offset)?;
         for (index, order) in orders.iter().enumerate() {
             let offset = size_of::<CheckOut>()
                 + index * size_of::<GroupOrder>()

@@ -1,12 +1,13 @@
 //! Deciding: may this be, and what exactly happens? Looks at the state, changes nothing, writes the event's bytes. Here a
 //! command finds its room; what all rooms share in judging one stands here, too.
 
-use orderline_protocol::command::Command;
+use orderline_protocol::command::{Command, EXPECTED_NEW};
 use orderline_protocol::event::{Allocation, Event, EventKind, Origin, SessionOpened};
 use orderline_protocol::lifecycle::{Action, Entity, HoldState};
 use orderline_protocol::limits::DURATION_S_MAX;
 use orderline_protocol::{OrderId, RejectCode, SessionHandle, SessionId};
 
+use super::happened::check_happened;
 use super::orders::OrderSlot;
 use super::sessions::Known;
 use super::sourcing::SourcingScratch;
@@ -80,6 +81,7 @@ impl State {
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Refusable<EventKind> {
+        check_happened(now_us, body)?;
         match *body {
             Command::ConfirmOrder(head) => self.decide_confirm(origin, head, out),
             Command::ShipLines(head, lines, tracking) => {
@@ -132,7 +134,8 @@ impl State {
             | Command::QueryLedger(_)
             | Command::QueryCatalogue(_)
             | Command::QuerySettings(_)
-            | Command::QueryAvailability(..) => {
+            | Command::QueryAvailability(..)
+            | Command::QueryTransitions(_) => {
                 // Placements were decided before; queries, whoever drives the state tells by their kind beforehand.
                 Err(Rejection::new(RejectCode::UnknownKind))
             }
@@ -234,6 +237,15 @@ pub(super) fn check_duration(seconds: u32, offset: u32) -> Refusable<()> {
         Ok(())
     } else {
         Err(Rejection::new(RejectCode::InvalidField).about(offset))
+    }
+}
+
+/// Whether a version is the expected one; 0: nothing has changed it yet.
+pub(super) fn expects(expected: u32, version: u32) -> bool {
+    match expected {
+        0 => true,
+        EXPECTED_NEW => version == 0,
+        expected => expected == version,
     }
 }
 

@@ -1,8 +1,8 @@
 //! Catalogue and settings: decisions about them, and what their events do.
 
 use orderline_protocol::command::{
-    Command, DefineLocation, DefineSeller, DefineSku, DefineSourcing, EXPECTED_NEW, SOURCING_RULES_MAX,
-    SetPolicy, SourcingRule, Standing, rules_digest,
+    Command, DefineLocation, DefineSeller, DefineSku, DefineSourcing, SOURCING_RULES_MAX, SetPolicy,
+    SourcingRule, Standing, rules_digest,
 };
 use orderline_protocol::event::{
     Event, EventKind, LocationDefined, Origin, PolicySet, SellerDefined, SkuDefined, SourcingDefined,
@@ -12,7 +12,7 @@ use orderline_protocol::{LocationHandle, RejectCode, SellerHandle, SkuHandle};
 
 use super::apply::Effect;
 use super::codes::{Codes, is_code};
-use super::decide::{check_duration, check_zeros, write};
+use super::decide::{check_duration, check_zeros, expects, write};
 use super::money::check_priced_in;
 use super::{Rejection, State};
 
@@ -224,15 +224,6 @@ impl State {
             }
             Some(_) => Ok(()),
         }
-    }
-}
-
-/// Whether a version is the expected one; 0: there is none yet.
-fn expects(expected: u32, version: u32) -> bool {
-    match expected {
-        0 => true,
-        EXPECTED_NEW => version == 0,
-        expected => expected == version,
     }
 }
 

@@ -139,6 +139,8 @@ impl Work {
 pub(crate) struct Shipment {
     state: u8,
     pub(crate) carrier: u16,
+    /// When its state came about, as the caller that reported it said; 0: not said.
+    pub(crate) happened_at_us: i64,
     pub(crate) tracking: String,
     /// Units of lines from locations.
     #[serde(with = "plain")]
@@ -146,8 +148,14 @@ pub(crate) struct Shipment {
 }
 
 impl Shipment {
-    pub(crate) fn new(state: ShipmentState, carrier: u16, tracking: &str, parts: Vec<Allocation>) -> Self {
-        Self { state: state as u8, carrier, tracking: tracking.to_owned(), parts }
+    pub(crate) fn new(
+        state: ShipmentState,
+        carrier: u16,
+        happened_at_us: i64,
+        tracking: &str,
+        parts: Vec<Allocation>,
+    ) -> Self {
+        Self { state: state as u8, carrier, happened_at_us, tracking: tracking.to_owned(), parts }
     }
 
     pub(crate) fn state(&self) -> ShipmentState {
@@ -171,6 +179,8 @@ pub(crate) struct Return {
     /// A package that came back undelivered.
     pub(crate) is_undelivered: bool,
     pub(crate) reason: u16,
+    /// When its state came about, as the caller that reported it said; 0: not said.
+    pub(crate) happened_at_us: i64,
     /// What is to come, by line.
     #[serde(with = "plain")]
     pub(crate) lines: Vec<LineQuantity>,
@@ -184,9 +194,10 @@ impl Return {
         state: ReturnState,
         is_undelivered: bool,
         reason: u16,
+        happened_at_us: i64,
         lines: Vec<LineQuantity>,
     ) -> Self {
-        Self { state: state as u8, is_undelivered, reason, lines, received: Vec::new() }
+        Self { state: state as u8, is_undelivered, reason, happened_at_us, lines, received: Vec::new() }
     }
 
     pub(crate) fn state(&self) -> ReturnState {
@@ -207,13 +218,15 @@ impl Return {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Refund {
     pub(crate) amount: i64,
+    /// When its state came about, as the caller that reported it said; 0: not said.
+    pub(crate) happened_at_us: i64,
     pub(crate) reason: u16,
     state: u8,
 }
 
 impl Refund {
-    pub(crate) fn new(amount: i64, reason: u16) -> Self {
-        Self { amount, reason, state: RefundState::Pending as u8 }
+    pub(crate) fn new(amount: i64, reason: u16, happened_at_us: i64) -> Self {
+        Self { amount, happened_at_us, reason, state: RefundState::Pending as u8 }
     }
 
     pub(crate) fn state(&self) -> RefundState {

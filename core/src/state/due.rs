@@ -2,7 +2,7 @@
 //! naming of orders that a shortage hits. Each is decided here, journalled like a command's event, and applied here.
 
 use orderline_protocol::event::{Event, EventKind, Expiry, ExpiryKind, OrderState, TimePassed};
-use orderline_protocol::lifecycle::{Action, HoldState, PaymentState, ReservationState};
+use orderline_protocol::lifecycle::{Action, HoldState, ReservationState};
 use orderline_protocol::limits::DUE_ENTRIES_MAX;
 use orderline_protocol::{GroupId, LocationHandle, OrderId, ReservationId};
 
@@ -130,7 +130,7 @@ impl State {
                     self.end_reservation(at_us, slot, ReservationState::Expired);
                 }
                 Some(ExpiryKind::Order) => self.expire_order(at_us, OrderId::new(id)),
-                Some(ExpiryKind::Payment) => self.expire_payment(GroupId::new(id)),
+                Some(ExpiryKind::Payment) => self.expire_payment(at_us, GroupId::new(id)),
                 Some(ExpiryKind::Hold) => self.expire_hold(at_us, OrderId::new(id), expiry.number.get()),
                 None => panic!("event {} expires something of kind {}", self.sequence, expiry.kind),
             }
@@ -153,11 +153,11 @@ impl State {
     }
 
     /// What was authorised and not captured lapses.
-    fn expire_payment(&mut self, group: GroupId) {
+    fn expire_payment(&mut self, at_us: i64, group: GroupId) {
         let Some(slot) = self.groups.find(group) else {
             panic!("event {} expires the payment of group {group}, which is not there", self.sequence)
         };
-        self.lapse_payment(slot, Action::Expire);
+        self.lapse_payment(at_us, slot, Action::Expire, 0);
     }
 
     /// What a hold blocked goes on.
@@ -195,9 +195,7 @@ impl State {
             held.map(|head| (head.expires_at_us.get(), of_reservation(head.id))).collect();
         for group in self.groups.iter() {
             let payment = &group.payment;
-            let can_lapse =
-                matches!(payment.state(), PaymentState::Authorized | PaymentState::PartiallyCaptured);
-            if can_lapse && payment.expires_at_us != 0 {
+            if payment.is_promised() && payment.expires_at_us != 0 {
                 let key = TimerKey { kind: ExpiryKind::Payment, id: group.id, number: 0 };
                 wanted.push((payment.expires_at_us, key));
             }
@@ -285,7 +283,7 @@ fn is_pending(orders: &Orders, id: u128) -> bool {
 #[cfg(test)]
 pub(super) mod tests {
     use orderline_protocol::event::EVENT_VERSION;
-    use orderline_protocol::lifecycle::{HoldKind, blocks};
+    use orderline_protocol::lifecycle::{HoldKind, PaymentState, blocks};
 
     use super::*;
     use crate::state::check::tests::one_order;

@@ -324,6 +324,7 @@ mod tests {
         state.orders.detail_mut(slot).shipments.push(Shipment::new(
             ShipmentState::Created,
             0,
+            0,
             "",
             vec![part],
         ));

@@ -77,6 +77,8 @@ pub(crate) struct Payment {
     pub(crate) expires_at_us: i64,
     /// The payment service's number.
     pub(crate) reference: u64,
+    /// When what was last reported of it happened, as the caller said; 0: not said.
+    pub(crate) happened_at_us: i64,
     #[serde(skip)]
     pub(crate) timer: PaymentTimer,
 }
@@ -101,6 +103,7 @@ impl Default for Payment {
             refunded: 0,
             expires_at_us: 0,
             reference: 0,
+            happened_at_us: 0,
             timer: PaymentTimer::default(),
         }
     }
@@ -116,6 +119,11 @@ impl Payment {
 
     pub(crate) fn set_state(&mut self, state: PaymentState) {
         self.state = state as u8;
+    }
+
+    /// Whether something is promised that was neither captured nor given back, and has not lapsed.
+    pub(crate) fn is_promised(&self) -> bool {
+        matches!(self.state(), PaymentState::Authorized | PaymentState::PartiallyCaptured)
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) const TAG_GROUPS: u32 = 8;
 pub(super) const TAG_LEDGERS: u32 = 9;
 
 /// The version of the sections' contents.
-pub(super) const IMAGE_VERSION: u32 = 2;
+pub(super) const IMAGE_VERSION: u32 = 3;
 
 /// A snapshot's sections hold what cannot be.
 #[derive(Debug, thiserror::Error)]

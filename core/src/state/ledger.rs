@@ -7,6 +7,8 @@ use std::ops::Bound;
 use orderline_protocol::{CurrencyCode, SellerHandle};
 use serde::{Deserialize, Serialize};
 
+use super::apply::next_version;
+use super::entries::EntryKind;
 use super::frozen::Pieces;
 use super::hash::{Sum, put};
 
@@ -24,51 +26,35 @@ pub(crate) struct Ledger {
     /// Of finished orders; below zero: the seller owes.
     pub(crate) payable: i64,
     pub(crate) paid: i64,
-}
-
-/// What an entry is about; its amount is never below zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Entry {
-    /// Money was captured for the seller's order.
-    Sale,
-    /// The marketplace keeps its share of that.
-    Commission,
-    /// Money of the order went back to the buyer.
-    Refund,
-    /// The marketplace gives back its share of that.
-    Reversal,
+    /// How often it has changed.
+    pub(crate) version: u32,
 }
 
 impl Ledger {
-    /// Makes an entry about an order: what it comes to is accrued while the order is open, payable once it is finished.
-    /// An entry of nothing is not made.
-    pub(crate) fn book(&mut self, entry: Entry, amount: i64, is_open: bool) {
+    /// Makes an entry, of an amount that is never below zero. What one about an order comes to is accrued while the order is
+    /// open, payable once it is finished; a payout lowers what is payable. An entry of nothing is not made.
+    pub(crate) fn book(&mut self, entry: EntryKind, amount: i64, is_open: bool) {
         if amount == 0 {
             return;
         }
         self.entry_count += 1;
-        let (sum, net) = match entry {
-            Entry::Sale => (&mut self.sales, amount),
-            Entry::Commission => (&mut self.commissions, -amount),
-            Entry::Refund => (&mut self.refunds, -amount),
-            Entry::Reversal => (&mut self.reversals, amount),
-        };
+        self.version = next_version(self.version);
         // Deciding has kept the sales within their type, and everything else is a part of them.
-        *sum += amount;
-        *(if is_open { &mut self.accrued } else { &mut self.payable }) += net;
+        *match entry {
+            EntryKind::Sale => &mut self.sales,
+            EntryKind::Commission => &mut self.commissions,
+            EntryKind::Refund => &mut self.refunds,
+            EntryKind::Reversal => &mut self.reversals,
+            EntryKind::Payout => &mut self.paid,
+        } += amount;
+        *(if is_open { &mut self.accrued } else { &mut self.payable }) += entry.signed(amount);
     }
 
     /// An order finished: what was accrued of it is payable. No entry, for nothing comes in or goes out.
     pub(crate) fn finish(&mut self, net: i64) {
+        self.version = next_version(self.version);
         self.accrued -= net;
         self.payable += net;
-    }
-
-    /// The seller was paid.
-    pub(crate) fn pay(&mut self, amount: i64) {
-        self.entry_count += 1;
-        self.payable -= amount;
-        self.paid += amount;
     }
 }
 

@@ -19,14 +19,17 @@ mod check_money;
 mod check_stock;
 mod checkout;
 mod codes;
+mod conservation;
 mod decide;
 mod define;
 mod detail;
 mod due;
 mod edits;
+mod entries;
 mod frozen;
 mod fulfilment;
 mod groups;
+mod happened;
 mod hash;
 mod holds;
 mod id_table;
@@ -71,8 +74,10 @@ pub(crate) use availability::check_asked;
 pub use availability::{Availability, Terms};
 pub use check::Violation;
 pub use codes::is_code;
+pub use conservation::Conservation;
 pub use decide::Scratch;
 pub use due::Due;
+pub use entries::{EntryKind, LedgerEntry};
 pub use hash::StateHash;
 pub use image::{ImageError, ReadSection, SECTION_TAGS};
 pub use sample::SamplePlaces;
@@ -392,7 +397,8 @@ impl State {
 fn order_of(command: &Command<'_>) -> Option<OrderId> {
     Some(match command {
         Command::ConfirmOrder(head) => head.order,
-        Command::CancelLines(head, _) | Command::RequestReturn(head, _) => head.order,
+        Command::CancelLines(head, _) => head.order,
+        Command::RequestReturn(head, _) => head.order,
         Command::ShipLines(head, ..) => head.order,
         Command::UpdateShipment(head) => head.order,
         Command::UpdateWork(head) => head.order,

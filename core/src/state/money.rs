@@ -1,6 +1,7 @@
 //! Money: payments, refunds, and the sellers' ledgers: decisions about them, and what their events do.
 
 use std::borrow::Cow;
+use std::mem::offset_of;
 
 use orderline_protocol::command::{
     EndPayment, RecordAuthorization, RecordCapture, RecordPayout, RefundOutcome, RequestRefund, SettleRefund,
@@ -13,11 +14,12 @@ use orderline_protocol::lifecycle::{Action, Entity, HoldKind, PaymentState, Refu
 use orderline_protocol::{Amount, CurrencyCode, GroupId, OrderId, RejectCode};
 
 use super::apply::Effect;
-use super::decide::{Refusable, check_duration, check_zeros, write};
+use super::decide::{Refusable, check_duration, check_zeros, expects, write};
 use super::detail::{Hold, Money, Refund};
+use super::entries::EntryKind;
 use super::groups::{Group, GroupSlot, Payment, PaymentTimer};
 use super::holds::end_of;
-use super::ledger::{Entry, Ledger};
+use super::ledger::Ledger;
 use super::orders::OrderSlot;
 use super::timers::TimerKey;
 use super::transitions;
@@ -167,8 +169,8 @@ impl State {
         head: &RecordAuthorization,
         out: &mut Vec<u8>,
     ) -> Refusable<EventKind> {
-        check_duration(head.seconds.get(), 36)?;
-        check_zeros(&head.reserved, 42)?;
+        check_duration(head.seconds.get(), offset_of!(RecordAuthorization, seconds) as u32)?;
+        check_zeros(&head.reserved, offset_of!(RecordAuthorization, reserved) as u32)?;
         let amount = check_amount(head.amount)?;
         check_currency(head.currency)?;
         let group = self.group_for(head.group)?;
@@ -213,7 +215,7 @@ impl State {
         head: &RecordCapture,
         out: &mut Vec<u8>,
     ) -> Refusable<EventKind> {
-        check_zeros(&head.reserved, 52)?;
+        check_zeros(&head.reserved, offset_of!(RecordCapture, reserved) as u32)?;
         let amount = check_amount(head.amount)?;
         let group = self.group_for(head.group)?;
         let slots = self.orders_to_capture(&group, head.order)?;
@@ -315,7 +317,7 @@ impl State {
         head: &EndPayment,
         out: &mut Vec<u8>,
     ) -> Refusable<EventKind> {
-        check_zeros(&head.reserved, 30)?;
+        check_zeros(&head.reserved, offset_of!(EndPayment, reserved) as u32)?;
         let group = self.group_for(head.group)?;
         check_group(&group, head.expected_version.get(), Action::Void)?;
         let payment = &group.payment;
@@ -335,7 +337,7 @@ impl State {
         head: &EndPayment,
         out: &mut Vec<u8>,
     ) -> Refusable<EventKind> {
-        check_zeros(&head.reserved, 30)?;
+        check_zeros(&head.reserved, offset_of!(EndPayment, reserved) as u32)?;
         let group = self.group_for(head.group)?;
         check_group(&group, head.expected_version.get(), Action::Fail)?;
         Ok(write(Event::PaymentFailed(&PaymentFailed { origin, end: *head }), out))
@@ -347,7 +349,7 @@ impl State {
         head: &RequestRefund,
         out: &mut Vec<u8>,
     ) -> Refusable<EventKind> {
-        check_zeros(&head.reserved, 30)?;
+        check_zeros(&head.reserved, offset_of!(RequestRefund, reserved) as u32)?;
         let amount = check_amount(head.amount)?;
         let expected_version = head.expected_version.get();
         let slot = self.order_for(head.order, expected_version, Action::Refund, blocks::REFUND)?;
@@ -368,9 +370,10 @@ impl State {
         out: &mut Vec<u8>,
     ) -> Refusable<EventKind> {
         let Some(outcome) = RefundOutcome::from_number(head.outcome) else {
-            return Err(Rejection::new(RejectCode::InvalidField).about(30));
+            let offset = offset_of!(SettleRefund, outcome) as u32;
+            return Err(Rejection::new(RejectCode::InvalidField).about(offset));
         };
-        check_zeros(std::slice::from_ref(&head.reserved), 31)?;
+        check_zeros(&[head.reserved], offset_of!(SettleRefund, reserved) as u32)?;
         let slot = self.known_order(head.order)?;
         let number = head.refund.get();
         let refunds = self.orders.detail(slot).map_or(&[][..], |detail| &detail.refunds);
@@ -401,15 +404,20 @@ impl State {
         head: &RecordPayout,
         out: &mut Vec<u8>,
     ) -> Refusable<EventKind> {
-        check_zeros(&head.reserved, 6)?;
+        check_zeros(&head.reserved, offset_of!(RecordPayout, reserved) as u32)?;
         check_currency(head.currency)?;
         let amount = check_amount(head.amount)?;
         if self.catalogue.seller(head.seller).is_none() {
             return Err(Rejection::new(RejectCode::UnknownSeller).about(head.seller.get()));
         }
-        let payable = self.ledgers.get(head.seller, head.currency).payable.max(0);
+        let Ledger { payable, version, .. } = self.ledgers.get(head.seller, head.currency);
+        let refuse = |code| Rejection { version, ..Rejection::new(code) };
+        if !expects(head.expected_version.get(), version) {
+            return Err(refuse(RejectCode::VersionMismatch));
+        }
+        let payable = payable.max(0);
         if amount > payable {
-            return Err(Rejection::new(RejectCode::AmountTooLarge).with(payable as u64));
+            return Err(refuse(RejectCode::AmountTooLarge).with(payable as u64));
         }
         Ok(write(Event::PayoutRecorded(&PayoutRecorded { origin, payout: *head }), out))
     }
@@ -427,6 +435,7 @@ impl State {
         payment.authorized = authorization.amount.minor();
         payment.expires_at_us = head.expires_at_us.get();
         payment.reference = authorization.reference.get();
+        payment.happened_at_us = authorization.happened_at_us.get();
         payment.timer = PaymentTimer(timer);
         payment.set_state(PaymentState::Authorized);
         self.put_late_holds(holds);
@@ -444,6 +453,7 @@ impl State {
 
     pub(super) fn apply_captured(
         &mut self,
+        at_us: i64,
         head: &PaymentCaptured,
         shares: &[CapturedShare],
         holds: &[LateHold],
@@ -457,7 +467,7 @@ impl State {
             money.commission_bp = commission_bp;
             money.captured += amount;
             money.commission += commission;
-            self.book(order, [(Entry::Sale, amount), (Entry::Commission, commission)]);
+            self.book(order, [(EntryKind::Sale, amount), (EntryKind::Commission, commission)]);
             // Its hold counts as the change of an order that has expired.
             if !self.is_expired(order) {
                 self.count_change(order);
@@ -468,16 +478,17 @@ impl State {
         group.version += 1;
         let payment = &mut group.payment;
         payment.captured += head.capture.amount.minor();
+        payment.happened_at_us = head.capture.happened_at_us.get();
         payment.set_state(payment_state_in(head.state));
         let captured = payment.captured;
         if payment.state() == PaymentState::Captured {
-            self.stop_payment_timer(slot);
+            self.promise_ended(at_us, slot);
         }
         self.group_effect(slot, captured as u64)
     }
 
     /// Makes entries about an order's money in its seller's ledger.
-    fn book(&mut self, slot: OrderSlot, entries: [(Entry, i64); 2]) {
+    fn book(&mut self, slot: OrderSlot, entries: [(EntryKind, i64); 2]) {
         let head = self.orders.head(slot);
         let is_open = head.state().is_open();
         let ledger = self.ledgers.get_mut(head.seller, head.currency);
@@ -495,29 +506,36 @@ impl State {
         }
     }
 
-    /// Nothing of a payment can lapse any more.
-    fn stop_payment_timer(&mut self, slot: GroupSlot) {
-        let payment = &mut self.groups.get_mut(slot).payment;
-        payment.expires_at_us = 0;
-        let timer = std::mem::take(&mut payment.timer.0);
+    /// Nothing of a payment can be captured or lapse any more: it keeps none of its group's orders in memory.
+    fn promise_ended(&mut self, at_us: i64, slot: GroupSlot) {
+        let group = self.groups.get_mut(slot);
+        group.payment.expires_at_us = 0;
+        let timer = std::mem::take(&mut group.payment.timer.0);
+        let orders = group.orders.clone();
         self.timers.cancel(timer);
+        for order in orders {
+            if let Some(slot) = self.orders.find(OrderId::new(order)) {
+                self.something_ended(at_us, slot);
+            }
+        }
     }
 
-    pub(super) fn apply_voided(&mut self, head: &PaymentVoided) -> Effect {
+    pub(super) fn apply_voided(&mut self, at_us: i64, head: &PaymentVoided) -> Effect {
         let slot = self.group_of(head.end.group);
-        self.lapse_payment(slot, Action::Void);
+        self.lapse_payment(at_us, slot, Action::Void, head.end.happened_at_us.get());
         self.group_effect(slot, head.amount.minor() as u64)
     }
 
     /// What a group's payment promised and has not taken lapses, by a void or by expiry: what it took stays. Counts as a
     /// change of the group.
-    pub(super) fn lapse_payment(&mut self, slot: GroupSlot, action: Action) {
+    pub(super) fn lapse_payment(&mut self, at_us: i64, slot: GroupSlot, action: Action, happened_at_us: i64) {
         let group = self.groups.get_mut(slot);
         group.version += 1;
         let payment = &mut group.payment;
         payment.set_state(lapsed(payment, action));
         payment.authorized = payment.captured;
-        self.stop_payment_timer(slot);
+        payment.happened_at_us = happened_at_us;
+        self.promise_ended(at_us, slot);
     }
 
     pub(super) fn apply_failed(&mut self, head: &PaymentFailed) -> Effect {
@@ -528,6 +546,7 @@ impl State {
         // A failure is an attempt: the next one is another payment.
         payment.number = payment.number.max(1);
         payment.reference = head.end.reference.get();
+        payment.happened_at_us = head.end.happened_at_us.get();
         payment.set_state(PaymentState::Failed);
         self.group_effect(slot, 0)
     }
@@ -536,7 +555,8 @@ impl State {
         let slot = self.order_of(head.request.order);
         let amount = head.request.amount.minor();
         let detail = self.orders.detail_mut(slot);
-        detail.refunds.push(Refund::new(amount, head.request.reason.get()));
+        let (reason, happened_at_us) = (head.request.reason.get(), head.request.happened_at_us.get());
+        detail.refunds.push(Refund::new(amount, reason, happened_at_us));
         let is_placed = detail.refunds.len() == usize::from(head.number.get());
         assert!(is_placed, "event {}: refunds are numbered by their places", self.sequence);
         detail.money.refunds_pending += amount;
@@ -558,6 +578,7 @@ impl State {
         assert_eq!(refund.state(), RefundState::Pending, "event {} settles a refund twice", self.sequence);
         let is_made = settlement.outcome == RefundOutcome::Succeeded as u8;
         refund.set_state(if is_made { RefundState::Succeeded } else { RefundState::Failed });
+        refund.happened_at_us = settlement.happened_at_us.get();
         detail.money.refunds_pending -= refund.amount;
         detail.money.refunded += amount;
         detail.money.commission -= reversal;
@@ -566,7 +587,7 @@ impl State {
             let group = detail.group_of(settlement.order);
             let group = self.group_of(group);
             self.groups.get_mut(group).payment.refunded += amount;
-            self.book(slot, [(Entry::Refund, amount), (Entry::Reversal, reversal)]);
+            self.book(slot, [(EntryKind::Refund, amount), (EntryKind::Reversal, reversal)]);
         }
         let state = self.orders.head(slot).state();
         self.move_state(at_us, slot, Action::Refund, state);
@@ -577,8 +598,8 @@ impl State {
     pub(super) fn apply_payout(&mut self, head: &PayoutRecorded) -> Effect {
         let payout = &head.payout;
         let ledger = self.ledgers.get_mut(payout.seller, payout.currency);
-        ledger.pay(payout.amount.minor());
-        Effect::of(ledger.payable as u64)
+        ledger.book(EntryKind::Payout, payout.amount.minor(), false);
+        Effect::entity(ledger.payable as u64, ledger.version, 0)
     }
 }
 

@@ -252,18 +252,19 @@ impl State {
 
     fn retire_order(&mut self, order: OrderId) {
         let slot = self.order_of(order);
-        let detail = self.orders.detail(slot);
-        let group: GroupId = detail.map_or(order.into(), |detail| detail.group_of(order));
-        let stands = detail.is_some_and(|detail| detail.has_something_standing());
-        assert!(!stands, "order {order} leaves memory while something of it stands");
+        let group = self.group_id_of(slot);
+        assert!(
+            !self.has_something_standing(slot),
+            "order {order} leaves memory while something of it stands"
+        );
         self.orders.remove(slot);
         // An order alone has a group only once money was recorded for it.
         let Some(slot) = self.groups.find(group) else { return };
         let of = self.groups.get_mut(slot);
         of.order_count -= 1;
         if of.order_count == 0 {
-            let left = self.groups.remove(slot);
-            self.timers.cancel(left.payment.timer.0);
+            // Nothing of its payment is promised, or its orders would have stayed: it has no timer.
+            self.groups.remove(slot);
         }
     }
 
@@ -277,7 +278,7 @@ impl State {
         self.order_money_payable(slot);
     }
 
-    /// A hold, a refund or a return of an order has ended. If that was the last that stood of a finished order, the order's
+    /// A hold, a refund or a return of an order has ended, or what was promised for its group. If that was the last that stood of a finished order, the order's
     /// time in memory runs from now on.
     pub(super) fn something_ended(&mut self, at_us: i64, slot: OrderSlot) {
         let head = self.orders.head(slot);
@@ -295,8 +296,22 @@ impl State {
         self.finished.push(second_of(at_us), RetiredKind::Reservation, id);
     }
 
+    /// Whether something of an order still stands that it must not be forgotten with: a hold, a refund, a return, or money
+    /// that is promised for its group and can still be captured.
     pub(super) fn has_something_standing(&self, slot: OrderSlot) -> bool {
-        self.orders.detail(slot).is_some_and(|detail| detail.has_something_standing())
+        let of_itself = self.orders.detail(slot).is_some_and(|detail| detail.has_something_standing());
+        of_itself || self.is_promised_money(slot)
+    }
+
+    fn is_promised_money(&self, slot: OrderSlot) -> bool {
+        let group = self.groups.find(self.group_id_of(slot));
+        group.is_some_and(|group| self.groups.get(group).payment.is_promised())
+    }
+
+    /// The id of an order's group: its own, if it was placed alone.
+    fn group_id_of(&self, slot: OrderSlot) -> GroupId {
+        let id = self.orders.head(slot).id;
+        self.orders.detail(slot).map_or(id.into(), |detail| detail.group_of(id))
     }
 
     /// Finds again, after a snapshot was read, which entry of the queue counts for orders that are in it more than once.
@@ -309,6 +324,11 @@ impl State {
             }) {
                 candidates.insert(self.orders.head(slot).id.get());
             }
+        }
+        for group in self.groups.iter().filter(|group| group.payment.number > 0) {
+            let slots = group.orders().filter_map(|order| self.orders.find(order));
+            let finished = slots.filter(|&slot| !self.orders.head(slot).state().is_open());
+            candidates.extend(finished.map(|slot| self.orders.head(slot).id.get()));
         }
         if candidates.is_empty() {
             return;
@@ -435,8 +455,8 @@ mod tests {
         let mut state = cancelled();
         let slot = state.order_of(ORDER);
         let detail = state.orders.detail_mut(slot);
-        detail.refunds.push(Refund::new(5, 0));
-        detail.returns.push(Return::new(ReturnState::Requested, false, 0, Vec::new()));
+        detail.refunds.push(Refund::new(5, 0, 0));
+        detail.returns.push(Return::new(ReturnState::Requested, false, 0, 0, Vec::new()));
         assert_eq!(tick(&mut state, 200), RETIRED);
         end(&mut state, 210, |detail| detail.refunds[0].set_state(RefundState::Failed));
         assert_eq!(tick(&mut state, 300), []);
@@ -482,12 +502,52 @@ mod tests {
     }
 
     #[test]
-    fn the_timers_of_what_leaves_memory_go_with_it() {
+    fn money_that_is_promised_keeps_a_finished_order_until_the_promise_ends() {
+        let is_there = |state: &State| (state.orders.len(), state.groups.iter().count());
+        for goes_through_a_snapshot in [false, true] {
+            // It lapses.
+            let mut state = cancelled();
+            authorize(&mut state, PaymentState::Authorized, 0, 9_000);
+            assert_eq!(tick(&mut state, 150), RETIRED, "it is taken off the queue, and stays in memory");
+            assert_eq!((is_there(&state), state.finished.queue.len(), state.check()), ((1, 1), 0, vec![]));
+            if goes_through_a_snapshot {
+                state = image_and_back(&mut state);
+            }
+            assert_eq!(tick(&mut state, 8_999), []);
+            assert_eq!(tick(&mut state, 9_000), [EventKind::TimePassed]);
+            assert_eq!((tick(&mut state, 9_049), state.check()), (vec![], vec![]));
+            if goes_through_a_snapshot {
+                state = image_and_back(&mut state);
+            }
+            assert_eq!(tick(&mut state, 9_050), RETIRED);
+            assert_eq!((is_there(&state), state.timers.all().len(), state.next_due_us()), ((0, 0), 0, None));
+
+            // What is left of it is given back, while the order still waits: it waits from then on.
+            let mut state = cancelled();
+            authorize(&mut state, PaymentState::PartiallyCaptured, 6, 9_000);
+            let group = state.groups.find(ORDER.into()).unwrap();
+            state.lapse_payment(120 * SECOND_US, group, Action::Void, 0);
+            assert_eq!(state.finished.queue.len(), 2);
+            if goes_through_a_snapshot {
+                state = image_and_back(&mut state);
+            }
+            assert_eq!(tick(&mut state, 150), RETIRED);
+            assert_eq!(is_there(&state), (1, 1));
+            assert_eq!(tick(&mut state, 169), []);
+            assert_eq!(tick(&mut state, 170), RETIRED);
+            assert_eq!(is_there(&state), (0, 0));
+        }
+
+        // A hold that ends does not send it away while the promise stands, nor the other way round.
         let mut state = cancelled();
         authorize(&mut state, PaymentState::Authorized, 0, 9_000);
-        assert_eq!(tick(&mut state, 150), RETIRED);
-        assert_eq!((state.orders.len(), state.groups.iter().count()), (0, 0));
-        assert_eq!((state.timers.all().len(), state.next_due_us()), (0, None));
-        assert_eq!(state.check(), vec![]);
+        let number = hold(&mut state, 0);
+        release(&mut state, 110, number);
+        let number = hold(&mut state, 0);
+        assert_eq!(tick(&mut state, 9_000), [EventKind::TimePassed, EventKind::FinishedRetired]);
+        assert_eq!((is_there(&state), state.finished.queue.len()), ((1, 1), 0));
+        release(&mut state, 9_100, number);
+        assert_eq!(tick(&mut state, 9_150), RETIRED);
+        assert_eq!((is_there(&state), state.check()), ((0, 0), vec![]));
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::mem::{offset_of, size_of};
 
 use orderline_protocol::command::{
-    Bucket, LineQuantity, MoveLines, ReceiveReturn, ReturnStep, ReturnedUnits, UpdateReturn,
+    Bucket, LineQuantity, ReceiveReturn, RequestReturn, ReturnStep, ReturnedUnits, UpdateReturn,
 };
 use orderline_protocol::event::{
     Allocation, Event, EventKind, Origin, ReturnReceived, ReturnRequested, ReturnUpdated,
@@ -65,12 +65,12 @@ impl State {
     pub(super) fn decide_request_return(
         &self,
         origin: Origin,
-        head: &MoveLines,
+        head: &RequestReturn,
         lines: &[LineQuantity],
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Refusable<EventKind> {
-        check_named_lines(lines, size_of::<MoveLines>())?;
+        check_named_lines(lines, size_of::<RequestReturn>())?;
         let slot = self.known_order(head.order)?;
         self.check_lines_known(slot, lines.iter().map(|line| line.line.get()))?;
         self.order_for(head.order, head.expected_version.get(), Action::RequestReturn, 0)?;
@@ -79,7 +79,7 @@ impl State {
         let number = self.part_number(slot, return_count)?.into();
         scratch.moves.sort_unstable_by_key(place_of);
         let lines = per_line(&scratch.moves);
-        let request = MoveLines { line_count: (lines.len() as u16).into(), ..*head };
+        let request = RequestReturn { line_count: (lines.len() as u16).into(), ..*head };
         let event = ReturnRequested { origin, request, number, reserved: [0; 6] };
         Ok(write(Event::ReturnRequested(&event, &lines), out))
     }
@@ -111,7 +111,8 @@ impl State {
         let slot = self.order_of(head.request.order);
         let state = self.orders.head(slot).state();
         let returns = &mut self.orders.detail_mut(slot).returns;
-        returns.push(Return::new(ReturnState::Requested, false, head.request.reason.get(), lines.to_vec()));
+        let (reason, happened_at_us) = (head.request.reason.get(), head.request.happened_at_us.get());
+        returns.push(Return::new(ReturnState::Requested, false, reason, happened_at_us, lines.to_vec()));
         let number = returns.len();
         assert_eq!(number, usize::from(head.number.get()), "event {}: returns are dense", self.sequence);
         self.move_state(0, slot, Action::RequestReturn, state);
@@ -174,7 +175,8 @@ impl State {
             panic!("event {} names a step or a state of a return that there is not", self.sequence)
         };
         let (action, _) = action_of(step);
-        self.move_return_state(slot, head.update.return_number.get(), action, to);
+        let of = self.move_return_state(slot, head.update.return_number.get(), action, to);
+        of.happened_at_us = head.update.happened_at_us.get();
         self.count_change(slot);
         if step != ReturnStep::Approve {
             self.something_ended(at_us, slot);
@@ -289,6 +291,7 @@ impl State {
         };
         let number = receipt.return_number.get();
         let of = self.move_return_state(slot, number, Action::Receive, ReturnState::Received);
+        of.happened_at_us = receipt.happened_at_us.get();
         of.received = received.iter().map(line).collect();
         if !of.is_undelivered {
             let detail = self.orders.part(slot);

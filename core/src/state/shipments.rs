@@ -88,6 +88,7 @@ impl State {
         let event = ShipmentMade {
             origin,
             order: head.order,
+            happened_at_us: head.happened_at_us,
             shipment,
             move_count: (moves.len() as u16).into(),
             carrier: head.carrier,
@@ -137,7 +138,7 @@ impl State {
             ShipmentState::Created
         };
         let shipments = &mut self.orders.detail_mut(slot).shipments;
-        shipments.push(Shipment::new(state, head.carrier.get(), tracking, parts));
+        shipments.push(Shipment::new(state, head.carrier.get(), head.happened_at_us.get(), tracking, parts));
         let number = shipments.len();
         assert_eq!(number, usize::from(head.shipment.get()), "event {}: packages are dense", self.sequence);
         // Its state stays as it is, so nothing finishes at this time.
@@ -237,13 +238,15 @@ impl State {
         let is_allowed = transitions::targets(Entity::Shipment, from as u8, action).contains(&(to as u8));
         assert!(is_allowed, "event {}: {action:?} takes a package from {from:?} to {to:?}", self.sequence);
         shipment.set_state(to);
+        let happened_at_us = head.update.happened_at_us.get();
+        shipment.happened_at_us = happened_at_us;
         let parts = shipment.parts.clone();
         match to {
             ShipmentState::Shipped => self.send_units(slot, &parts, Action::Send),
             ShipmentState::Delivered => self.deliver_units(slot, &parts),
             ShipmentState::ReturnedToSender => {
                 let returns = &mut self.orders.detail_mut(slot).returns;
-                returns.push(Return::new(ReturnState::Approved, true, 0, per_line(&parts)));
+                returns.push(Return::new(ReturnState::Approved, true, 0, happened_at_us, per_line(&parts)));
                 let number = usize::from(head.return_number.get());
                 assert_eq!(number, returns.len(), "event {}: returns are dense", self.sequence);
             }

@@ -12,6 +12,7 @@ use orderline_protocol::limits::BUCKET_QUANTITY_MAX;
 use orderline_protocol::{LocationHandle, Sequence, SkuHandle};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::apply::next_version;
 use super::availability::Touched;
 use super::catalogue::{Catalogue, Sku};
 use super::frozen::Frozen;
@@ -89,7 +90,9 @@ pub(crate) struct Level {
     pub(crate) incoming: u64,
     /// The newest sequence that it was set as of.
     pub(crate) set_as_of: Sequence,
-    spare: u64,
+    /// How often a stock command has changed it.
+    pub(crate) version: u32,
+    spare: u32,
 }
 
 const _: () = assert!(size_of::<Row>() == 16 && size_of::<Level>() == 64);
@@ -109,6 +112,7 @@ pub(crate) struct SavedLevel {
     quality_hold: u64,
     incoming: u64,
     set_as_of: Sequence,
+    version: u64,
 }
 
 impl SavedLevel {
@@ -124,6 +128,7 @@ impl SavedLevel {
             quality_hold: level.quality_hold,
             incoming: level.incoming,
             set_as_of: level.set_as_of,
+            version: level.version.into(),
         }
     }
 
@@ -140,6 +145,8 @@ impl SavedLevel {
             quality_hold: self.quality_hold,
             incoming: self.incoming,
             set_as_of: self.set_as_of,
+            // Nobody but `new` has written it.
+            version: self.version as u32,
             spare: 0,
         }
     }
@@ -481,6 +488,20 @@ impl Stock {
             _ => panic!("{delta} units added to a bucket of {held}: SKU {handle} at location {location}"),
         };
         *held as i64
+    }
+
+    /// Counts a change of a level by a stock command; returns its version then.
+    pub(crate) fn count_change(
+        &mut self,
+        catalogue: &mut Catalogue,
+        handle: SkuHandle,
+        location: LocationHandle,
+    ) -> u32 {
+        let sku = self.sku_to_change(catalogue, handle);
+        let place = self.ensure(sku, location);
+        let level = self.levels.get_mut(sku.levels as usize + usize::from(place.0));
+        level.version = next_version(level.version);
+        level.version
     }
 
     /// Takes note that what is on hand at a level has changed.

@@ -1,6 +1,10 @@
 //! Stock: decisions about inventory levels, and what their events do.
 
-use orderline_protocol::command::{AdjustStock, Bucket, CountStock, MoveStock, ReceiveStock, SetLevel};
+use std::mem::offset_of;
+
+use orderline_protocol::command::{
+    AdjustStock, Bucket, Cause, CountStock, MoveStock, ReceiveStock, SetLevel,
+};
 use orderline_protocol::event::{
     Event, EventKind, LevelSet, Origin, StockAdjusted, StockCounted, StockMoved, StockReceived,
 };
@@ -9,7 +13,7 @@ use orderline_protocol::{LocationHandle, RejectCode, SkuHandle};
 use zerocopy::FromZeros;
 
 use super::apply::Effect;
-use super::decide::{Refusable, check_flag, check_zeros, write};
+use super::decide::{Refusable, check_flag, check_zeros, expects, write};
 use super::stock::{Level, Row};
 use super::{Rejection, State};
 
@@ -20,14 +24,15 @@ impl State {
         head: &ReceiveStock,
         out: &mut Vec<u8>,
     ) -> Refusable<EventKind> {
-        check_flag(head.from_incoming, 6)?;
-        check_zeros(std::slice::from_ref(&head.reserved), 7)?;
-        check_zeros(&head.cause.reserved, 30)?;
+        check_cause(&head.cause, offset_of!(ReceiveStock, cause))?;
+        check_flag(head.from_incoming, offset_of!(ReceiveStock, from_incoming) as u32)?;
+        check_zeros(&head.reserved, offset_of!(ReceiveStock, reserved) as u32)?;
         if head.quantity.get() == 0 {
             return Err(Rejection::new(RejectCode::ZeroQuantity));
         }
         self.check_level(head.sku, head.location)?;
         let level = self.level_of(head.sku, head.location);
+        level.check_version(head.location, head.expected_version.get())?;
         level.check_room(head.quantity.get().into())?;
         if head.from_incoming == 1 && level.rest.incoming < head.quantity.get() {
             return Err(Rejection::new(RejectCode::StockNegative).with(level.rest.incoming));
@@ -55,7 +60,7 @@ impl State {
         }
         let held = self.stock.adjust(&mut self.catalogue, sku, location, Bucket::Available, units);
         self.stock.moved(&mut self.catalogue, sku, location, self.sequence, units);
-        Effect::of(held as u64)
+        self.level_effect(sku, location, held)
     }
 
     pub(super) fn decide_adjust(
@@ -64,15 +69,16 @@ impl State {
         head: &AdjustStock,
         out: &mut Vec<u8>,
     ) -> Refusable<EventKind> {
-        let bucket = check_bucket(head.bucket, 6)?;
-        check_zeros(std::slice::from_ref(&head.reserved), 7)?;
-        check_zeros(&head.cause.reserved, 30)?;
+        check_cause(&head.cause, offset_of!(AdjustStock, cause))?;
+        let bucket = check_bucket(head.bucket, offset_of!(AdjustStock, bucket) as u32)?;
+        check_zeros(&head.reserved, offset_of!(AdjustStock, reserved) as u32)?;
         let delta = head.delta.get();
         if delta == 0 {
             return Err(Rejection::new(RejectCode::ZeroQuantity));
         }
         self.check_level(head.sku, head.location)?;
         let level = self.level_of(head.sku, head.location);
+        level.check_version(head.location, head.expected_version.get())?;
         let holds = level.bucket(bucket);
         let sum = i128::from(holds) + i128::from(delta);
         if bucket != Bucket::Available && sum < 0 {
@@ -95,10 +101,11 @@ impl State {
         head: &CountStock,
         out: &mut Vec<u8>,
     ) -> Refusable<EventKind> {
-        check_zeros(&head.reserved, 6)?;
-        check_zeros(&head.cause.reserved, 30)?;
+        check_cause(&head.cause, offset_of!(CountStock, cause))?;
+        check_zeros(&head.reserved, offset_of!(CountStock, reserved) as u32)?;
         self.check_level(head.sku, head.location)?;
         let level = self.level_of(head.sku, head.location);
+        level.check_version(head.location, head.expected_version.get())?;
         let delta = level.delta_to(head.on_hand.get().into())?;
         Ok(write(Event::StockCounted(&StockCounted { origin, count: *head, delta: delta.into() }), out))
     }
@@ -109,10 +116,10 @@ impl State {
         head: &MoveStock,
         out: &mut Vec<u8>,
     ) -> Refusable<EventKind> {
-        let from_bucket = check_bucket(head.from_bucket, 16)?;
-        let to_bucket = check_bucket(head.to_bucket, 17)?;
-        check_zeros(&head.reserved, 18)?;
-        check_zeros(&head.cause.reserved, 38)?;
+        check_cause(&head.cause, offset_of!(MoveStock, cause))?;
+        let from_bucket = check_bucket(head.from_bucket, offset_of!(MoveStock, from_bucket) as u32)?;
+        let to_bucket = check_bucket(head.to_bucket, offset_of!(MoveStock, to_bucket) as u32)?;
+        check_zeros(&head.reserved, offset_of!(MoveStock, reserved) as u32)?;
         let units = head.quantity.get();
         if units == 0 {
             return Err(Rejection::new(RejectCode::ZeroQuantity));
@@ -123,6 +130,8 @@ impl State {
         self.check_level(head.sku, head.from)?;
         self.check_level(head.sku, head.to)?;
         let (from, to) = (self.level_of(head.sku, head.from), self.level_of(head.sku, head.to));
+        from.check_version(head.from, head.expected_from_version.get())?;
+        to.check_version(head.to, head.expected_to_version.get())?;
         let holds = from.bucket(from_bucket);
         if i128::from(holds) < i128::from(units) {
             return Err(negative(holds));
@@ -150,10 +159,11 @@ impl State {
         head: &SetLevel,
         out: &mut Vec<u8>,
     ) -> Refusable<EventKind> {
-        check_zeros(&head.reserved, 6)?;
-        check_zeros(&head.cause.reserved, 38)?;
+        check_cause(&head.cause, offset_of!(SetLevel, cause))?;
+        check_zeros(&head.reserved, offset_of!(SetLevel, reserved) as u32)?;
         self.check_level(head.sku, head.location)?;
         let level = self.level_of(head.sku, head.location);
+        level.check_version(head.location, head.expected_version.get())?;
         let as_of = head.as_of.get();
         if as_of > self.sequence {
             return Err(Rejection::new(RejectCode::AsOfAhead).with(self.sequence));
@@ -184,14 +194,14 @@ impl State {
         if is_on_hand(bucket) {
             self.stock.moved(&mut self.catalogue, of.sku, of.location, self.sequence, delta);
         }
-        Effect::of(holds as u64)
+        self.level_effect(of.sku, of.location, holds)
     }
 
     pub(super) fn apply_counted(&mut self, head: &StockCounted) -> Effect {
         let (sku, location, delta) = (head.count.sku, head.count.location, head.delta.get());
         let available = self.stock.adjust(&mut self.catalogue, sku, location, Bucket::Available, delta);
         self.stock.moved(&mut self.catalogue, sku, location, self.sequence, delta);
-        Effect::of(available as u64)
+        self.level_effect(sku, location, available)
     }
 
     pub(super) fn apply_stock_moved(&mut self, head: &StockMoved) -> Effect {
@@ -210,14 +220,23 @@ impl State {
                 self.stock.moved(&mut self.catalogue, of.sku, of.to, self.sequence, units);
             }
         }
-        Effect::of(holds as u64)
+        if of.from != of.to {
+            self.stock.count_change(&mut self.catalogue, of.sku, of.from);
+        }
+        self.level_effect(of.sku, of.to, holds)
     }
 
     pub(super) fn apply_level_set(&mut self, head: &LevelSet) -> Effect {
         let (set, delta) = (&head.set, head.delta.get());
         let as_of = set.as_of.get();
         let available = self.stock.set(&mut self.catalogue, set.sku, set.location, delta, as_of);
-        Effect::of(available as u64)
+        self.level_effect(set.sku, set.location, available)
+    }
+
+    /// The answer to a command about a level, which counts as a change of it.
+    fn level_effect(&mut self, sku: SkuHandle, location: LocationHandle, detail: i64) -> Effect {
+        let version = self.stock.count_change(&mut self.catalogue, sku, location);
+        Effect::entity(detail as u64, version, 0)
     }
 }
 
@@ -230,6 +249,16 @@ struct Held {
 impl Held {
     fn bucket(&self, bucket: Bucket) -> i64 {
         self.rest.bucket(bucket).map_or(self.row.available(), |held| held as i64)
+    }
+
+    /// Whether the level is as its caller has seen it.
+    fn check_version(&self, location: LocationHandle, expected: u32) -> Refusable<()> {
+        let version = self.rest.version;
+        if expects(expected, version) {
+            return Ok(());
+        }
+        let rejection = Rejection::new(RejectCode::VersionMismatch).about(location.get().into());
+        Err(Rejection { version, ..rejection })
     }
 
     fn on_hand(&self) -> i64 {
@@ -272,6 +301,11 @@ fn overflow(holds: i64) -> Rejection {
     Rejection::new(RejectCode::StockOverflow).with(holds as u64)
 }
 
+/// The cause's time has been judged with those of all commands.
+fn check_cause(cause: &Cause, offset: usize) -> Refusable<()> {
+    check_zeros(&cause.reserved, (offset + offset_of!(Cause, reserved)) as u32)
+}
+
 fn check_bucket(number: u8, offset: u32) -> Refusable<Bucket> {
     match Bucket::from_number(number) {
         Some(bucket) => Ok(bucket),
@@ -280,7 +314,7 @@ fn check_bucket(number: u8, offset: u32) -> Refusable<Bucket> {
 }
 
 /// The bucket that an event names.
-fn bucket_in(number: u8) -> Bucket {
+pub(super) fn bucket_in(number: u8) -> Bucket {
     match Bucket::from_number(number) {
         Some(bucket) => bucket,
         None => panic!("an event names bucket {number}, which there is not"),

@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use orderline_protocol::reply::TransitionView;
+
 pub use orderline_protocol::lifecycle::{
     Action, Entity, HoldState, OrderState, PaymentState, RefundState, ReservationState, ReturnState,
     ShipmentState, WorkState,
@@ -145,6 +147,16 @@ pub const TRANSITIONS: &[Transition] = table! {
     }
 };
 
+impl Transition {
+    /// The row as queries are answered with it.
+    pub fn view(&self) -> TransitionView {
+        let mut to = [0; 4];
+        to[..self.to.len()].copy_from_slice(self.to);
+        let (entity, action) = (self.entity as u8, self.action as u8);
+        TransitionView { entity, from: self.from, action, to_count: self.to.len() as u8, to }
+    }
+}
+
 /// Where an action in a state of an entity can lead; empty when it is illegal.
 pub fn targets(entity: Entity, from: u8, action: Action) -> &'static [u8] {
     TRANSITIONS
@@ -153,38 +165,14 @@ pub fn targets(entity: Entity, from: u8, action: Action) -> &'static [u8] {
         .map_or(&[], |row| row.to)
 }
 
-/// The names of an entity's states, in the order of their numbers, which start at 1.
-pub fn states(entity: Entity) -> Vec<(u8, &'static str)> {
-    macro_rules! all {
-        ($states:ident) => {
-            $states::ALL.iter().map(|&state| (state as u8, state.name())).collect()
-        };
-    }
-    match entity {
-        Entity::Order => all!(OrderState),
-        Entity::Reservation => all!(ReservationState),
-        Entity::Work => all!(WorkState),
-        Entity::Shipment => all!(ShipmentState),
-        Entity::Payment => all!(PaymentState),
-        Entity::Refund => all!(RefundState),
-        Entity::Return => all!(ReturnState),
-        Entity::Hold => all!(HoldState),
-    }
-}
-
-/// The name of an entity's state.
-pub fn state_name(entity: Entity, number: u8) -> &'static str {
-    states(entity).into_iter().find(|&(state, _)| state == number).map_or("unknown", |(_, name)| name)
-}
-
 /// The rows of one entity, or of all, as lines of text.
 pub fn as_text(only: Option<Entity>) -> String {
     let mut text = String::new();
     for &entity in Entity::ALL.iter().filter(|&&entity| only.is_none_or(|only| only == entity)) {
         let _ = writeln!(text, "{}", entity.name());
         for row in TRANSITIONS.iter().filter(|row| row.entity == entity) {
-            let to: Vec<_> = row.to.iter().map(|&state| state_name(entity, state)).collect();
-            let (from, action) = (state_name(entity, row.from), row.action.name());
+            let to: Vec<_> = row.to.iter().map(|&state| entity.state_name(state)).collect();
+            let (from, action) = (entity.state_name(row.from), row.action.name());
             let _ = writeln!(text, "  {from:<20} {action:<18} -> {}", to.join(" | "));
         }
     }
@@ -194,8 +182,8 @@ pub fn as_text(only: Option<Entity>) -> String {
 /// One entity's rows as a Mermaid state diagram. What leaves a state as it is is not drawn.
 pub fn as_mermaid(entity: Entity) -> String {
     let mut text = String::from("stateDiagram-v2\n");
-    let id = |state: u8| state_name(entity, state).replace(' ', "_");
-    for (number, name) in states(entity) {
+    let id = |state: u8| entity.state_name(state).replace(' ', "_");
+    for (number, name) in entity.states() {
         if name.contains(' ') {
             let _ = writeln!(text, "    state \"{name}\" as {}", id(number));
         }
@@ -211,7 +199,7 @@ pub fn as_mermaid(entity: Entity) -> String {
             .iter()
             .any(|row| row.entity == entity && row.from == state && row.to.iter().any(|&to| to != state))
     };
-    for (number, _) in states(entity).into_iter().filter(|&(number, _)| is_final(number)) {
+    for (number, _) in entity.states().into_iter().filter(|&(number, _)| is_final(number)) {
         let _ = writeln!(text, "    {} --> [*]", id(number));
     }
     text
@@ -224,12 +212,12 @@ mod tests {
     #[test]
     fn each_pair_stands_once_and_finished_orders_stay_finished() {
         for (index, row) in TRANSITIONS.iter().enumerate() {
-            assert!(!row.to.is_empty());
+            assert!(!row.to.is_empty() && row.view().targets() == row.to);
             let is_twin = |other: &Transition| {
                 other.entity == row.entity && other.action == row.action && other.from == row.from
             };
             assert_eq!(TRANSITIONS.iter().position(is_twin), Some(index));
-            let known: Vec<u8> = states(row.entity).into_iter().map(|(number, _)| number).collect();
+            let known: Vec<u8> = row.entity.states().into_iter().map(|(number, _)| number).collect();
             assert!(known.contains(&row.from) && row.to.iter().all(|to| known.contains(to)), "{row:?}");
             if row.entity == Entity::Order && !OrderState::from_number(row.from).unwrap().is_open() {
                 assert_eq!(row.to, &[row.from], "{row:?} moves a finished order");
@@ -242,7 +230,7 @@ mod tests {
     fn every_state_is_reached_and_drawn() {
         for &entity in Entity::ALL {
             let drawn = as_mermaid(entity);
-            for (number, name) in states(entity).into_iter().skip(1) {
+            for (number, name) in entity.states().into_iter().skip(1) {
                 let is_reached = |row: &&Transition| row.entity == entity && row.to.contains(&number);
                 assert!(TRANSITIONS.iter().any(|row| is_reached(&row)), "{} {name}", entity.name());
                 assert!(drawn.contains(&name.replace(' ', "_")), "{drawn}");

@@ -1,22 +1,26 @@
 //! Answering queries from the state.
 
-use orderline_protocol::command::{Command, EntityKind, QueryCatalogue, RawCommand};
+use std::mem::offset_of;
+
+use orderline_protocol::command::{Command, EntityKind, QueryCatalogue, QueryTransitions, RawCommand};
 use orderline_protocol::event::Allocation;
 use orderline_protocol::lifecycle::{
-    FulfilmentStatus, HoldState, OrderState, PaymentState, PaymentStatus, ReturnStatus, WorkState,
+    Entity, FulfilmentStatus, HoldState, OrderState, PaymentState, PaymentStatus, ReturnStatus, WorkState,
 };
 use orderline_protocol::limits::{CODE_BYTES_MAX, TRACKING_BYTES_MAX};
 use orderline_protocol::reply::{
-    CatalogueEntry, GroupOrderView, GroupView, HoldView, LedgerView, LevelView, LineView, OrderView,
-    RefundView, ReservationView, ReturnView, SettingsView, ShipmentView, StatusView, WorkView,
+    CatalogueEntry, GroupOrderView, GroupView, HoldView, LevelView, LineView, OrderView, RefundView,
+    ReservationView, ReturnView, SettingsView, ShipmentView, StatusView, WorkView,
 };
 use orderline_protocol::{Amount, GroupId, LocationHandle, OrderId, RejectCode, SkuHandle};
 use zerocopy::IntoBytes;
 
+use super::decide::check_zeros;
 use super::detail::{Detail, Hold, Money};
 use super::groups::Group;
 use super::orders::OrderSlot;
 use super::reservations::Reservation;
+use super::transitions::TRANSITIONS;
 use super::{Accepted, Rejection, State, check_asked};
 
 /// Entries of a catalogue's page at most: they fit a reply.
@@ -91,20 +95,9 @@ impl State {
                     return Err(Rejection::new(RejectCode::UnknownSeller).about(head.seller.get()));
                 }
                 let ledger = self.ledgers.get(head.seller, head.currency);
-                let view = LedgerView {
-                    seller: head.seller,
-                    currency: head.currency,
-                    reserved: [0; 2],
-                    entry_count: ledger.entry_count.into(),
-                    sales: Amount::new(ledger.sales),
-                    commissions: Amount::new(ledger.commissions),
-                    refunds: Amount::new(ledger.refunds),
-                    reversals: Amount::new(ledger.reversals),
-                    accrued: Amount::new(ledger.accrued),
-                    payable: Amount::new(ledger.payable),
-                    paid: Amount::new(ledger.paid),
-                };
+                let view = ledger.view(head.seller, head.currency);
                 out.extend_from_slice(view.as_bytes());
+                answer.version = ledger.version;
             }
             Command::QueryCatalogue(head) => answer.detail = self.view_catalogue(head, out)?.into(),
             Command::QuerySettings(_) => {
@@ -122,6 +115,7 @@ impl State {
                 }
                 answer.detail = self.sequence;
             }
+            Command::QueryTransitions(head) => view_transitions(head, out)?,
             _ => return Err(Rejection::new(RejectCode::UnknownKind)),
         }
         Ok(answer)
@@ -312,6 +306,7 @@ impl State {
             refunded: Amount::new(group.payment.refunded),
             expires_at_us: group.payment.expires_at_us.into(),
             reference: group.payment.reference.into(),
+            happened_at_us: group.payment.happened_at_us.into(),
             order_count: (orders.len() as u16).into(),
             payment: group.payment.number.into(),
             payment_state: group.payment.state() as u8,
@@ -369,8 +364,9 @@ impl State {
         for (row, level) in levels.filter(|(row, _)| location.is_none() || row.location() == location) {
             let view = LevelView {
                 sku: handle,
+                version: level.version.into(),
                 location: row.location(),
-                reserved_2: [0; 2],
+                reserved_2: [0; 6],
                 available: row.available().into(),
                 reserved: row.reserved.into(),
                 committed: level.committed.into(),
@@ -415,6 +411,7 @@ fn put_parts(detail: &Detail, out: &mut Vec<u8>) {
         let text = shipment.tracking.as_bytes();
         tracking[..text.len()].copy_from_slice(text);
         let view = ShipmentView {
+            happened_at_us: shipment.happened_at_us.into(),
             number: number.into(),
             carrier: shipment.carrier.into(),
             part_count: (shipment.parts.len() as u16).into(),
@@ -427,6 +424,7 @@ fn put_parts(detail: &Detail, out: &mut Vec<u8>) {
     detail.shipments.iter().for_each(|shipment| out.extend_from_slice(shipment.parts.as_bytes()));
     for (number, of) in (1_u16..).zip(&detail.returns) {
         let view = ReturnView {
+            happened_at_us: of.happened_at_us.into(),
             number: number.into(),
             reason: of.reason.into(),
             line_count: (of.lines.len() as u16).into(),
@@ -439,6 +437,7 @@ fn put_parts(detail: &Detail, out: &mut Vec<u8>) {
     for (number, refund) in (1_u16..).zip(&detail.refunds) {
         let view = RefundView {
             amount: Amount::new(refund.amount),
+            happened_at_us: refund.happened_at_us.into(),
             number: number.into(),
             reason: refund.reason.into(),
             state: refund.state() as u8,
@@ -458,6 +457,21 @@ fn put_parts(detail: &Detail, out: &mut Vec<u8>) {
         };
         out.extend_from_slice(view.as_bytes());
     }
+}
+
+/// Appends the rows of the transition table: one entity's, or all.
+fn view_transitions(head: &QueryTransitions, out: &mut Vec<u8>) -> Result<(), Rejection> {
+    let only = match head.entity {
+        0 => None,
+        number => match Entity::from_number(number) {
+            Some(entity) => Some(entity),
+            None => return Err(Rejection::new(RejectCode::InvalidField)),
+        },
+    };
+    check_zeros(&head.reserved, offset_of!(QueryTransitions, reserved) as u32)?;
+    let rows = TRANSITIONS.iter().filter(|row| only.is_none_or(|only| only == row.entity));
+    rows.for_each(|row| out.extend_from_slice(row.view().as_bytes()));
+    Ok(())
 }
 
 fn view_reservation(reservation: &Reservation, out: &mut Vec<u8>) {

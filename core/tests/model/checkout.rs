@@ -119,6 +119,7 @@ impl Model {
     pub fn used_up(
         &self,
         id: ReservationId,
+        expected_version: u32,
         buyer: BuyerId,
         action: Action,
     ) -> Result<Option<Reservation>, Refused> {
@@ -126,6 +127,7 @@ impl Model {
             return Ok(None);
         }
         let reservation = self.known_reservation(id)?;
+        seen(expected_version, reservation.version)?;
         reservation.allow(action)?;
         if reservation.buyer != buyer.get() {
             return Err(Refused::new(RejectCode::OtherBuyer).detail(reservation.buyer));
@@ -180,7 +182,8 @@ impl Model {
             self.selling(SellerHandle::new(self.skus[sku as usize].seller))?;
             wants.push(Want { line: index, sku, units: line.quantity.get() });
         }
-        let replaced = self.used_up(head.replaces, head.buyer, Action::Release)?;
+        let replaced =
+            self.used_up(head.replaces, head.expected_version.get(), head.buyer, Action::Release)?;
         if head.seconds.get() > self.policy.reservation_s_max {
             let left = self.policy.reservation_s_max.into();
             return Err(Refused::new(RejectCode::NotHeldLongEnough).detail(left));
@@ -398,7 +401,8 @@ impl Model {
             placements.push(placement);
             start = end;
         }
-        let reservation = self.used_up(head.reservation, head.buyer, Action::Consume)?;
+        let reservation =
+            self.used_up(head.reservation, head.expected_version.get(), head.buyer, Action::Consume)?;
 
         let wants = wants(&placements.iter().collect::<Vec<_>>());
         let as_reserved = reservation.as_ref().is_some_and(|reservation| {

@@ -101,7 +101,8 @@ pub fn order_of(driver: &Driver, model: &Model, command: &Command<'_>) -> Result
     let id = match *command {
         Command::PlaceOrder(head, _) => head.order,
         Command::ConfirmOrder(head) => head.order,
-        Command::CancelLines(head, _) | Command::RequestReturn(head, _) => head.order,
+        Command::CancelLines(head, _) => head.order,
+        Command::RequestReturn(head, _) => head.order,
         Command::ShipLines(head, ..) => head.order,
         Command::EditLine(head) => head.order,
         Command::EditAddress(head) => head.order,
@@ -196,6 +197,7 @@ fn order_viewed(parts: &OrderParts<'_>) -> Facts {
         facts.say_of("shipment: number", index, shipment.number.get());
         facts.say_of("shipment: carrier", index, shipment.carrier.get());
         facts.say_of("shipment: state", index, shipment.state);
+        facts.say_of("shipment: happened_at_us", index, shipment.happened_at_us.get());
         facts.say_text("shipment: tracking", index, &shipment.tracking[..shipment.tracking_bytes.into()]);
         let (own, behind) = rest.split_at(shipment.part_count.get().into());
         facts.say_units("shipment: part", own.iter().map(part));
@@ -206,6 +208,7 @@ fn order_viewed(parts: &OrderParts<'_>) -> Facts {
         facts.say_of("return: number", index, one.number.get());
         facts.say_of("return: reason", index, one.reason.get());
         facts.say_of("return: state", index, one.state);
+        facts.say_of("return: happened_at_us", index, one.happened_at_us.get());
         facts.say_of("return: is_undelivered", index, one.is_undelivered);
         let (own, behind) = rest.split_at(one.line_count.get().into());
         let lines = own.iter().map(|line| (line.line.get().into(), 0, line.quantity.get()));
@@ -217,6 +220,7 @@ fn order_viewed(parts: &OrderParts<'_>) -> Facts {
         facts.say_of("refund: number", index, refund.number.get());
         facts.say_of("refund: reason", index, refund.reason.get());
         facts.say_of("refund: state", index, refund.state);
+        facts.say_of("refund: happened_at_us", index, refund.happened_at_us.get());
     }
     for (index, hold) in parts.holds.iter().enumerate() {
         facts.say_of("hold: expires_at_us", index, hold.expires_at_us.get());
@@ -277,6 +281,7 @@ fn order_held(order: &Order, group: &Group) -> Facts {
         facts.say_of("shipment: number", index, index as i128 + 1);
         facts.say_of("shipment: carrier", index, shipment.carrier);
         facts.say_of("shipment: state", index, shipment.state as u8);
+        facts.say_of("shipment: happened_at_us", index, shipment.happened_at_us);
         facts.say_text("shipment: tracking", index, shipment.tracking.as_bytes());
         let parts = shipment.parts.iter().map(|(&(line, location), &units)| (line, location, units));
         facts.say_units("shipment: part", parts);
@@ -285,6 +290,7 @@ fn order_held(order: &Order, group: &Group) -> Facts {
         facts.say_of("return: number", index, index as i128 + 1);
         facts.say_of("return: reason", index, one.reason);
         facts.say_of("return: state", index, one.state as u8);
+        facts.say_of("return: happened_at_us", index, one.happened_at_us);
         facts.say_of("return: is_undelivered", index, u8::from(one.is_undelivered));
         facts.say_units("return: line", one.lines.iter().map(|(&line, &units)| (line, 0, units)));
     }
@@ -293,6 +299,7 @@ fn order_held(order: &Order, group: &Group) -> Facts {
         facts.say_of("refund: number", index, index as i128 + 1);
         facts.say_of("refund: reason", index, refund.reason);
         facts.say_of("refund: state", index, refund.state as u8);
+        facts.say_of("refund: happened_at_us", index, refund.happened_at_us);
     }
     for (index, hold) in order.holds.iter().enumerate() {
         facts.say_of("hold: expires_at_us", index, hold.expires_at_us.unwrap_or(0));
@@ -318,6 +325,7 @@ fn group(driver: &Driver, model: &Model, id: u128) -> Result<(), String> {
     engine.say("refunded", head.refunded.minor());
     engine.say("expires_at_us", head.expires_at_us.get());
     engine.say("reference", head.reference.get());
+    engine.say("happened_at_us", head.happened_at_us.get());
     engine.say("payment", head.payment.get());
     engine.say("payment_state", head.payment_state);
     engine.say("currency", head.currency.get());
@@ -329,6 +337,7 @@ fn group(driver: &Driver, model: &Model, id: u128) -> Result<(), String> {
     facts.say("refunded", held.refunded);
     facts.say("expires_at_us", held.payment.expires_at_us.unwrap_or(0));
     facts.say("reference", held.payment.reference);
+    facts.say("happened_at_us", held.payment.happened_at_us);
     facts.say("payment", held.payment.number);
     facts.say("payment_state", held.payment.state as u8);
     facts.say("currency", held.currency);
@@ -438,6 +447,7 @@ fn levels(driver: &Driver, model: &Model, sku: u32) -> Result<(), String> {
     for location in 0..model.locations.len() as u16 {
         let mut engine = Facts::default();
         let view = by_location.get(&location);
+        engine.say("version", view.map_or(0, |view| view.version.get()));
         engine.say("available", view.map_or(0, |view| view.available.get()));
         engine.say("reserved", view.map_or(0, |view| view.reserved.get()));
         engine.say("committed", view.map_or(0, |view| view.committed.get()));
@@ -447,6 +457,7 @@ fn levels(driver: &Driver, model: &Model, sku: u32) -> Result<(), String> {
         engine.say("incoming", view.map_or(0, |view| view.incoming.get()));
         let level = model.level((sku, location));
         let mut facts = Facts::default();
+        facts.say("version", level.version);
         facts.say("available", level.available);
         facts.say("reserved", level.reserved);
         facts.say("committed", level.committed);

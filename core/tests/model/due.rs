@@ -20,6 +20,24 @@ fn whole_second(at_us: i64) -> i64 {
 }
 
 impl Model {
+    /// Something of a finished order is not finished: of itself, or money is promised for its group and can still be captured.
+    pub fn keeps(&self, order: &Order) -> bool {
+        let payment = self.groups.get(&order.group).map(|group| group.payment.state);
+        order.still_stands()
+            || matches!(payment, Some(PaymentState::Authorized | PaymentState::PartiallyCaptured))
+    }
+
+    /// Nothing is promised any more for the group, and finished orders that stayed for that wait from now on.
+    pub fn promise_ended(&mut self, group: u128) {
+        let this_second = self.this_second();
+        for id in self.groups[&group].orders.clone() {
+            let Some(order) = self.orders.get_mut(&id) else { continue };
+            if order.is_finished() && !order.still_stands() {
+                order.waits_since_us = Some(this_second);
+            }
+        }
+    }
+
     /// The recorded time has reached this: what is due expires, and what comes free by it is given to those who wait.
     /// Says how much expired.
     pub fn tick(&mut self, now_us: i64) -> usize {
@@ -105,7 +123,9 @@ impl Model {
         }
         let mut examined = ahead.len();
         let (standing, orders): (Vec<u128>, Vec<u128>) =
-            due.into_iter().partition(|id| self.orders[id].still_stands());
+            due.into_iter().partition(|id| self.keeps(&self.orders[id]));
+        let is_promised_only = standing.iter().any(|id| !self.orders[id].still_stands());
+        self.met(Rare::StayedForAPromise, is_promised_only);
         for id in standing {
             // It waits anew from when what stands has ended.
             if let Some(order) = self.orders.get_mut(&id) {

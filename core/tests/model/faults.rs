@@ -49,7 +49,12 @@ impl Model {
                 faults.note_if(head.reservation.get() == 0, RejectCode::InvalidOrderId);
                 faults.note(fields::line_count(lines.len()));
                 faults.note(self.fresh_id(head.reservation.unix_ms(), self.reservations_horizon_ms));
-                faults.note(self.used_up(head.replaces, head.buyer, Action::Release));
+                faults.note(self.used_up(
+                    head.replaces,
+                    head.expected_version.get(),
+                    head.buyer,
+                    Action::Release,
+                ));
                 let is_long = head.seconds.get() > self.policy.reservation_s_max;
                 faults.note_if(is_long, RejectCode::NotHeldLongEnough);
                 for (index, line) in (0..).zip(lines) {
@@ -84,7 +89,7 @@ impl Model {
         faults.note_if(orders.len() > GROUP_ORDERS_MAX, RejectCode::TooManyOrders);
         faults.note(self.fresh_id(head.group.unix_ms(), self.orders_horizon_ms));
         faults.note_if(self.orders.contains_key(&head.group.get()), RejectCode::GroupIdReused);
-        faults.note(self.used_up(head.reservation, head.buyer, Action::Consume));
+        faults.note(self.used_up(head.reservation, head.expected_version.get(), head.buyer, Action::Consume));
         let mut start = 0;
         for (index, order) in orders.iter().enumerate() {
             let others = &orders[..index];

@@ -45,6 +45,37 @@ fn bucket(number: u8, offset: usize) -> Field {
     (Bucket::from_number(number).is_some(), offset)
 }
 
+/// When something happened outside, as its caller says: not before 1970, and at most a day ahead. 0: not said.
+pub fn happened(now_us: i64, command: &Command<'_>) -> Result<(), Refused> {
+    let in_cause =
+        |cause: &Cause, offset: usize| (cause.happened_at_us, offset + offset_of!(Cause, happened_at_us));
+    let (at_us, offset) = match *command {
+        Command::ReceiveStock(head) => in_cause(&head.cause, offset_of!(ReceiveStock, cause)),
+        Command::AdjustStock(head) => in_cause(&head.cause, offset_of!(AdjustStock, cause)),
+        Command::CountStock(head) => in_cause(&head.cause, offset_of!(CountStock, cause)),
+        Command::MoveStock(head) => in_cause(&head.cause, offset_of!(MoveStock, cause)),
+        Command::SetLevel(head) => in_cause(&head.cause, offset_of!(SetLevel, cause)),
+        Command::RecordAuthorization(head) => {
+            (head.happened_at_us, offset_of!(RecordAuthorization, happened_at_us))
+        }
+        Command::RecordCapture(head) => (head.happened_at_us, offset_of!(RecordCapture, happened_at_us)),
+        Command::RecordVoid(head) | Command::RecordFailure(head) => {
+            (head.happened_at_us, offset_of!(EndPayment, happened_at_us))
+        }
+        Command::RequestRefund(head) => (head.happened_at_us, offset_of!(RequestRefund, happened_at_us)),
+        Command::SettleRefund(head) => (head.happened_at_us, offset_of!(SettleRefund, happened_at_us)),
+        Command::RecordPayout(head) => (head.happened_at_us, offset_of!(RecordPayout, happened_at_us)),
+        Command::ShipLines(head, ..) => (head.happened_at_us, offset_of!(ShipLines, happened_at_us)),
+        Command::UpdateShipment(head) => (head.happened_at_us, offset_of!(UpdateShipment, happened_at_us)),
+        Command::RequestReturn(head, _) => (head.happened_at_us, offset_of!(RequestReturn, happened_at_us)),
+        Command::UpdateReturn(head) => (head.happened_at_us, offset_of!(UpdateReturn, happened_at_us)),
+        Command::ReceiveReturn(head, _) => (head.happened_at_us, offset_of!(ReceiveReturn, happened_at_us)),
+        _ => return Ok(()),
+    };
+    let is_a_time = (0..=now_us + 86_400_000_000).contains(&at_us.get());
+    first_wrong(&[(is_a_time, offset)])
+}
+
 fn cause(cause: &Cause, offset: usize) -> Field {
     zeros(&cause.reserved, offset + offset_of!(Cause, reserved))
 }
@@ -87,31 +118,35 @@ pub fn check(command: &Command<'_>) -> Result<(), Refused> {
             duration_not_zero(head.reservation_s_max.get(), offset_of!(SetPolicy, reservation_s_max)),
         ]),
         Command::ReceiveStock(head) => first_wrong(&[
-            flag(head.from_incoming, offset_of!(ReceiveStock, from_incoming)),
-            zeros(&[head.reserved], offset_of!(ReceiveStock, reserved)),
             cause(&head.cause, offset_of!(ReceiveStock, cause)),
+            flag(head.from_incoming, offset_of!(ReceiveStock, from_incoming)),
+            zeros(&head.reserved, offset_of!(ReceiveStock, reserved)),
         ]),
         Command::AdjustStock(head) => first_wrong(&[
-            bucket(head.bucket, offset_of!(AdjustStock, bucket)),
-            zeros(&[head.reserved], offset_of!(AdjustStock, reserved)),
             cause(&head.cause, offset_of!(AdjustStock, cause)),
+            bucket(head.bucket, offset_of!(AdjustStock, bucket)),
+            zeros(&head.reserved, offset_of!(AdjustStock, reserved)),
         ]),
         Command::CountStock(head) => first_wrong(&[
-            zeros(&head.reserved, offset_of!(CountStock, reserved)),
             cause(&head.cause, offset_of!(CountStock, cause)),
+            zeros(&head.reserved, offset_of!(CountStock, reserved)),
         ]),
         Command::MoveStock(head) => first_wrong(&[
+            cause(&head.cause, offset_of!(MoveStock, cause)),
             bucket(head.from_bucket, offset_of!(MoveStock, from_bucket)),
             bucket(head.to_bucket, offset_of!(MoveStock, to_bucket)),
             zeros(&head.reserved, offset_of!(MoveStock, reserved)),
-            cause(&head.cause, offset_of!(MoveStock, cause)),
         ]),
         Command::SetLevel(head) => first_wrong(&[
-            zeros(&head.reserved, offset_of!(SetLevel, reserved)),
             cause(&head.cause, offset_of!(SetLevel, cause)),
+            zeros(&head.reserved, offset_of!(SetLevel, reserved)),
         ]),
         Command::ReserveCart(head, _) => {
-            first_wrong(&[duration_not_zero(head.seconds.get(), offset_of!(ReserveCart, seconds))])
+            let is_named = head.replaces.get() != 0 || head.expected_version.get() == 0;
+            first_wrong(&[
+                duration_not_zero(head.seconds.get(), offset_of!(ReserveCart, seconds)),
+                (is_named, offset_of!(ReserveCart, expected_version)),
+            ])
         }
         Command::ExtendReservation(head) => {
             first_wrong(&[duration_not_zero(head.seconds.get(), offset_of!(ExtendReservation, seconds))])
@@ -119,7 +154,9 @@ pub fn check(command: &Command<'_>) -> Result<(), Refused> {
         Command::ReleaseReservation(head) => {
             first_wrong(&[zeros(&head.reserved, offset_of!(ReleaseReservation, reserved))])
         }
-        Command::CheckOut(_, orders, _) => {
+        Command::CheckOut(head, orders, _) => {
+            let is_named = head.reservation.get() != 0 || head.expected_version.get() == 0;
+            first_wrong(&[(is_named, offset_of!(CheckOut, expected_version))])?;
             for (index, order) in orders.iter().enumerate() {
                 let start = size_of::<CheckOut>() + index * size_of::<GroupOrder>();
                 first_wrong(&[zeros(&order.reserved, start + offset_of!(GroupOrder, reserved))])?;
@@ -133,9 +170,8 @@ pub fn check(command: &Command<'_>) -> Result<(), Refused> {
         Command::EditAddress(head) => {
             first_wrong(&[zeros(&head.reserved, offset_of!(EditAddress, reserved))])
         }
-        Command::CancelLines(_, lines) | Command::RequestReturn(_, lines) => {
-            lines_of_moves::<MoveLines>(lines)
-        }
+        Command::CancelLines(_, lines) => lines_of_moves::<CancelLines>(lines),
+        Command::RequestReturn(_, lines) => lines_of_moves::<RequestReturn>(lines),
         Command::PlaceHold(head) => first_wrong(&[
             duration(head.seconds.get(), offset_of!(PlaceHold, seconds)),
             (HoldKind::from_number(head.kind).is_some(), offset_of!(PlaceHold, kind)),

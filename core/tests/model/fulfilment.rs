@@ -32,6 +32,8 @@ pub struct Shipment {
     pub carrier: u16,
     pub tracking: String,
     pub state: ShipmentState,
+    /// When its state came about, as its caller said.
+    pub happened_at_us: i64,
     /// Units by line and location.
     pub parts: BTreeMap<(usize, u16), u32>,
 }
@@ -256,6 +258,7 @@ impl Model {
         }
         order.shipments.push(Shipment {
             carrier: head.carrier.get(),
+            happened_at_us: head.happened_at_us.get(),
             tracking: tracking.to_owned(),
             state: ShipmentState::Created,
             parts,
@@ -342,12 +345,14 @@ impl Model {
                     lines,
                     state: ReturnState::Approved,
                     is_undelivered: true,
+                    happened_at_us: head.happened_at_us.get(),
                 });
                 detail = order.returns.len() as u64;
             }
             ShipmentStep::Cancel | ShipmentStep::Lose => {}
         }
         order.shipments[index].state = to;
+        order.shipments[index].happened_at_us = head.happened_at_us.get();
         self.settle(&mut order);
         self.keep_and_tell(order, detail)
     }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use orderline_protocol::RejectCode;
-use orderline_protocol::command::{Command, SourcingRule};
+use orderline_protocol::command::{Command, EXPECTED_NEW, SourcingRule};
 use orderline_protocol::event::DecidingRule;
 use orderline_protocol::lifecycle::{Action, Entity};
 
@@ -87,6 +87,11 @@ pub fn seen(expected: u32, now: u32) -> Result<(), Refused> {
     Err(Refused { version: Some(now), ..Refused::new(RejectCode::VersionMismatch) })
 }
 
+/// The same where the highest number asks for what nothing has changed yet.
+pub fn seen_or_new(expected: u32, now: u32) -> Result<(), Refused> {
+    seen(if expected == EXPECTED_NEW && now == 0 { 0 } else { expected }, now)
+}
+
 pub const SECOND_US: i64 = 1_000_000;
 
 /// All that the core remembers.
@@ -143,6 +148,7 @@ pub enum Rare {
     MissingGoods,
     OrderCapturedWhenFinished,
     CapturedAfterExpiry,
+    StayedForAPromise,
     StayedForItsId,
     PackageFromSeveralPlaces,
     PayableBelowZero,
@@ -177,6 +183,7 @@ impl Rare {
         Self::MissingGoods,
         Self::OrderCapturedWhenFinished,
         Self::CapturedAfterExpiry,
+        Self::StayedForAPromise,
         Self::StayedForItsId,
         Self::PackageFromSeveralPlaces,
         Self::PayableBelowZero,
@@ -235,6 +242,7 @@ impl Model {
         if let Some(told) = self.known_already(command)? {
             return Ok(told);
         }
+        fields::happened(now_us, command)?;
         fields::check(command)?;
         let told = self.judge(command)?;
         if !told.before {
@@ -292,7 +300,8 @@ impl Model {
             | Command::QueryLedger(..)
             | Command::QueryCatalogue(..)
             | Command::QuerySettings(..)
-            | Command::QueryAvailability(..) => {
+            | Command::QueryAvailability(..)
+            | Command::QueryTransitions(..) => {
                 panic!("the model is compared by its maps, it answers no queries")
             }
         }

@@ -5,7 +5,7 @@ use orderline_protocol::lifecycle::*;
 use orderline_protocol::{GroupId, RejectCode};
 
 use crate::fields;
-use crate::model::{Answer, Model, Rare, Refused, Told, refuse, seen};
+use crate::model::{Answer, Model, Rare, Refused, Told, refuse, seen, seen_or_new};
 use crate::orders::{ANY, Hold, Order};
 
 /// A group's newest payment. Number 0 and pending: nothing is known yet.
@@ -17,6 +17,8 @@ pub struct Payment {
     pub authorized: i64,
     pub captured: i64,
     pub reference: u64,
+    /// When what was last reported of it happened, as its caller said.
+    pub happened_at_us: i64,
     /// While the promise stands: when it lapses.
     pub expires_at_us: Option<i64>,
 }
@@ -29,6 +31,7 @@ impl Default for Payment {
             authorized: 0,
             captured: 0,
             reference: 0,
+            happened_at_us: 0,
             expires_at_us: None,
         }
     }
@@ -58,6 +61,8 @@ pub struct Refund {
     pub amount: i64,
     pub reason: u16,
     pub state: RefundState,
+    /// When its state came about, as its caller said.
+    pub happened_at_us: i64,
 }
 
 /// What is owed to a seller in a currency.
@@ -71,6 +76,7 @@ pub struct Ledger {
     pub accrued: i64,
     pub payable: i64,
     pub paid: i64,
+    pub version: u32,
 }
 
 impl Group {
@@ -165,6 +171,7 @@ impl Model {
         }
         let share = order.sellers_share();
         let ledger = self.ledger_of(order);
+        ledger.version += 1;
         ledger.accrued -= share;
         ledger.payable += share;
     }
@@ -206,6 +213,7 @@ impl Model {
             authorized: head.amount.minor(),
             captured: 0,
             reference: head.reference.get(),
+            happened_at_us: head.happened_at_us.get(),
             expires_at_us: self.after_or_never(head.seconds.get()),
         };
         let number = group.payment.number.into();
@@ -268,11 +276,17 @@ impl Model {
         } else {
             PaymentState::PartiallyCaptured
         };
-        if group.payment.state == PaymentState::Captured {
+        group.payment.happened_at_us = head.happened_at_us.get();
+        let is_all = group.payment.state == PaymentState::Captured;
+        if is_all {
             group.payment.expires_at_us = None;
         }
         let captured = group.payment.captured as u64;
-        self.keep_group(head.group, group, captured)
+        let told = self.keep_group(head.group, group, captured);
+        if is_all {
+            self.promise_ended(head.group.get());
+        }
+        told
     }
 
     /// Divides an amount over the orders of a group: order, what it lacks, its share. Orders that have expired get what the
@@ -317,6 +331,7 @@ impl Model {
         let commission = order.commission() - kept;
         let ledger = self.ledger_of(&order);
         ledger.entries += 1 + u64::from(commission != 0);
+        ledger.version += 1 + u32::from(commission != 0);
         ledger.sales += share;
         ledger.commissions += commission;
         self.owe(&order, share - commission);
@@ -333,7 +348,10 @@ impl Model {
         group.allow(Action::Void, &[PaymentState::Authorized, PaymentState::PartiallyCaptured])?;
         let given_back = group.end_promise(PaymentState::Voided);
         self.met(Rare::VoidedWithCaptures, group.payment.captured > 0);
-        self.keep_group(head.group, group, given_back as u64)
+        group.payment.happened_at_us = head.happened_at_us.get();
+        let told = self.keep_group(head.group, group, given_back as u64);
+        self.promise_ended(head.group.get());
+        told
     }
 
     pub fn record_failure(&mut self, head: &EndPayment) -> Answer {
@@ -343,6 +361,7 @@ impl Model {
         group.payment.number += 1;
         group.payment.state = PaymentState::Failed;
         group.payment.reference = head.reference.get();
+        group.payment.happened_at_us = head.happened_at_us.get();
         self.keep_group(head.group, group, 0)
     }
 
@@ -351,8 +370,10 @@ impl Model {
         let mut group = self.groups[&id].clone();
         group.end_promise(PaymentState::Expired);
         self.met(Rare::LapsedWithCaptures, group.payment.captured > 0);
+        group.payment.happened_at_us = 0;
         group.version += 1;
         self.groups.insert(id, group);
+        self.promise_ended(id);
     }
 
     pub fn request_refund(&mut self, head: &RequestRefund) -> Answer {
@@ -367,7 +388,12 @@ impl Model {
         }
         Order::room(order.refunds.len())?;
         let state = RefundState::Pending;
-        order.refunds.push(Refund { amount: head.amount.minor(), reason: head.reason.get(), state });
+        order.refunds.push(Refund {
+            amount: head.amount.minor(),
+            reason: head.reason.get(),
+            state,
+            happened_at_us: head.happened_at_us.get(),
+        });
         let number = order.refunds.len() as u64;
         self.keep_and_tell(order, number)
     }
@@ -388,6 +414,7 @@ impl Model {
             return Err(Refused::illegal(Entity::Refund, refund.state as u8, action));
         }
         let amount = refund.amount;
+        refund.happened_at_us = head.happened_at_us.get();
         if succeeded {
             refund.state = RefundState::Succeeded;
             let kept = order.commission();
@@ -395,6 +422,7 @@ impl Model {
             let reversal = kept - order.commission();
             let ledger = self.ledger_of(&order);
             ledger.entries += 1 + u64::from(reversal != 0);
+            ledger.version += 1 + u32::from(reversal != 0);
             ledger.refunds += amount;
             ledger.reversals += reversal;
             self.owe(&order, reversal - amount);
@@ -415,15 +443,18 @@ impl Model {
         fields::amount(head.amount)?;
         let seller = self.known_seller(head.seller)?;
         let at = (seller, head.currency.get());
-        let payable = self.ledgers.get(&at).map_or(0, |ledger| ledger.payable);
+        let (payable, version) =
+            self.ledgers.get(&at).map_or((0, 0), |ledger| (ledger.payable, ledger.version));
+        seen_or_new(head.expected_version.get(), version)?;
         let amount = head.amount.minor();
         if amount > payable {
             return Err(too_large(payable.max(0)));
         }
         let ledger = self.ledgers.entry(at).or_default();
         ledger.entries += 1;
+        ledger.version += 1;
         ledger.payable -= amount;
         ledger.paid += amount;
-        Ok(Told::detail((payable - amount) as u64))
+        Ok(Told { version: ledger.version, ..Told::detail((payable - amount) as u64) })
     }
 }

@@ -245,8 +245,8 @@ impl Model {
     pub fn keep(&mut self, mut order: Order) {
         order.version += 1;
         let stood =
-            self.orders.get(&order.id).is_some_and(|before| before.is_finished() && before.still_stands());
-        if stood && !order.still_stands() {
+            self.orders.get(&order.id).is_some_and(|before| before.is_finished() && self.keeps(before));
+        if stood && !self.keeps(&order) {
             order.waits_since_us = Some(self.this_second());
             self.met(Rare::WaitedAnew, true);
         }
@@ -402,7 +402,7 @@ impl Model {
         self.keep_and_tell(order, 0)
     }
 
-    pub fn cancel_lines(&mut self, head: &MoveLines, lines: &[LineQuantity]) -> Answer {
+    pub fn cancel_lines(&mut self, head: &CancelLines, lines: &[LineQuantity]) -> Answer {
         fields::named_lines(lines)?;
         let mut order = self.known_order(head.order)?;
         order.known_lines(lines)?;

@@ -18,6 +18,8 @@ pub struct Return {
     pub state: ReturnState,
     /// A package that came back: its units were never delivered.
     pub is_undelivered: bool,
+    /// When its state came about, as its caller said.
+    pub happened_at_us: i64,
 }
 
 impl Return {
@@ -53,7 +55,7 @@ impl Order {
 }
 
 impl Model {
-    pub fn request_return(&mut self, head: &MoveLines, lines: &[LineQuantity]) -> Answer {
+    pub fn request_return(&mut self, head: &RequestReturn, lines: &[LineQuantity]) -> Answer {
         fields::named_lines(lines)?;
         let mut order = self.known_order(head.order)?;
         order.known_lines(lines)?;
@@ -66,6 +68,7 @@ impl Model {
             lines: wanted.into_iter().collect(),
             state: ReturnState::Requested,
             is_undelivered: false,
+            happened_at_us: head.happened_at_us.get(),
         });
         let number = order.returns.len() as u64;
         self.keep_and_tell(order, number)
@@ -86,6 +89,7 @@ impl Model {
         order.allow(action, SOLD)?;
         order.allow_return(index, action, from)?;
         order.returns[index].state = to;
+        order.returns[index].happened_at_us = head.happened_at_us.get();
         self.keep_and_tell(order, 0)
     }
 
@@ -139,6 +143,7 @@ impl Model {
             }
         }
         order.returns[index].state = ReturnState::Received;
+        order.returns[index].happened_at_us = head.happened_at_us.get();
         self.met(Rare::UndeliveredCameBack, order.returns[index].is_undelivered);
         self.keep_and_tell(order, value as u64)
     }

@@ -23,7 +23,7 @@ impl Model {
         let mut wrong = Vec::new();
         self.levels_broken(&mut wrong);
         for order in self.orders.values() {
-            order.broken(&mut wrong);
+            order.broken(self.keeps(order), &mut wrong);
             let due = order
                 .lines
                 .iter()
@@ -117,7 +117,8 @@ impl Model {
 }
 
 impl Order {
-    fn broken(&self, wrong: &mut Vec<String>) {
+    /// `is_kept`: something of it, or of its group, is not finished.
+    fn broken(&self, is_kept: bool, wrong: &mut Vec<String>) {
         let id = self.id;
         for (index, line) in self.lines.iter().enumerate() {
             let sum = line.cancelled + line.backordered + line.units() + line.shipped;
@@ -155,7 +156,7 @@ impl Order {
         let places = self.lines.iter().flat_map(|line| line.at.keys());
         let unworked = places.filter(|location| !self.works.contains_key(location)).count();
         must!(wrong, !has_works || unworked == 0, "order {id}: a location does not know of its work");
-        let waits = self.waits_since_us.is_some() || self.still_stands();
+        let waits = self.waits_since_us.is_some() || is_kept;
         must!(
             wrong,
             self.is_finished() || self.waits_since_us.is_none(),

@@ -4,7 +4,7 @@ use orderline_protocol::RejectCode;
 use orderline_protocol::command::*;
 use orderline_protocol::limits::{BUCKET_QUANTITY_MAX, MOVEMENTS_MAX};
 
-use crate::model::{Answer, Model, Rare, Refused, Told, refuse};
+use crate::model::{Answer, Model, Rare, Refused, Told, refuse, seen_or_new};
 
 /// One SKU at one location.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Level {
     pub incoming: i64,
     /// The newest sequence that it was set as of.
     pub as_of: u64,
+    /// How often a stock command has changed it.
+    pub version: u32,
     /// All that ever came and went, kept for itself: what is on hand must come to the same.
     pub came_and_went: i64,
 }
@@ -85,6 +87,11 @@ fn negative(holds: i64) -> Refused {
 }
 
 impl Level {
+    /// Whether it is as the caller has seen it.
+    fn is_seen(&self, at: (u32, u16), expected: u32) -> Result<(), Refused> {
+        seen_or_new(expected, self.version).map_err(|refused| refused.subject(at.1.into()))
+    }
+
     /// Over all buckets but incoming a level holds so much at most.
     fn has_room(&self, more: i128) -> Result<(), Refused> {
         if i128::from(self.on_hand()) + more > BUCKET_MAX {
@@ -141,6 +148,7 @@ impl Model {
         }
         let at = (self.known_sku(head.sku, 0)?, self.known_location(head.location)?);
         let level = self.level(at);
+        level.is_seen(at, head.expected_version.get())?;
         level.has_room(quantity.into())?;
         if head.from_incoming == 1 && i128::from(level.incoming) < i128::from(quantity) {
             return Err(negative(level.incoming));
@@ -152,7 +160,7 @@ impl Model {
         }
         level.available += units;
         self.note_movement(at, units);
-        Ok(Told::detail(self.level(at).available as u64))
+        Ok(self.changed(at, self.level(at).available))
     }
 
     pub fn adjust_stock(&mut self, head: &AdjustStock) -> Answer {
@@ -163,6 +171,7 @@ impl Model {
         let at = (self.known_sku(head.sku, 0)?, self.known_location(head.location)?);
         let bucket = read(head.bucket);
         let mut level = self.level(at);
+        level.is_seen(at, head.expected_version.get())?;
         let on_hand = i128::from(level.on_hand());
         let holds = *level.bucket(bucket);
         let new = i128::from(holds) + i128::from(delta);
@@ -184,17 +193,18 @@ impl Model {
         if bucket == Bucket::Available {
             self.name_shortage(at, holds);
         }
-        Ok(Told::detail(new as u64))
+        Ok(self.changed(at, new as i64))
     }
 
     pub fn count_stock(&mut self, head: &CountStock) -> Answer {
         let at = (self.known_sku(head.sku, 0)?, self.known_location(head.location)?);
         let level = self.level(at);
+        level.is_seen(at, head.expected_version.get())?;
         let new = self.available_with(&level, head.on_hand.get().into())?;
         self.level_mut(at).available = new;
         self.note_movement(at, new - level.available);
         self.name_shortage(at, level.available);
-        Ok(Told::detail(new as u64))
+        Ok(self.changed(at, new))
     }
 
     /// What is available if this much is on hand: safety, damaged and quality hold must fit into it.
@@ -220,6 +230,8 @@ impl Model {
         let from = (sku, self.known_location(head.from)?);
         let to = (sku, self.known_location(head.to)?);
         let mut source = self.level(from);
+        source.is_seen(from, head.expected_from_version.get())?;
+        self.level(to).is_seen(to, head.expected_to_version.get())?;
         let holds = *source.bucket(from_bucket);
         if i128::from(holds) < i128::from(quantity) {
             return Err(negative(holds));
@@ -245,13 +257,17 @@ impl Model {
         if is_on_hand(to_bucket) && (from != to || !is_on_hand(from_bucket)) {
             self.note_movement(to, units);
         }
-        Ok(Told::detail((held + units) as u64))
+        if from != to {
+            self.changed(from, 0);
+        }
+        Ok(self.changed(to, held + units))
     }
 
     pub fn set_level(&mut self, head: &SetLevel) -> Answer {
         let at = (self.known_sku(head.sku, 0)?, self.known_location(head.location)?);
         let as_of = head.as_of.get();
         let level = self.level(at);
+        level.is_seen(at, head.expected_version.get())?;
         if as_of > self.sequence {
             return Err(Refused::new(RejectCode::AsOfAhead).detail(self.sequence));
         }
@@ -274,7 +290,13 @@ impl Model {
         changed.as_of = as_of;
         changed.came_and_went += new - level.available;
         self.name_shortage(at, level.available);
-        Ok(Told::detail(new as u64))
+        Ok(self.changed(at, new))
+    }
+
+    /// A stock command has changed a level.
+    fn changed(&mut self, at: (u32, u16), detail: i64) -> Told {
+        self.level_mut(at).version += 1;
+        Told { version: self.level(at).version, ..Told::detail(detail as u64) }
     }
 
     /// If available fell below zero, or further below: the orders with units there, newest placement first, until their

@@ -58,6 +58,7 @@ pub fn wanted(sku: SkuHandle, quantity: u32) -> CartLine {
 /// A reservation of an hour.
 pub fn cart(reservation: u128, lines: usize) -> ReserveCart {
     ReserveCart {
+        expected_version: 0.into(),
         reservation: ReservationId::new(reservation),
         replaces: ReservationId::new(0),
         buyer: BUYER,
@@ -69,6 +70,7 @@ pub fn cart(reservation: u128, lines: usize) -> ReserveCart {
 
 pub fn checkout(group: u128, reservation: u128, orders: usize, lines: usize) -> CheckOut {
     CheckOut {
+        expected_version: 0.into(),
         group: GroupId::new(group),
         reservation: ReservationId::new(reservation),
         buyer: BUYER,

@@ -14,11 +14,26 @@ use crate::support::{Driver, image_and_back};
 pub type Given = (u128, u16, LocationHandle, u32);
 
 pub fn adjustment(sku: SkuHandle, location: LocationHandle, bucket: Bucket, delta: i64) -> AdjustStock {
-    AdjustStock { sku, location, bucket: bucket as u8, reserved: 0, delta: delta.into(), cause: Cause::NONE }
+    AdjustStock {
+        expected_version: 0.into(),
+        sku,
+        location,
+        bucket: bucket as u8,
+        reserved: [0; 5],
+        delta: delta.into(),
+        cause: Cause::NONE,
+    }
 }
 
 pub fn count(sku: SkuHandle, location: LocationHandle, on_hand: u64) -> CountStock {
-    CountStock { sku, location, reserved: [0; 2], on_hand: on_hand.into(), cause: Cause::NONE }
+    CountStock {
+        expected_version: 0.into(),
+        sku,
+        location,
+        reserved: [0; 6],
+        on_hand: on_hand.into(),
+        cause: Cause::NONE,
+    }
 }
 
 pub fn movement(
@@ -28,6 +43,8 @@ pub fn movement(
     units: u64,
 ) -> MoveStock {
     MoveStock {
+        expected_from_version: 0.into(),
+        expected_to_version: 0.into(),
         sku,
         from: from.0,
         to: to.0,
@@ -41,9 +58,10 @@ pub fn movement(
 
 pub fn setting(sku: SkuHandle, location: LocationHandle, on_hand: u64, as_of: u64) -> SetLevel {
     SetLevel {
+        expected_version: 0.into(),
         sku,
         location,
-        reserved: [0; 2],
+        reserved: [0; 6],
         on_hand: on_hand.into(),
         as_of: as_of.into(),
         cause: Cause::NONE,

@@ -4,7 +4,7 @@
 
 mod image;
 
-use orderline_core::state::{Accepted, Due, Parsed};
+use orderline_core::state::{Accepted, Conservation, Due, Parsed};
 use orderline_core::{Decision, Rejection, Scratch, State};
 use orderline_protocol::command::*;
 use orderline_protocol::event::{EVENT_VERSION, Event};
@@ -177,10 +177,11 @@ impl Driver {
 
     pub fn receive(&mut self, sku: SkuHandle, location: LocationHandle, units: u64) {
         let head = ReceiveStock {
+            expected_version: 0.into(),
             sku,
             location,
             from_incoming: 0,
-            reserved: 0,
+            reserved: [0; 5],
             quantity: units.into(),
             cause: Cause::NONE,
         };
@@ -198,7 +199,7 @@ impl Driver {
     }
 
     pub fn cancel(&mut self, order: u128, lines: &[LineQuantity]) -> Result<Accepted, Rejection> {
-        self.run(&Command::CancelLines(&moving(order, lines), lines))
+        self.run(&Command::CancelLines(&cancelling(order, lines), lines))
     }
 
     /// Says what happened to a package.
@@ -209,6 +210,7 @@ impl Driver {
         step: ShipmentStep,
     ) -> Result<Accepted, Rejection> {
         let head = UpdateShipment {
+            happened_at_us: 0.into(),
             order: OrderId::new(order),
             expected_version: 0.into(),
             shipment: shipment.into(),
@@ -229,6 +231,7 @@ impl Driver {
         lines: &[LineQuantity],
     ) -> Result<Accepted, Rejection> {
         let head = ShipLines {
+            happened_at_us: 0.into(),
             order: OrderId::new(order),
             expected_version: 0.into(),
             location,
@@ -251,12 +254,17 @@ impl Driver {
         (*parts.head, parts.lines.to_vec())
     }
 
-    /// Applies the kept events to a fresh state.
+    /// Applies the kept events to a fresh state, which then holds what the events alone add up to.
+    #[track_caller]
     pub fn replayed(&self, seed: u64) -> State {
         let mut state = State::new(seed);
+        let mut conservation = Conservation::since(&state);
         for (index, (at_us, kind, event)) in self.events.iter().enumerate() {
-            state.apply(index as u64 + 1, *at_us, &Event::read(*kind, EVENT_VERSION, event).unwrap());
+            let event = Event::read(*kind, EVENT_VERSION, event).unwrap();
+            conservation.note(&state, &event);
+            state.apply(index as u64 + 1, *at_us, &event);
         }
+        assert_eq!(conservation.check(&state), vec![]);
         state
     }
 
@@ -296,9 +304,19 @@ pub fn placement(order: u128, lines: usize) -> PlaceOrder {
     }
 }
 
-pub fn moving(order: u128, lines: &[LineQuantity]) -> MoveLines {
-    MoveLines {
+pub fn cancelling(order: u128, lines: &[LineQuantity]) -> CancelLines {
+    CancelLines {
         order: OrderId::new(order),
+        expected_version: 0.into(),
+        line_count: (lines.len() as u16).into(),
+        reason: 3.into(),
+    }
+}
+
+pub fn asking_back(order: u128, lines: &[LineQuantity]) -> RequestReturn {
+    RequestReturn {
+        order: OrderId::new(order),
+        happened_at_us: 0.into(),
         expected_version: 0.into(),
         line_count: (lines.len() as u16).into(),
         reason: 3.into(),

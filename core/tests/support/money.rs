@@ -130,6 +130,7 @@ impl Driver {
 
 pub fn authorization(group: u128, amount: i64) -> RecordAuthorization {
     RecordAuthorization {
+        happened_at_us: 0.into(),
         group: GroupId::new(group),
         amount: Amount::new(amount),
         reference: 41.into(),
@@ -142,6 +143,7 @@ pub fn authorization(group: u128, amount: i64) -> RecordAuthorization {
 
 pub fn capture(group: u128, order: u128, amount: i64) -> RecordCapture {
     RecordCapture {
+        happened_at_us: 0.into(),
         group: GroupId::new(group),
         order: OrderId::new(order),
         amount: Amount::new(amount),
@@ -153,6 +155,7 @@ pub fn capture(group: u128, order: u128, amount: i64) -> RecordCapture {
 
 pub fn ending(group: u128) -> EndPayment {
     EndPayment {
+        happened_at_us: 0.into(),
         group: GroupId::new(group),
         reference: 43.into(),
         expected_version: 0.into(),
@@ -163,6 +166,7 @@ pub fn ending(group: u128) -> EndPayment {
 
 pub fn refund(order: u128, amount: i64) -> RequestRefund {
     RequestRefund {
+        happened_at_us: 0.into(),
         order: OrderId::new(order),
         amount: Amount::new(amount),
         expected_version: 0.into(),
@@ -173,6 +177,7 @@ pub fn refund(order: u128, amount: i64) -> RequestRefund {
 
 pub fn settlement(order: u128, number: u16, outcome: RefundOutcome) -> SettleRefund {
     SettleRefund {
+        happened_at_us: 0.into(),
         order: OrderId::new(order),
         reference: 44.into(),
         expected_version: 0.into(),
@@ -184,9 +189,11 @@ pub fn settlement(order: u128, number: u16, outcome: RefundOutcome) -> SettleRef
 
 pub fn payout(seller: SellerHandle, amount: i64) -> RecordPayout {
     RecordPayout {
+        expected_version: 0.into(),
+        happened_at_us: 0.into(),
         seller,
         currency: POUNDS,
-        reserved: [0; 2],
+        reserved: [0; 6],
         amount: Amount::new(amount),
         reference: 45.into(),
     }

@@ -99,7 +99,7 @@ impl Driver {
     }
 
     pub fn request_return(&mut self, order: u128, lines: &[LineQuantity]) -> Result<Accepted, Rejection> {
-        self.run(&Command::RequestReturn(&crate::support::moving(order, lines), lines))
+        self.run(&Command::RequestReturn(&crate::support::asking_back(order, lines), lines))
     }
 
     pub fn update_return(
@@ -129,10 +129,11 @@ impl Driver {
         delta: i64,
     ) -> Result<Accepted, Rejection> {
         let head = AdjustStock {
+            expected_version: 0.into(),
             sku,
             location,
             bucket: bucket as u8,
-            reserved: 0,
+            reserved: [0; 5],
             delta: delta.into(),
             cause: Cause::NONE,
         };
@@ -248,6 +249,7 @@ pub fn moving_work(
 
 pub fn packing(order: u128, location: LocationHandle, lines: &[LineQuantity]) -> ShipLines {
     ShipLines {
+        happened_at_us: 0.into(),
         order: OrderId::new(order),
         expected_version: 0.into(),
         location,
@@ -260,6 +262,7 @@ pub fn packing(order: u128, location: LocationHandle, lines: &[LineQuantity]) ->
 
 pub fn updating(order: u128, shipment: u16, step: ShipmentStep) -> UpdateShipment {
     UpdateShipment {
+        happened_at_us: 0.into(),
         order: OrderId::new(order),
         expected_version: 0.into(),
         shipment: shipment.into(),
@@ -270,6 +273,7 @@ pub fn updating(order: u128, shipment: u16, step: ShipmentStep) -> UpdateShipmen
 
 pub fn returning(order: u128, number: u16, step: ReturnStep) -> UpdateReturn {
     UpdateReturn {
+        happened_at_us: 0.into(),
         order: OrderId::new(order),
         expected_version: 0.into(),
         return_number: number.into(),
@@ -285,6 +289,7 @@ pub fn receiving(
     units: &[ReturnedUnits],
 ) -> ReceiveReturn {
     ReceiveReturn {
+        happened_at_us: 0.into(),
         order: OrderId::new(order),
         expected_version: 0.into(),
         return_number: number.into(),

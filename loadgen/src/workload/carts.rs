@@ -162,6 +162,7 @@ impl Workload for Carts {
         match sent.step {
             CartStep::Reserve => {
                 let head = ReserveCart {
+                    expected_version: 0.into(),
                     reservation,
                     replaces: ReservationId::new(0),
                     buyer,
@@ -173,6 +174,7 @@ impl Workload for Carts {
             }
             CartStep::CheckOut => {
                 let head = CheckOut {
+                    expected_version: 0.into(),
                     group: self.ids.group(sent.start, sent.start_ns),
                     reservation,
                     buyer,

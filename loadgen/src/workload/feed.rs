@@ -259,12 +259,14 @@ impl Feed {
             sku = self.catalogue.skus[(index % skus) as usize - 1];
         }
         SetLevel {
+            expected_version: 0.into(),
             sku,
             location,
-            reserved: [0; 2],
+            reserved: [0; 6],
             on_hand: (STOCK_UNITS + differing).into(),
             as_of: self.as_of.into(),
             cause: Cause {
+                happened_at_us: 0.into(),
                 reference: self.bursts.into(),
                 actor: 0.into(),
                 reason: 0.into(),
@@ -283,11 +285,18 @@ impl Feed {
             let query = QueryStock { sku, location };
             let query = Command::QueryStock(&query);
             let before = level_in(&client.call(&query)?.view).map(|level| level.1);
-            let cause = Cause { reference: 0.into(), actor: 0.into(), reason: 0.into(), reserved: [0; 2] };
+            let cause = Cause {
+                happened_at_us: 0.into(),
+                reference: 0.into(),
+                actor: 0.into(),
+                reason: 0.into(),
+                reserved: [0; 2],
+            };
             let set = SetLevel {
+                expected_version: 0.into(),
                 sku,
                 location,
-                reserved: [0; 2],
+                reserved: [0; 6],
                 on_hand: on_hand.max(0).unsigned_abs().into(),
                 as_of: as_of.into(),
                 cause,

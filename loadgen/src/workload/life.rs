@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use orderline_protocol::command::{
-    CommandKind, ConfirmOrder, MoveLines, ReceiveReturn, RecordAuthorization, RecordCapture, RefundOutcome,
-    RequestRefund, ReturnStep, ReturnedUnits, SettleRefund, ShipLines, ShipmentStep, UpdateReturn,
-    UpdateShipment,
+    CancelLines, CommandKind, ConfirmOrder, ReceiveReturn, RecordAuthorization, RecordCapture, RefundOutcome,
+    RequestRefund, RequestReturn, ReturnStep, ReturnedUnits, SettleRefund, ShipLines, ShipmentStep,
+    UpdateReturn, UpdateShipment,
 };
 use orderline_protocol::lifecycle::Disposition;
 use orderline_protocol::{Amount, Command, GroupId, LocationHandle, OrderId};
@@ -142,23 +142,29 @@ impl Workload for Life {
         let order = self.ids.order(sent.start, sent.start_ns);
         let LifeStep { stage, number, total_minor } = sent.step;
         let total = Amount::new(total_minor);
+        let happened_at_us = self.ids.unix_us(sent.start_ns);
         match stage {
             Stage::Place => sink(&self.place.next(order)),
-            Stage::Authorize => sink(&Command::RecordAuthorization(&authorization(order, total))),
+            Stage::Authorize => {
+                sink(&Command::RecordAuthorization(&authorization(order, total, happened_at_us)))
+            }
             Stage::Confirm => sink(&Command::ConfirmOrder(&confirmation(order))),
-            Stage::Capture => sink(&Command::RecordCapture(&capture(order, total))),
-            Stage::Cancel => sink(&Command::CancelLines(&whole(order), &[])),
-            Stage::Ship => sink(&Command::ShipLines(&shipment(order), &[], TRACKING)),
-            Stage::Deliver => sink(&Command::UpdateShipment(&delivery(order, number))),
-            Stage::RequestReturn => sink(&Command::RequestReturn(&whole(order), &[])),
+            Stage::Capture => sink(&Command::RecordCapture(&capture(order, total, happened_at_us))),
+            Stage::Cancel => sink(&Command::CancelLines(&cancellation(order), &[])),
+            Stage::Ship => sink(&Command::ShipLines(&shipment(order, happened_at_us), &[], TRACKING)),
+            Stage::Deliver => sink(&Command::UpdateShipment(&delivery(order, number, happened_at_us))),
+            Stage::RequestReturn => {
+                sink(&Command::RequestReturn(&return_request(order, happened_at_us), &[]))
+            }
             Stage::ApproveReturn => {
-                sink(&Command::UpdateReturn(&return_step(order, number, ReturnStep::Approve)))
+                sink(&Command::UpdateReturn(&return_step(order, number, ReturnStep::Approve, happened_at_us)))
             }
             Stage::CloseReturn => {
-                sink(&Command::UpdateReturn(&return_step(order, number, ReturnStep::Close)))
+                sink(&Command::UpdateReturn(&return_step(order, number, ReturnStep::Close, happened_at_us)))
             }
             Stage::ReceiveReturn => {
                 let head = ReceiveReturn {
+                    happened_at_us: happened_at_us.into(),
                     order,
                     expected_version: 0.into(),
                     return_number: number.into(),
@@ -169,6 +175,7 @@ impl Workload for Life {
                 sink(&Command::ReceiveReturn(&head, &self.returned))
             }
             Stage::RequestRefund => sink(&Command::RequestRefund(&RequestRefund {
+                happened_at_us: happened_at_us.into(),
                 order,
                 amount: total,
                 expected_version: 0.into(),
@@ -176,6 +183,7 @@ impl Workload for Life {
                 reserved: [0; 2],
             })),
             Stage::SettleRefund => sink(&Command::SettleRefund(&SettleRefund {
+                happened_at_us: happened_at_us.into(),
                 order,
                 reference: sent.start.into(),
                 expected_version: 0.into(),
@@ -254,8 +262,9 @@ impl Workload for Life {
 }
 
 /// The promise of an order's whole cost, for an order placed alone.
-pub(super) fn authorization(order: OrderId, total: Amount) -> RecordAuthorization {
+pub(super) fn authorization(order: OrderId, total: Amount, happened_at_us: i64) -> RecordAuthorization {
     RecordAuthorization {
+        happened_at_us: happened_at_us.into(),
         group: GroupId::from(order),
         amount: total,
         reference: 0.into(),
@@ -267,8 +276,9 @@ pub(super) fn authorization(order: OrderId, total: Amount) -> RecordAuthorizatio
 }
 
 /// The taking of an order's whole cost, for an order placed alone.
-pub(super) fn capture(order: OrderId, total: Amount) -> RecordCapture {
+pub(super) fn capture(order: OrderId, total: Amount, happened_at_us: i64) -> RecordCapture {
     RecordCapture {
+        happened_at_us: happened_at_us.into(),
         group: GroupId::from(order),
         order,
         amount: total,
@@ -283,8 +293,9 @@ pub(super) fn confirmation(order: OrderId) -> ConfirmOrder {
 }
 
 /// One package of all that an order has to ship, which leaves at once. [`TRACKING`] goes with it.
-pub(super) fn shipment(order: OrderId) -> ShipLines {
+pub(super) fn shipment(order: OrderId, happened_at_us: i64) -> ShipLines {
     ShipLines {
+        happened_at_us: happened_at_us.into(),
         order,
         expected_version: 0.into(),
         location: LocationHandle::NONE,
@@ -296,8 +307,9 @@ pub(super) fn shipment(order: OrderId) -> ShipLines {
 }
 
 /// The arrival of a package.
-pub(super) fn delivery(order: OrderId, shipment: u16) -> UpdateShipment {
+pub(super) fn delivery(order: OrderId, shipment: u16, happened_at_us: i64) -> UpdateShipment {
     UpdateShipment {
+        happened_at_us: happened_at_us.into(),
         order,
         expected_version: 0.into(),
         shipment: shipment.into(),
@@ -307,8 +319,9 @@ pub(super) fn delivery(order: OrderId, shipment: u16) -> UpdateShipment {
 }
 
 /// A step of a return.
-fn return_step(order: OrderId, number: u16, step: ReturnStep) -> UpdateReturn {
+fn return_step(order: OrderId, number: u16, step: ReturnStep, happened_at_us: i64) -> UpdateReturn {
     UpdateReturn {
+        happened_at_us: happened_at_us.into(),
         order,
         expected_version: 0.into(),
         return_number: number.into(),
@@ -317,9 +330,20 @@ fn return_step(order: OrderId, number: u16, step: ReturnStep) -> UpdateReturn {
     }
 }
 
-/// A command about all that can be moved of an order.
-fn whole(order: OrderId) -> MoveLines {
-    MoveLines { order, expected_version: 0.into(), line_count: 0.into(), reason: 0.into() }
+/// The end of all that has not left of an order.
+fn cancellation(order: OrderId) -> CancelLines {
+    CancelLines { order, expected_version: 0.into(), line_count: 0.into(), reason: 0.into() }
+}
+
+/// All that was delivered of an order is to come back.
+fn return_request(order: OrderId, happened_at_us: i64) -> RequestReturn {
+    RequestReturn {
+        order,
+        happened_at_us: happened_at_us.into(),
+        expected_version: 0.into(),
+        line_count: 0.into(),
+        reason: 0.into(),
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ shapes! {
         pub buyer: BuyerId,
         /// How long, in seconds from the recorded time; at least 1, at most the policy's bound.
         pub seconds: U32,
+        /// The version of the replaced reservation that the caller has seen; 0: whichever it is now, or none is replaced.
+        pub expected_version: U32,
         /// The region that it goes to; 0: not said.
         pub region: U16,
         /// Lines that follow.
@@ -88,6 +90,8 @@ shapes! {
         pub reservation: ReservationId,
         /// Who buys.
         pub buyer: BuyerId,
+        /// The version of the reservation that the caller has seen; 0: whichever it is now, or there is none.
+        pub expected_version: U32,
         /// The one currency of every price.
         pub currency: CurrencyCode,
         /// Orders that follow, at least one.

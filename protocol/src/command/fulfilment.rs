@@ -1,6 +1,6 @@
 //! Commands of warehouses and carriers: fulfilment orders, shipments, returns.
 
-use zerocopy::little_endian::{U16, U32};
+use zerocopy::little_endian::{I64, U16, U32};
 
 use crate::ids::{LocationHandle, OrderId};
 use crate::wire::{numbered, shapes};
@@ -100,6 +100,8 @@ shapes! {
     pub struct ShipLines {
         /// Which order.
         pub order: OrderId,
+        /// When it happened outside, in microseconds since 1970, as the caller says; 0: not said.
+        pub happened_at_us: I64,
         /// The version that the caller has seen; 0: whichever it is now.
         pub expected_version: U32,
         /// From where; NONE: from all locations that the order is allocated at, in one package.
@@ -118,6 +120,8 @@ shapes! {
     pub struct UpdateShipment {
         /// Which order.
         pub order: OrderId,
+        /// When it happened outside, in microseconds since 1970, as the caller says; 0: not said.
+        pub happened_at_us: I64,
         /// The version that the caller has seen; 0: whichever it is now.
         pub expected_version: U32,
         /// The package's number in its order, from 1.
@@ -128,10 +132,27 @@ shapes! {
         pub reserved: u8,
     }
 
+    /// Asks to send delivered units back. Followed by `LineQuantity`s; without any, it means all that were delivered and are
+    /// not on their way back.
+    pub struct RequestReturn {
+        /// Which order.
+        pub order: OrderId,
+        /// When the buyer asked, in microseconds since 1970, as the caller says; 0: not said.
+        pub happened_at_us: I64,
+        /// The version that the caller has seen; 0: whichever it is now.
+        pub expected_version: U32,
+        /// Line quantities that follow.
+        pub line_count: U16,
+        /// The caller's own reason code.
+        pub reason: U16,
+    }
+
     /// Says what happened to a return.
     pub struct UpdateReturn {
         /// Which order.
         pub order: OrderId,
+        /// When it happened outside, in microseconds since 1970, as the caller says; 0: not said.
+        pub happened_at_us: I64,
         /// The version that the caller has seen; 0: whichever it is now.
         pub expected_version: U32,
         /// The return's number in its order, from 1.
@@ -146,6 +167,8 @@ shapes! {
     pub struct ReceiveReturn {
         /// Which order.
         pub order: OrderId,
+        /// When it happened outside, in microseconds since 1970, as the caller says; 0: not said.
+        pub happened_at_us: I64,
         /// The version that the caller has seen; 0: whichever it is now.
         pub expected_version: U32,
         /// The return's number in its order, from 1.

@@ -148,7 +148,7 @@ commands! {
     7 ConfirmOrder(ConfirmOrder)
     /// Cancels quantities that have not been shipped or packed and gives their stock back; accepted with the value of
     /// what was cancelled in minor units as detail.
-    8 CancelLines(MoveLines, lines: [LineQuantity] line_count)
+    8 CancelLines(CancelLines, lines: [LineQuantity] line_count)
     /// Packs, and where it says so sends, a package; accepted with the shipment's number in its order as detail.
     9 ShipLines(ShipLines, lines: [LineQuantity] line_count; tracking: str tracking_bytes)
     /// Records a count; accepted with what is available then as detail (signed).
@@ -198,7 +198,7 @@ commands! {
     /// Says what happened to a package; a package that comes back is accepted with its return's number as detail.
     33 UpdateShipment(UpdateShipment)
     /// Asks to send delivered units back; accepted with the return's number in its order as detail.
-    34 RequestReturn(MoveLines, lines: [LineQuantity] line_count)
+    34 RequestReturn(RequestReturn, lines: [LineQuantity] line_count)
     /// Says what happened to a return.
     35 UpdateReturn(UpdateReturn)
     /// Takes returned goods in; accepted with their value in minor units as detail.
@@ -227,6 +227,8 @@ commands! {
     /// Asks what can be bought of some SKUs; answered with an `AvailabilityView` for each, in the order in which they were
     /// asked for, and as detail with the newest sequence that may be in it (the reply's own: all up to it is in it).
     73 QueryAvailability(QueryAvailability, skus: [AskedSku] sku_count)
+    /// Asks for the transition table; answered with a `TransitionView` for each of its rows.
+    74 QueryTransitions(QueryTransitions)
 }
 
 /// A command's bytes as they lie in a frame: header read, length checked, body not yet looked at.

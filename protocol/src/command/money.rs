@@ -1,6 +1,6 @@
 //! Commands that record what a payment service did. The core moves no money: it records and enforces.
 
-use zerocopy::little_endian::{U16, U32, U64};
+use zerocopy::little_endian::{I64, U16, U32, U64};
 
 use crate::ids::{GroupId, OrderId, SellerHandle};
 use crate::money::{Amount, CurrencyCode};
@@ -25,6 +25,8 @@ shapes! {
         pub amount: Amount,
         /// The payment service's own number.
         pub reference: U64,
+        /// When it happened outside, in microseconds since 1970, as the caller says; 0: not said.
+        pub happened_at_us: I64,
         /// The version of the group that the caller has seen; 0: whichever it is now.
         pub expected_version: U32,
         /// Seconds until the promise lapses; 0: never.
@@ -46,6 +48,8 @@ shapes! {
         pub amount: Amount,
         /// The payment service's own number.
         pub reference: U64,
+        /// When it happened outside, in microseconds since 1970, as the caller says; 0: not said.
+        pub happened_at_us: I64,
         /// The version of the group that the caller has seen; 0: whichever it is now.
         pub expected_version: U32,
         /// Zeros.
@@ -58,6 +62,8 @@ shapes! {
         pub group: GroupId,
         /// The payment service's own number.
         pub reference: U64,
+        /// When it happened outside, in microseconds since 1970, as the caller says; 0: not said.
+        pub happened_at_us: I64,
         /// The version of the group that the caller has seen; 0: whichever it is now.
         pub expected_version: U32,
         /// The caller's own reason code.
@@ -72,6 +78,8 @@ shapes! {
         pub order: OrderId,
         /// How much, at least 1 and at most what was captured and is not refunded or asked for yet.
         pub amount: Amount,
+        /// When it happened outside, in microseconds since 1970, as the caller says; 0: not said.
+        pub happened_at_us: I64,
         /// The version of the order that the caller has seen; 0: whichever it is now.
         pub expected_version: U32,
         /// The caller's own reason code.
@@ -86,6 +94,8 @@ shapes! {
         pub order: OrderId,
         /// The payment service's own number.
         pub reference: U64,
+        /// When it happened outside, in microseconds since 1970, as the caller says; 0: not said.
+        pub happened_at_us: I64,
         /// The version of the order that the caller has seen; 0: whichever it is now.
         pub expected_version: U32,
         /// The refund's number in its order, from 1.
@@ -100,13 +110,17 @@ shapes! {
     pub struct RecordPayout {
         /// Who.
         pub seller: SellerHandle,
-        /// In which currency.
-        pub currency: CurrencyCode,
-        /// Zeros.
-        pub reserved: [u8; 2],
+        /// The version of the ledger that the caller has seen; 0: whichever it is now.
+        pub expected_version: U32,
         /// How much, at least 1 and at most what is payable.
         pub amount: Amount,
         /// The bank's own number.
         pub reference: U64,
+        /// When it happened outside, in microseconds since 1970, as the caller says; 0: not said.
+        pub happened_at_us: I64,
+        /// In which currency.
+        pub currency: CurrencyCode,
+        /// Zeros.
+        pub reserved: [u8; 6],
     }
 }

@@ -16,9 +16,8 @@ shapes! {
         pub reserved: [u8; 4],
     }
 
-    /// A command about quantities of an order's lines. Followed by `LineQuantity`s; without any, it means all that can be
-    /// moved.
-    pub struct MoveLines {
+    /// Gives up units of an order's lines. Followed by `LineQuantity`s; without any, it means all that can be given up.
+    pub struct CancelLines {
         /// Which order.
         pub order: OrderId,
         /// The version that the caller has seen; 0: whichever it is now.

@@ -92,6 +92,14 @@ shapes! {
         pub reserved: [u8; 8],
     }
 
+    /// Asks what may be done with which entity in which state, and where that can lead: the core's transition table.
+    pub struct QueryTransitions {
+        /// The `Entity` that is asked about; 0: all of them.
+        pub entity: u8,
+        /// Zeros.
+        pub reserved: [u8; 7],
+    }
+
     /// Asks what can be bought of some SKUs. Followed by an `AskedSku` for each.
     pub struct QueryAvailability {
         /// SKUs that follow, 1 to `AVAILABILITY_SKUS_MAX`.

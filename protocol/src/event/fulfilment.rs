@@ -1,10 +1,10 @@
 //! Events of fulfilment orders, shipments and returns.
 
-use zerocopy::little_endian::{U16, U32};
+use zerocopy::little_endian::{I64, U16, U32};
 
 use super::Origin;
 use crate::command::{
-    MoveLines, MoveWork, ReceiveReturn, RejectWork, UpdateReturn, UpdateShipment, UpdateWork,
+    MoveWork, ReceiveReturn, RejectWork, RequestReturn, UpdateReturn, UpdateShipment, UpdateWork,
 };
 use crate::ids::OrderId;
 use crate::money::Amount;
@@ -58,6 +58,8 @@ shapes! {
         pub origin: Origin,
         /// Which order.
         pub order: OrderId,
+        /// When it happened outside, in microseconds since 1970, as the caller says; 0: not said.
+        pub happened_at_us: I64,
         /// The package's number in its order, from 1.
         pub shipment: U16,
         /// Moves that follow.
@@ -91,7 +93,7 @@ shapes! {
         /// Who asked.
         pub origin: Origin,
         /// Which order, why; its `line_count` counts what follows.
-        pub request: MoveLines,
+        pub request: RequestReturn,
         /// The return's number in its order, from 1.
         pub number: U16,
         /// Zeros.

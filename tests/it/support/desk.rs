@@ -152,6 +152,7 @@ impl Desk {
         let lines: Vec<_> =
             lines.iter().map(|&(sku, quantity)| CartLine { sku, quantity: quantity.into() }).collect();
         let head = ReserveCart {
+            expected_version: 0.into(),
             reservation: id,
             replaces: ReservationId::new(0),
             buyer: BUYER,
@@ -211,6 +212,7 @@ impl Desk {
     /// A promise of money for a group; `seconds` 0: for ever.
     pub(crate) fn authorize(&mut self, group: GroupId, minor: i64, seconds: u32) {
         let head = RecordAuthorization {
+            happened_at_us: 0.into(),
             group,
             amount: Amount::new(minor),
             reference: 900.into(),
@@ -238,6 +240,7 @@ impl Desk {
     ) -> u16 {
         let tracking = "RM123456785GB";
         let head = ShipLines {
+            happened_at_us: 0.into(),
             order,
             expected_version: ANY,
             location,
@@ -251,6 +254,7 @@ impl Desk {
 
     pub(crate) fn package(&mut self, order: OrderId, shipment: u16, step: ShipmentStep) {
         let head = UpdateShipment {
+            happened_at_us: 0.into(),
             order,
             expected_version: ANY,
             shipment: shipment.into(),
@@ -263,6 +267,7 @@ impl Desk {
     /// A step of a return.
     pub(crate) fn return_step(&mut self, order: OrderId, number: u16, step: ReturnStep) {
         let head = UpdateReturn {
+            happened_at_us: 0.into(),
             order,
             expected_version: ANY,
             return_number: number.into(),
@@ -287,15 +292,34 @@ pub(crate) fn confirmation(order: OrderId) -> ConfirmOrder {
     ConfirmOrder { order, expected_version: ANY, reserved: [0; 4] }
 }
 
-/// A command about an order's lines.
-pub(crate) fn moving(order: OrderId, line_count: u16) -> MoveLines {
-    MoveLines { order, expected_version: ANY, line_count: line_count.into(), reason: 9.into() }
+/// A cancellation of so many lines of an order.
+pub(crate) fn cancelling(order: OrderId, line_count: u16) -> CancelLines {
+    CancelLines { order, expected_version: ANY, line_count: line_count.into(), reason: 9.into() }
+}
+
+/// A request for a return of so many lines of an order.
+pub(crate) fn returning(order: OrderId, line_count: u16) -> RequestReturn {
+    RequestReturn {
+        order,
+        happened_at_us: 0.into(),
+        expected_version: ANY,
+        line_count: line_count.into(),
+        reason: 9.into(),
+    }
 }
 
 /// A payment to a seller.
 pub(crate) fn payout(seller: SellerHandle, minor: i64) -> RecordPayout {
     let amount = Amount::new(minor);
-    RecordPayout { seller, currency: CURRENCY, reserved: [0; 2], amount, reference: U64::new(77) }
+    RecordPayout {
+        expected_version: 0.into(),
+        happened_at_us: 0.into(),
+        seller,
+        currency: CURRENCY,
+        reserved: [0; 6],
+        amount,
+        reference: U64::new(77),
+    }
 }
 
 /// An order's answer.

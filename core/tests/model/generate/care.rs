@@ -66,7 +66,7 @@ impl Generator {
                 .collect()
         });
         let lines = self.quantities(&there);
-        let head = MoveLines {
+        let head = CancelLines {
             order: OrderId::new(order),
             expected_version: self.expected_of(model, order).into(),
             line_count: (lines.len() as u16).into(),

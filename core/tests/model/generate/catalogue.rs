@@ -109,11 +109,6 @@ impl Generator {
         }
     }
 
-    /// A version that the caller may have seen, or that there is none yet.
-    fn expected_or_new(&mut self, now: Option<u32>) -> u32 {
-        if self.chance(1, 20) { EXPECTED_NEW } else { self.expected(now) }
-    }
-
     pub(super) fn define_seller(&mut self, model: &Model) -> Vec<u8> {
         let out_of_use = model.sellers.iter().find(|seller| !seller.is_active);
         let code = self.code("seller", model.sellers.len(), out_of_use.map(|seller| &seller.code));

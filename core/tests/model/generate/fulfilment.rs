@@ -114,6 +114,7 @@ impl Generator {
             _ => format!("1Z{}", self.rng.random_range(0..1_000)),
         };
         let head = ShipLines {
+            happened_at_us: self.happened().into(),
             order: OrderId::new(order),
             expected_version: self.expected_of(model, order).into(),
             location,
@@ -142,6 +143,7 @@ impl Generator {
             _ => self.rng.random_range(0..=shipments.len() + 1),
         };
         let head = UpdateShipment {
+            happened_at_us: self.happened().into(),
             order: OrderId::new(order),
             expected_version: self.expected_of(model, order).into(),
             shipment: (number as u16).into(),
@@ -158,7 +160,8 @@ impl Generator {
         let order = self.pick_order(model, |order| returnable(order).iter().any(|&units| units > 0));
         let there = model.orders.get(&order).map_or(Vec::new(), returnable);
         let lines = self.quantities(&there);
-        let head = MoveLines {
+        let head = RequestReturn {
+            happened_at_us: self.happened().into(),
             order: OrderId::new(order),
             expected_version: self.expected_of(model, order).into(),
             line_count: (lines.len() as u16).into(),
@@ -189,6 +192,7 @@ impl Generator {
         };
         let (order, number) = self.pick_return(model, state);
         let head = UpdateReturn {
+            happened_at_us: self.happened().into(),
             order: OrderId::new(order),
             expected_version: self.expected_of(model, order).into(),
             return_number: number.into(),
@@ -229,6 +233,7 @@ impl Generator {
             _ => {}
         }
         let head = ReceiveReturn {
+            happened_at_us: self.happened().into(),
             order: OrderId::new(order),
             expected_version: self.expected_of(model, order).into(),
             return_number: number.into(),

@@ -279,6 +279,26 @@ impl Generator {
         }
     }
 
+    /// The same of what has a version only once something has changed it.
+    fn expected_or_new(&mut self, now: Option<u32>) -> u32 {
+        if self.chance(1, 20) { EXPECTED_NEW } else { self.expected(now) }
+    }
+
+    /// When the caller says that it happened; mostly not said, or a while ago.
+    fn happened(&mut self) -> i64 {
+        let ahead_us_max = 86_400_000_000;
+        match self.rng.random_range(0..240) {
+            0 => -1,
+            1 => i64::MIN,
+            2 => i64::MAX,
+            3 => self.now_us + ahead_us_max + 1,
+            4..8 => self.now_us + ahead_us_max,
+            8..12 => 1,
+            12..100 => self.now_us - self.rng.random_range(0..100_000_000),
+            _ => 0,
+        }
+    }
+
     fn expected_of(&mut self, model: &Model, order: u128) -> u32 {
         self.expected(model.orders.get(&order).map(|order| order.version))
     }

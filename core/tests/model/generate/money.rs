@@ -38,6 +38,7 @@ impl Generator {
             group: GroupId::new(group),
             amount: Amount::new(self.amount(total)),
             reference: self.rng.random_range(0..1_000).into(),
+            happened_at_us: self.happened().into(),
             expected_version: self.expected_of_group(model, group).into(),
             seconds: self.hold_seconds().into(),
             currency: CurrencyCode::new(currency),
@@ -67,6 +68,7 @@ impl Generator {
             order: OrderId::new(order),
             amount: Amount::new(self.amount(left)),
             reference: self.rng.random_range(0..1_000).into(),
+            happened_at_us: self.happened().into(),
             expected_version: self.expected_of_group(model, id).into(),
             reserved: [0; 4],
         };
@@ -83,6 +85,7 @@ impl Generator {
         let head = EndPayment {
             group: GroupId::new(group),
             reference: self.rng.random_range(0..1_000).into(),
+            happened_at_us: self.happened().into(),
             expected_version: self.expected_of_group(model, group).into(),
             reason: self.reason().into(),
             reserved: [0; 2],
@@ -99,6 +102,7 @@ impl Generator {
         let head = RequestRefund {
             order: OrderId::new(order),
             amount: Amount::new(self.amount(left)),
+            happened_at_us: self.happened().into(),
             expected_version: self.expected_of(model, order).into(),
             reason: self.reason().into(),
             reserved: [0; 2],
@@ -118,6 +122,7 @@ impl Generator {
         let head = SettleRefund {
             order: OrderId::new(order),
             reference: self.rng.random_range(0..1_000).into(),
+            happened_at_us: self.happened().into(),
             expected_version: self.expected_of(model, order).into(),
             refund: (number as u16).into(),
             outcome: outcome as u8,
@@ -139,12 +144,15 @@ impl Generator {
             let (seller, currency, left) = self.one_of(&payable);
             (SellerHandle::new(seller), currency, left)
         };
+        let ledger = model.ledgers.get(&(seller.get(), currency));
         let head = RecordPayout {
             seller,
-            currency: CurrencyCode::new(currency),
-            reserved: [0; 2],
+            expected_version: self.expected_or_new(ledger.map(|ledger| ledger.version)).into(),
             amount: Amount::new(self.amount(left)),
             reference: self.rng.random_range(0..1_000).into(),
+            happened_at_us: self.happened().into(),
+            currency: CurrencyCode::new(currency),
+            reserved: [0; 6],
         };
         bytes(&Command::RecordPayout(&head))
     }

@@ -11,10 +11,11 @@ use crate::model::Model;
 impl Generator {
     pub(super) fn receipt_bytes(sku: SkuHandle, location: LocationHandle, units: u64) -> Vec<u8> {
         let head = ReceiveStock {
+            expected_version: 0.into(),
             sku,
             location,
             from_incoming: 0,
-            reserved: 0,
+            reserved: [0; 5],
             quantity: units.into(),
             cause: Cause::NONE,
         };
@@ -24,6 +25,7 @@ impl Generator {
     fn cause(&mut self) -> Cause {
         Cause {
             reference: self.rng.random_range(0..99).into(),
+            happened_at_us: self.happened().into(),
             actor: 1.into(),
             reason: self.reason().into(),
             ..Cause::NONE
@@ -42,10 +44,11 @@ impl Generator {
             _ => self.rng.random_range(1..14),
         };
         let head = ReceiveStock {
+            expected_version: self.expected_or_new(Some(level.version)).into(),
             sku,
             location,
             from_incoming: from_incoming.into(),
-            reserved: 0,
+            reserved: [0; 5],
             quantity: units.into(),
             cause: self.cause(),
         };
@@ -76,10 +79,11 @@ impl Generator {
             _ => self.rng.random_range(1..8),
         };
         let head = AdjustStock {
+            expected_version: self.expected_or_new(Some(level.version)).into(),
             sku,
             location,
             bucket: bucket as u8,
-            reserved: 0,
+            reserved: [0; 5],
             delta: delta.into(),
             cause: self.cause(),
         };
@@ -97,8 +101,14 @@ impl Generator {
                 as u64,
             _ => (level.on_hand() + self.rng.random_range(-6..7)).max(0) as u64,
         };
-        let head =
-            CountStock { sku, location, reserved: [0; 2], on_hand: on_hand.into(), cause: self.cause() };
+        let head = CountStock {
+            expected_version: self.expected_or_new(Some(level.version)).into(),
+            sku,
+            location,
+            reserved: [0; 6],
+            on_hand: on_hand.into(),
+            cause: self.cause(),
+        };
         bytes(&Command::CountStock(&head))
     }
 
@@ -117,6 +127,7 @@ impl Generator {
         }
         let to = if self.chance(1, 3) { from } else { self.location(model) };
         let to_bucket = if self.chance(1, 2) { Bucket::Available } else { self.one_of(Bucket::ALL) };
+        let target = model.level((sku.get(), to.get()));
         let holds = *level.bucket(from_bucket);
         let units = match self.rng.random_range(0..40) {
             0 => 0,
@@ -125,6 +136,8 @@ impl Generator {
             _ => self.up_to(holds.clamp(1, 9) as u32).into(),
         };
         let head = MoveStock {
+            expected_from_version: self.expected_or_new(Some(level.version)).into(),
+            expected_to_version: self.expected_or_new(Some(target.version)).into(),
             sku,
             from,
             to,
@@ -153,9 +166,10 @@ impl Generator {
             _ => (level.on_hand() + self.rng.random_range(-5..8)).max(0) as u64,
         };
         let head = SetLevel {
+            expected_version: self.expected_or_new(Some(level.version)).into(),
             sku,
             location,
-            reserved: [0; 2],
+            reserved: [0; 6],
             on_hand: on_hand.into(),
             as_of: as_of.into(),
             cause: self.cause(),

@@ -433,11 +433,19 @@ impl Workload for Tpcc {
             }
             Step::Authorize { order } => {
                 let &Entry { order, total_minor, .. } = self.book.entry(order);
-                sink(&Command::RecordAuthorization(&authorization(order, Amount::new(total_minor))))
+                sink(&Command::RecordAuthorization(&authorization(
+                    order,
+                    Amount::new(total_minor),
+                    self.ids.unix_us(sent.start_ns),
+                )))
             }
             Step::Capture { order } => {
                 let &Entry { order, total_minor, .. } = self.book.entry(order);
-                sink(&Command::RecordCapture(&capture(order, Amount::new(total_minor))))
+                sink(&Command::RecordCapture(&capture(
+                    order,
+                    Amount::new(total_minor),
+                    self.ids.unix_us(sent.start_ns),
+                )))
             }
             Step::Status { order } => {
                 sink(&Command::QueryOrder(&QueryOrder { order: self.book.entry(order).order }))
@@ -445,12 +453,16 @@ impl Workload for Tpcc {
             Step::Confirm { order, .. } => {
                 sink(&Command::ConfirmOrder(&confirmation(self.book.entry(order).order)))
             }
-            Step::Ship { order, .. } => {
-                sink(&Command::ShipLines(&shipment(self.book.entry(order).order), &[], TRACKING))
-            }
-            Step::Deliver { order, shipment, .. } => {
-                sink(&Command::UpdateShipment(&delivery(self.book.entry(order).order, shipment)))
-            }
+            Step::Ship { order, .. } => sink(&Command::ShipLines(
+                &shipment(self.book.entry(order).order, self.ids.unix_us(sent.start_ns)),
+                &[],
+                TRACKING,
+            )),
+            Step::Deliver { order, shipment, .. } => sink(&Command::UpdateShipment(&delivery(
+                self.book.entry(order).order,
+                shipment,
+                self.ids.unix_us(sent.start_ns),
+            ))),
             Step::Level { batch, item } => {
                 let location = self.catalogue.locations[self.batches[batch as usize].warehouse];
                 let sku = self.catalogue.skus[item as usize];

@@ -5,15 +5,17 @@ use orderline_protocol::LocationHandle;
 use orderline_protocol::command::{
     AskedSku, ConfirmOrder, DefineSourcing, EntityKind, ExtendReservation, QueryAvailability, QueryCatalogue,
     QueryGroup, QueryLedger, QueryOrder, QueryReservation, QuerySettings, QueryStatus, QueryStock,
-    ReleaseReservation, ResolveCode, ShipLines,
+    QueryTransitions, ReleaseReservation, ResolveCode, ShipLines,
 };
 
+use orderline_protocol::lifecycle::Entity;
+
 use super::{
-    LOCATION, OTHER_SKU, POUNDS, SELLER, SKU, adjustment, authorization, capture, cart, cart_lines, checkout,
-    count, edit_address, edit_line, end_payment, group, group_orders, hold, location, move_lines, move_work,
-    order, order_lines, payout, placement, policy, quantities, receipt, receive_return, refund, reject_work,
-    release_hold, reservation, returned, seller, set_level, settlement, sku, sourcing, stock_move,
-    update_return, update_shipment, update_work,
+    AT_US, LOCATION, OTHER_SKU, POUNDS, SELLER, SKU, adjustment, authorization, cancel_lines, capture, cart,
+    cart_lines, checkout, count, edit_address, edit_line, end_payment, group, group_orders, hold, location,
+    move_work, order, order_lines, payout, placement, policy, quantities, receipt, receive_return, refund,
+    reject_work, release_hold, request_return, reservation, returned, seller, set_level, settlement, sku,
+    sourcing, stock_move, update_return, update_shipment, update_work,
 };
 
 /// Calls with every command in the order of the kinds. Texts are short of a multiple of 8, so that padding shows.
@@ -30,9 +32,10 @@ pub(crate) fn each_command(mut each: impl FnMut(Command<'_>)) {
         expected_version: 1.into(),
         reserved: [0; 4],
     }));
-    each(Command::CancelLines(&move_lines(2), &quantities()));
-    each(Command::CancelLines(&move_lines(0), &[]));
+    each(Command::CancelLines(&cancel_lines(2), &quantities()));
+    each(Command::CancelLines(&cancel_lines(0), &[]));
     let mut ship = ShipLines {
+        happened_at_us: (AT_US - 99).into(),
         order: order(),
         expected_version: 2.into(),
         location: LOCATION,
@@ -80,8 +83,8 @@ pub(crate) fn each_command(mut each: impl FnMut(Command<'_>)) {
     each(Command::MoveWork(&move_work(2), &quantities()));
     each(Command::MoveWork(&move_work(0), &[]));
     each(Command::UpdateShipment(&update_shipment()));
-    each(Command::RequestReturn(&move_lines(2), &quantities()));
-    each(Command::RequestReturn(&move_lines(0), &[]));
+    each(Command::RequestReturn(&request_return(2), &quantities()));
+    each(Command::RequestReturn(&request_return(0), &[]));
     each(Command::UpdateReturn(&update_return()));
     each(Command::ReceiveReturn(&receive_return(2), &returned()));
     each(Command::ReceiveReturn(&receive_return(0), &[]));
@@ -104,4 +107,5 @@ pub(crate) fn each_command(mut each: impl FnMut(Command<'_>)) {
     let availability = |sku_count: u16| QueryAvailability { sku_count: sku_count.into(), reserved: [0; 2] };
     each(Command::QueryAvailability(&availability(2), &[SKU, OTHER_SKU].map(|sku| AskedSku { sku })));
     each(Command::QueryAvailability(&availability(0), &[]));
+    each(Command::QueryTransitions(&QueryTransitions { entity: Entity::Payment as u8, reserved: [0; 7] }));
 }

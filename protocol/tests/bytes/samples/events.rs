@@ -16,9 +16,9 @@ use orderline_protocol::{Amount, LocationHandle, SessionHandle, SessionId};
 use super::{
     AT_US, LOCATION, OTHER_LOCATION, SKU, adjustment, allocation, allocations, authorization, capture, cart,
     cart_lines, checkout, count, edit_address, edit_line, end_payment, group, group_orders, hold, location,
-    move_lines, move_work, order, order_lines, other_order, payout, placement, policy, quantities, receipt,
-    receive_return, refund, reject_work, release_hold, reservation, returned, seller, set_level, settlement,
-    sku, sourcing, stock_move, update_return, update_shipment, update_work,
+    move_work, order, order_lines, other_order, payout, placement, policy, quantities, receipt,
+    receive_return, refund, reject_work, release_hold, request_return, reservation, returned, seller,
+    set_level, settlement, sku, sourcing, stock_move, update_return, update_shipment, update_work,
 };
 
 const SESSION: SessionHandle = SessionHandle::new(12);
@@ -252,6 +252,7 @@ fn each_of_fulfilment(each: &mut impl FnMut(Event<'_>)) {
     moved.move_count = 0.into();
     each(Event::WorkMoved(&moved, &[]));
     let mut made = ShipmentMade {
+        happened_at_us: (AT_US - 98).into(),
         origin,
         order: order(),
         shipment: 1.into(),
@@ -272,9 +273,9 @@ fn each_of_fulfilment(each: &mut impl FnMut(Event<'_>)) {
         reserved: [0; 4],
     }));
     let mut requested =
-        ReturnRequested { origin, request: move_lines(2), number: 1.into(), reserved: [0; 6] };
+        ReturnRequested { origin, request: request_return(2), number: 1.into(), reserved: [0; 6] };
     each(Event::ReturnRequested(&requested, &quantities()));
-    requested.request = move_lines(0);
+    requested.request = request_return(0);
     each(Event::ReturnRequested(&requested, &[]));
     each(Event::ReturnUpdated(&ReturnUpdated {
         origin,

@@ -10,12 +10,12 @@ pub(crate) use events::each_event;
 pub(crate) use replies::{each_part, replies};
 
 use orderline_protocol::command::{
-    AdjustStock, Bucket, CartLine, Cause, CheckOut, CountStock, DefineLocation, DefineSeller, DefineSku,
-    DefineSourcing, EditAddress, EditLine, EndPayment, GroupOrder, LineQuantity, MoveLines, MoveStock,
+    AdjustStock, Bucket, CancelLines, CartLine, Cause, CheckOut, CountStock, DefineLocation, DefineSeller,
+    DefineSku, DefineSourcing, EditAddress, EditLine, EndPayment, GroupOrder, LineQuantity, MoveStock,
     MoveWork, OrderLine, PlaceHold, PlaceOrder, ReceiveReturn, ReceiveStock, RecordAuthorization,
-    RecordCapture, RecordPayout, RefundOutcome, RejectWork, ReleaseHold, RequestRefund, ReserveCart,
-    ReturnStep, ReturnedUnits, SetLevel, SetPolicy, SettleRefund, ShipmentStep, SourcingRule, Standing,
-    UpdateReturn, UpdateShipment, UpdateWork, WorkStep,
+    RecordCapture, RecordPayout, RefundOutcome, RejectWork, ReleaseHold, RequestRefund, RequestReturn,
+    ReserveCart, ReturnStep, ReturnedUnits, SetLevel, SetPolicy, SettleRefund, ShipmentStep, SourcingRule,
+    Standing, UpdateReturn, UpdateShipment, UpdateWork, WorkStep,
 };
 use orderline_protocol::event::Allocation;
 use orderline_protocol::lifecycle::{Disposition, HoldKind, blocks};
@@ -112,6 +112,7 @@ fn policy(expected_version: u32) -> SetPolicy {
 
 fn cause() -> Cause {
     Cause {
+        happened_at_us: (AT_US - 101).into(),
         reference: 0x0102_0304_0506_0708.into(),
         actor: 0x5152_5354.into(),
         reason: 9.into(),
@@ -121,10 +122,11 @@ fn cause() -> Cause {
 
 fn receipt() -> ReceiveStock {
     ReceiveStock {
+        expected_version: 31.into(),
         sku: SKU,
         location: LOCATION,
         from_incoming: 1,
-        reserved: 0,
+        reserved: [0; 5],
         quantity: 1_000_000.into(),
         cause: cause(),
     }
@@ -132,21 +134,31 @@ fn receipt() -> ReceiveStock {
 
 fn adjustment() -> AdjustStock {
     AdjustStock {
+        expected_version: 32.into(),
         sku: SKU,
         location: LOCATION,
         bucket: Bucket::Damaged as u8,
-        reserved: 0,
+        reserved: [0; 5],
         delta: (-3).into(),
         cause: cause(),
     }
 }
 
 fn count() -> CountStock {
-    CountStock { sku: SKU, location: LOCATION, reserved: [0; 2], on_hand: 512.into(), cause: cause() }
+    CountStock {
+        expected_version: 33.into(),
+        sku: SKU,
+        location: LOCATION,
+        reserved: [0; 6],
+        on_hand: 512.into(),
+        cause: cause(),
+    }
 }
 
 fn stock_move() -> MoveStock {
     MoveStock {
+        expected_from_version: 34.into(),
+        expected_to_version: 35.into(),
         sku: SKU,
         from: LOCATION,
         to: OTHER_LOCATION,
@@ -160,9 +172,10 @@ fn stock_move() -> MoveStock {
 
 fn set_level() -> SetLevel {
     SetLevel {
+        expected_version: 36.into(),
         sku: SKU,
         location: LOCATION,
-        reserved: [0; 2],
+        reserved: [0; 6],
         on_hand: 640.into(),
         as_of: 0x3132_3334.into(),
         cause: cause(),
@@ -172,6 +185,7 @@ fn set_level() -> SetLevel {
 /// A cart of as many lines as are to follow.
 fn cart(line_count: u16) -> ReserveCart {
     ReserveCart {
+        expected_version: 37.into(),
         reservation: reservation(),
         replaces: other_reservation(),
         buyer: BUYER,
@@ -209,6 +223,7 @@ fn order_lines() -> [OrderLine; 3] {
 /// A checkout of as many orders and lines as are to follow.
 fn checkout(order_count: u16, line_count: u16) -> CheckOut {
     CheckOut {
+        expected_version: 38.into(),
         group: group(),
         reservation: reservation(),
         buyer: BUYER,
@@ -228,9 +243,25 @@ fn group_orders() -> [GroupOrder; 2] {
     })
 }
 
-/// A command about lines of an order, of as many lines as are to follow.
-fn move_lines(line_count: u16) -> MoveLines {
-    MoveLines { order: order(), expected_version: 2.into(), line_count: line_count.into(), reason: 11.into() }
+/// A cancellation of as many lines as are to follow.
+fn cancel_lines(line_count: u16) -> CancelLines {
+    CancelLines {
+        order: order(),
+        expected_version: 2.into(),
+        line_count: line_count.into(),
+        reason: 11.into(),
+    }
+}
+
+/// A request for a return of as many lines as are to follow.
+fn request_return(line_count: u16) -> RequestReturn {
+    RequestReturn {
+        order: order(),
+        happened_at_us: (AT_US - 100).into(),
+        expected_version: 15.into(),
+        line_count: line_count.into(),
+        reason: 19.into(),
+    }
 }
 
 fn quantities() -> [LineQuantity; 2] {
@@ -280,6 +311,7 @@ fn release_hold() -> ReleaseHold {
 
 fn authorization() -> RecordAuthorization {
     RecordAuthorization {
+        happened_at_us: (AT_US - 102).into(),
         group: group(),
         amount: Amount::new(12_240),
         reference: 0x8182_8384_8586_8788.into(),
@@ -292,6 +324,7 @@ fn authorization() -> RecordAuthorization {
 
 fn capture() -> RecordCapture {
     RecordCapture {
+        happened_at_us: (AT_US - 103).into(),
         group: group(),
         order: order(),
         amount: Amount::new(4_248),
@@ -303,6 +336,7 @@ fn capture() -> RecordCapture {
 
 fn end_payment() -> EndPayment {
     EndPayment {
+        happened_at_us: (AT_US - 104).into(),
         group: group(),
         reference: 0x8182_8384_8586_878a.into(),
         expected_version: 3.into(),
@@ -313,6 +347,7 @@ fn end_payment() -> EndPayment {
 
 fn refund() -> RequestRefund {
     RequestRefund {
+        happened_at_us: (AT_US - 105).into(),
         order: order(),
         amount: Amount::new(1_999),
         expected_version: 7.into(),
@@ -323,6 +358,7 @@ fn refund() -> RequestRefund {
 
 fn settlement() -> SettleRefund {
     SettleRefund {
+        happened_at_us: (AT_US - 106).into(),
         order: order(),
         reference: 0x8182_8384_8586_878b.into(),
         expected_version: 8.into(),
@@ -334,9 +370,11 @@ fn settlement() -> SettleRefund {
 
 fn payout() -> RecordPayout {
     RecordPayout {
+        expected_version: 39.into(),
+        happened_at_us: (AT_US - 107).into(),
         seller: SELLER,
         currency: POUNDS,
-        reserved: [0; 2],
+        reserved: [0; 6],
         amount: Amount::new(99_500),
         reference: 0x9192_9394_9596_9798.into(),
     }
@@ -377,6 +415,7 @@ fn move_work(line_count: u16) -> MoveWork {
 
 fn update_shipment() -> UpdateShipment {
     UpdateShipment {
+        happened_at_us: (AT_US - 108).into(),
         order: order(),
         expected_version: 12.into(),
         shipment: 2.into(),
@@ -387,6 +426,7 @@ fn update_shipment() -> UpdateShipment {
 
 fn update_return() -> UpdateReturn {
     UpdateReturn {
+        happened_at_us: (AT_US - 109).into(),
         order: order(),
         expected_version: 13.into(),
         return_number: 1.into(),
@@ -398,6 +438,7 @@ fn update_return() -> UpdateReturn {
 /// A receipt of as many entries as are to follow.
 fn receive_return(line_count: u16) -> ReceiveReturn {
     ReceiveReturn {
+        happened_at_us: (AT_US - 110).into(),
         order: order(),
         expected_version: 14.into(),
         return_number: 1.into(),

@@ -9,7 +9,7 @@ use orderline_protocol::lifecycle::{
 use orderline_protocol::reply::{
     AvailabilityView, CatalogueEntry, GroupOrderView, GroupView, HoldView, LedgerView, LevelView,
     LineCounters, LineView, OrderView, Outcome, REPLY_HEADER_BYTES, RefundView, ReplyHeader, ReservationView,
-    ReturnView, SaleStanding, SettingsView, ShipmentView, StatusView, WorkView,
+    ReturnView, SaleStanding, SettingsView, ShipmentView, StatusView, TransitionView, WorkView,
 };
 use orderline_protocol::{Amount, LocationHandle, RejectCode};
 use zerocopy::{FromZeros, IntoBytes};
@@ -56,6 +56,7 @@ pub(crate) fn replies() -> Vec<(&'static str, ReplyHeader, Vec<u8>)> {
         answered("Answered with CatalogueEntries", catalogue().as_bytes().to_vec()),
         answered("Answered with a SettingsView", settings()),
         answered("Answered with AvailabilityViews", availability().as_bytes().to_vec()),
+        answered("Answered with TransitionViews", transitions().as_bytes().to_vec()),
     ]
 }
 
@@ -131,12 +132,14 @@ fn order_view() -> Vec<u8> {
     ];
     let mut shipment = ShipmentView::new_zeroed();
     (shipment.number, shipment.carrier, shipment.part_count) = (1.into(), 5.into(), 8.into());
+    shipment.happened_at_us = (AT_US - 40).into();
     (shipment.state, shipment.tracking_bytes) = (ShipmentState::Delivered as u8, 9);
     shipment.tracking[..9].copy_from_slice(b"RM1234567");
     let parts: [Allocation; 8] =
         std::array::from_fn(|index| allocation(index as u16, OTHER_LOCATION, 200 + index as u32));
     // The first return has six lines, each other one has one.
     let returns: [ReturnView; 4] = std::array::from_fn(|index| ReturnView {
+        happened_at_us: (AT_US - 50 - index as i64).into(),
         number: (index as u16 + 1).into(),
         reason: (index as u16 + 20).into(),
         line_count: if index == 0 { 6 } else { 1 }.into(),
@@ -149,6 +152,7 @@ fn order_view() -> Vec<u8> {
         quantity: (300 + index as u32).into(),
     });
     let refunds: [RefundView; 5] = std::array::from_fn(|index| RefundView {
+        happened_at_us: (AT_US - 60 - index as i64).into(),
         amount: Amount::new(400 + index as i64),
         number: (index as u16 + 1).into(),
         reason: (index as u16 + 30).into(),
@@ -187,9 +191,10 @@ fn order_view() -> Vec<u8> {
 
 fn levels() -> [LevelView; 2] {
     [(LOCATION, -1_i64), (OTHER_LOCATION, 1)].map(|(location, available)| LevelView {
+        version: 8.into(),
         sku: SKU,
         location,
-        reserved_2: [0; 2],
+        reserved_2: [0; 6],
         available: available.into(),
         reserved: 2.into(),
         committed: 3.into(),
@@ -216,6 +221,7 @@ fn status() -> StatusView {
 
 fn group_view() -> GroupView {
     GroupView {
+        happened_at_us: (AT_US - 70).into(),
         group: group(),
         buyer: BUYER,
         total: Amount::new(12_240),
@@ -321,6 +327,13 @@ fn availability() -> [AvailabilityView; 2] {
     views
 }
 
+fn transitions() -> [TransitionView; 2] {
+    let views = [(5, 2, 22, 2, [3, 4, 0, 0]), (1, 2, 2, 3, [2, 4, 3, 0])]
+        .map(|(entity, from, action, to_count, to)| TransitionView { entity, from, action, to_count, to });
+    assert_eq!(views.map(|view| view.targets().to_vec()), [vec![3, 4], vec![2, 4, 3]]);
+    views
+}
+
 /// Takes a view apart: calls with each structure in it and its bytes.
 pub(crate) fn each_part(what: &str, view: &[u8], mut each: impl FnMut(&'static str, &[u8])) {
     let mut all = |name, items: &[u8], count: usize| {
@@ -363,6 +376,8 @@ pub(crate) fn each_part(what: &str, view: &[u8], mut each: impl FnMut(&'static s
         lists! { "CatalogueEntry" CatalogueEntry::read_all(view).unwrap(), }
     } else if what.contains("AvailabilityView") {
         lists! { "AvailabilityView" AvailabilityView::read_all(view).unwrap(), }
+    } else if what.contains("TransitionView") {
+        lists! { "TransitionView" TransitionView::read_all(view).unwrap(), }
     } else if what.contains("SettingsView") {
         let (head, lists) = SettingsView::read(view).unwrap();
         all("SettingsView", head.as_bytes(), 1);
