@@ -8,6 +8,8 @@ use orderline_protocol::command::{EntityKind, OrderLine};
 use orderline_protocol::reply::{LevelView, Outcome, ReplyHeader};
 use orderline_protocol::{Command, OrderId, RejectCode, Reply, SkuHandle};
 
+use zerocopy::{FromZeros, IntoBytes};
+
 use super::error::ImportError;
 use super::gateway::{Gateway, Send};
 use super::map::Map;
@@ -52,11 +54,9 @@ impl Core {
             }
             Command::QueryStock(query) => {
                 let available = self.available.get(&query.sku.get()).copied().unwrap_or_default();
-                // A level's bytes: SKU and location, then its seven buckets, the available one first.
-                let mut level = [query.sku.get().to_le_bytes(), [0; 4]].concat();
-                level.extend(available.to_le_bytes());
-                level.resize(size_of::<LevelView>(), 0);
-                Ok((Outcome::Answered, 0, level))
+                let mut level = LevelView::new_zeroed();
+                (level.sku, level.available) = (query.sku, (available as i64).into());
+                Ok((Outcome::Answered, 0, level.as_bytes().to_vec()))
             }
             Command::ReceiveStock(head) => {
                 self.received += head.quantity.get();
