@@ -1,7 +1,7 @@
 //! Whatever comes over TCP: a typed answer or a typed close, nothing journalled, and nobody else disturbed.
 
 use orderline_protocol::command::{CommandKind, OrderLine, PlaceOrder};
-use orderline_protocol::frame::{CloseReason, FrameKind, write_frame};
+use orderline_protocol::frame::{CloseReason, FrameKind, WIRE_VERSION, write_frame};
 use orderline_protocol::limits::{LINE_QUANTITY_MAX, ORDER_LINES_MAX, UNIT_PRICE_MINOR_MAX};
 use orderline_protocol::{Amount, Command, CurrencyCode, RejectCode, SellerHandle, SessionId, SkuHandle};
 
@@ -81,7 +81,8 @@ fn bytes_that_are_no_hello_are_closed_with_their_reason() {
         ),
         ("an oversized length", frame_with(|frame| frame[2] = 0xff), CloseReason::FrameTooLarge),
         ("version 1", frame_with(|frame| frame[9] = 1), CloseReason::Version),
-        ("a version to come", frame_with(|frame| frame[9] = 3), CloseReason::Version),
+        ("version 2", frame_with(|frame| frame[9] = 2), CloseReason::Version),
+        ("a version to come", frame_with(|frame| frame[9] = WIRE_VERSION + 1), CloseReason::Version),
         ("a wrong checksum", frame_with(|frame| frame[5] ^= 0x10), CloseReason::Checksum),
         ("a flipped payload", frame_with(|frame| frame[40] ^= 1), CloseReason::Checksum),
         (
