@@ -188,6 +188,7 @@ impl Shop {
             _ => ReservationId::new(0),
         };
         let head = ReserveCart {
+            expected_version: 0.into(),
             reservation,
             replaces,
             buyer: BuyerId::new(self.chance.below(4)),
@@ -243,6 +244,7 @@ impl Shop {
             return self.place_order(wall_us);
         }
         let head = CheckOut {
+            expected_version: 0.into(),
             group,
             reservation: reserved.map_or(ReservationId::new(0), |(id, _)| id),
             buyer: BuyerId::new(self.chance.below(4)),
@@ -324,8 +326,11 @@ impl Shop {
             }
             12 => {
                 let part = self.part_of(&lines);
-                let head =
-                    MoveLines { order, line_count: (part.len() as u16).into(), ..MoveLines::new_zeroed() };
+                let head = RequestReturn {
+                    order,
+                    line_count: (part.len() as u16).into(),
+                    ..RequestReturn::new_zeroed()
+                };
                 bytes(&Command::RequestReturn(&head, &part))
             }
             13 | 15 => {
@@ -433,8 +438,11 @@ impl Shop {
         match self.chance.below(9) {
             0 | 1 => {
                 let part = if self.chance.one_in(2) { Vec::new() } else { self.part_of(&lines) };
-                let head =
-                    MoveLines { order, line_count: (part.len() as u16).into(), ..MoveLines::new_zeroed() };
+                let head = CancelLines {
+                    order,
+                    line_count: (part.len() as u16).into(),
+                    ..CancelLines::new_zeroed()
+                };
                 bytes(&Command::CancelLines(&head, &part))
             }
             2 => {
