@@ -152,7 +152,7 @@ impl Config {
         Self::parse(&text).map_err(|error| Refusal::new(format!("{}: {error}", file.display())))
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let config: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         if config.journal.segment_mib == 0 || config.journal.segment_mib > 1 << 20 {
             return Err("journal.segment_mib is from 1 to 1048576".to_owned());

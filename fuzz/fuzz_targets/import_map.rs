@@ -1,0 +1,11 @@
+//! Column maps of the import.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    if let Ok(text) = std::str::from_utf8(data) {
+        orderline_binary::fuzzing::import_map(text);
+    }
+});
