@@ -19,10 +19,10 @@ fuzz_target!(|data: &[u8]| {
         Ok(Some(frame)) => {
             assert!(frame.bytes <= input.len());
             if let Ok(hello) = Hello::read(frame.payload) {
-                assert_eq!(hello.as_bytes(), frame.payload);
+                assert!(frame.payload.starts_with(hello.as_bytes()));
             }
             if let Ok(welcome) = Welcome::read(frame.payload) {
-                assert_eq!(welcome.as_bytes(), frame.payload);
+                assert!(frame.payload.starts_with(welcome.as_bytes()));
             }
             if let Ok(close) = Close::read(frame.payload) {
                 let _ = CloseReason::from_number(close.reason.get());

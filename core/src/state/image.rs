@@ -290,6 +290,12 @@ impl State {
                         why: "an answer has another length".into(),
                     });
                 };
+                if request == 0 || request > last_request {
+                    return Err(ImageError::Section {
+                        tag: TAG_SESSIONS,
+                        why: format!("a session that has come to request {last_request} remembers {request}"),
+                    });
+                }
                 session.remember(request, answer);
             }
             session.last_request = last_request;
@@ -433,4 +439,24 @@ impl SavedOrder {
 
 fn wrong_order(why: &str) -> ImageError {
     ImageError::Section { tag: TAG_ORDERS, why: why.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use zerocopy::FromZeros as _;
+
+    use super::super::hash::put;
+    use super::*;
+
+    #[test]
+    fn a_session_that_remembers_what_it_never_asked_is_refused() {
+        for (request, is_sound) in [(0_u64, false), (1, true), (5, true), (6, false)] {
+            let mut bytes = Vec::new();
+            put(&1_u64, &mut bytes);
+            put(&(7_u128, 5_u64, 9_u64, 1_u64), &mut bytes);
+            put(&(request, Answer::new_zeroed().as_bytes()), &mut bytes);
+            let read = State::new(1).read_sessions(&mut bytes.as_slice());
+            assert_eq!(read.is_ok(), is_sound, "request {request}: {read:?}");
+        }
+    }
 }
