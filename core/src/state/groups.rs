@@ -117,6 +117,11 @@ impl Payment {
         }
     }
 
+    /// Whether a payment read from a snapshot has a state that this program knows.
+    pub(crate) fn is_sound(&self) -> bool {
+        PaymentState::from_number(self.state).is_some()
+    }
+
     pub(crate) fn set_state(&mut self, state: PaymentState) {
         self.state = state as u8;
     }

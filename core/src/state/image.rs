@@ -111,13 +111,7 @@ impl State {
         let mut detailed = Vec::new();
         section(TAG_ORDERS, &mut |from| state.read_orders(from, &mut detailed))?;
         section(TAG_RESERVATIONS, &mut |from| state.read_reservations(from))?;
-        section(TAG_GROUPS, &mut |from| {
-            let count: u64 = decode(TAG_GROUPS, from)?;
-            for _ in 0..count {
-                state.groups.insert(decode::<Group>(TAG_GROUPS, from)?);
-            }
-            Ok(())
-        })?;
+        section(TAG_GROUPS, &mut |from| state.read_groups(from))?;
         section(TAG_LEDGERS, &mut |from| {
             let ledgers: Vec<(u32, u16, Ledger)> = decode(TAG_LEDGERS, from)?;
             for (seller, currency, ledger) in ledgers {
@@ -273,6 +267,19 @@ impl State {
             && detail.allocations.iter().all(is_line)
             && detail.shipments.iter().flat_map(|shipment| &shipment.parts).all(is_line);
         if fits { Ok(detail) } else { Err(wrong_order("an order's detail does not fit it")) }
+    }
+
+    fn read_groups(&mut self, from: &mut dyn std::io::Read) -> Result<(), ImageError> {
+        let count: u64 = decode(TAG_GROUPS, from)?;
+        for _ in 0..count {
+            let group = decode::<Group>(TAG_GROUPS, from)?;
+            if !group.payment.is_sound() {
+                let why = format!("the payment of group {:032x} has a state that is not known", group.id);
+                return Err(ImageError::Section { tag: TAG_GROUPS, why });
+            }
+            self.groups.insert(group);
+        }
+        Ok(())
     }
 
     fn read_sessions(&mut self, from: &mut dyn std::io::Read) -> Result<(), ImageError> {
@@ -445,8 +452,44 @@ fn wrong_order(why: &str) -> ImageError {
 mod tests {
     use zerocopy::FromZeros as _;
 
+    use orderline_protocol::lifecycle::PaymentState;
+
+    use super::super::groups::Payment;
     use super::super::hash::put;
     use super::*;
+
+    fn group_paid(state: PaymentState) -> Vec<u8> {
+        let mut group = Group {
+            id: 1,
+            placed_sequence: 2,
+            digest: 3,
+            version: 1,
+            buyer: 4,
+            currency: 978,
+            placed_total: 0,
+            orders: Vec::new(),
+            order_count: 0,
+            payment: Payment::default(),
+        };
+        group.payment.set_state(state);
+        let mut bytes = Vec::new();
+        put(&1_u64, &mut bytes);
+        put(&group, &mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn a_payment_in_a_state_that_is_not_known_is_refused() {
+        let mut bytes = group_paid(PaymentState::Captured);
+        assert!(State::new(1).read_groups(&mut bytes.as_slice()).is_ok());
+        let pending = group_paid(PaymentState::Pending);
+        let place = bytes.iter().zip(&pending).position(|(one, other)| one != other).expect("they differ");
+        for state in [0, 99] {
+            bytes[place] = state;
+            let read = State::new(1).read_groups(&mut bytes.as_slice());
+            assert!(matches!(read, Err(ImageError::Section { tag: TAG_GROUPS, .. })), "{state}: {read:?}");
+        }
+    }
 
     #[test]
     fn a_session_that_remembers_what_it_never_asked_is_refused() {
