@@ -16,21 +16,10 @@ rounds="${2:-3}"
 shift $(($# < 2 ? $# : 2))
 [ "$#" -gt 0 ] || set -- --locations 40 --skus 10000
 connections=16
-binary=target/release/orderline
-[ -x "$binary" ] || cargo build --release
-directory="$(mktemp -d)"
-server=
-trap 'kill -9 $server 2> /dev/null || true; rm -rf "$directory"' EXIT
+. benches/server.sh
 
 printf '[snapshots]\nevery_records = 0\n' > "$directory/config.toml"
-"$binary" serve --data "$directory/data" --listen 127.0.0.1:0 --config "$directory/config.toml" \
-    > "$directory/out" 2> "$directory/err" &
-server=$!
-until grep -q ready "$directory/out"; do
-    kill -0 "$server"
-    sleep 0.05
-done
-address="$(awk '/ready/ { print $2 }' "$directory/out")"
+start
 
 load() {
     "$binary" load --connect "$address" --json --seconds "$seconds" --connections "$connections" "$@" 2> /dev/null > "$directory/json"

@@ -14,22 +14,7 @@ orders="${1:-10000000}"
 rounds="${2:-3}"
 seconds=6
 pace="${3:-80}"
-binary=target/release/orderline
-[ -x "$binary" ] || cargo build --release
-directory="$(mktemp -d)"
-server=
-trap 'kill -9 $server 2> /dev/null || true; rm -rf "$directory"' EXIT
-
-start() {
-    "$binary" serve --data "$directory/data" --listen 127.0.0.1:0 --config "$directory/config.toml" \
-        > "$directory/out" 2> "$directory/err" &
-    server=$!
-    until grep -q ready "$directory/out"; do
-        kill -0 "$server"
-        sleep 0.05
-    done
-    address="$(awk '/ready/ { print $2 }' "$directory/out")"
-}
+. benches/server.sh
 
 rate() {
     "$binary" load --connect "$address" --json "$@" 2> /dev/null \

@@ -67,9 +67,13 @@ impl Ledger {
     }
 }
 
+/// Orders that a sorted book has more than once, each time beyond the first.
+pub(crate) fn count_duplicated(placed: &[(u128, Sequence)]) -> u64 {
+    placed.windows(2).filter(|pair| pair[0].0 == pair[1].0).count() as u64
+}
+
 /// Compares two sorted books of orders and sequences.
 fn compare_sorted(accepted: &[(u128, Sequence)], placed: &[(u128, Sequence)]) -> Comparison {
-    let duplicated = placed.windows(2).filter(|pair| pair[0].0 == pair[1].0).count() as u64;
     let mut lost = 0;
     let mut at = 0;
     for told in accepted {
@@ -80,7 +84,7 @@ fn compare_sorted(accepted: &[(u128, Sequence)], placed: &[(u128, Sequence)]) ->
             lost += 1;
         }
     }
-    Comparison { acked: accepted.len() as u64, lost, duplicated }
+    Comparison { acked: accepted.len() as u64, lost, duplicated: count_duplicated(placed) }
 }
 
 #[cfg(test)]

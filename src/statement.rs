@@ -1,7 +1,7 @@
 //! `orderline inspect --ledger SELLER`: a seller's ledger entry by entry. The core keeps sums, the journal has the entries;
 //! here they are read out of it, and held against the sums that a replay gives.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufWriter, ErrorKind, Write};
 
 use orderline_core::State;
@@ -71,11 +71,9 @@ impl Statement {
         self.turns += 1;
     }
 
-    fn currencies(&self) -> Vec<CurrencyCode> {
-        let mut currencies: Vec<CurrencyCode> = self.lines.iter().map(|line| line.entry.currency).collect();
-        currencies.sort_by_key(|currency| currency.get());
-        currencies.dedup();
-        currencies
+    /// The numbers of the currencies that there are entries in.
+    fn currencies(&self) -> BTreeSet<u16> {
+        self.lines.iter().map(|line| line.entry.currency.get()).collect()
     }
 
     /// The turn before which all entries in a currency are paid: first payable, first paid. Entries count with their signs, so
@@ -201,11 +199,9 @@ pub(crate) fn run(data: &std::path::Path, seller: &str) -> VerbResult {
     let mut currencies = statement.currencies();
     let own = state.ledgers().filter(|ledger| ledger.seller == handle);
     let own: BTreeMap<u16, Sums> = own.map(|view| (view.currency.get(), Sums::of(&view))).collect();
-    currencies.extend(own.keys().map(|&currency| CurrencyCode::new(currency)));
-    currencies.sort_by_key(|currency| currency.get());
-    currencies.dedup();
-    for currency in currencies {
-        let held = own.get(&currency.get()).copied().unwrap_or_default();
+    currencies.extend(own.keys());
+    for number in currencies {
+        let (currency, held) = (CurrencyCode::new(number), own.get(&number).copied().unwrap_or_default());
         for difference in statement.sums(currency).differences(&held) {
             is_well = false;
             eprintln!("the ledger of {seller} in {currency:?} is not the sum of its entries: {difference}");
@@ -220,7 +216,7 @@ fn print(statement: &Statement) -> Result<(), Refusal> {
     let paid_before: BTreeMap<u16, u64> = statement
         .currencies()
         .into_iter()
-        .map(|currency| (currency.get(), statement.paid_before(currency)))
+        .map(|number| (number, statement.paid_before(CurrencyCode::new(number))))
         .collect();
     let mut out = BufWriter::new(std::io::stdout().lock());
     for line in &statement.lines {

@@ -12,11 +12,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use orderline_core::door::{Door, Opened, Task, Work};
-use orderline_core::recovery::{Recovered, recover};
+use orderline_core::recovery::Recovered;
 use orderline_core::{Doors, Engine, EngineOptions, EngineStats};
-use orderline_journal::{
-    JournalError, JournalOptions, Locked, MemoryStorage, Reader, Start, Storage, Syncer,
-};
+use orderline_journal::{JournalError, JournalOptions, MemoryStorage, Reader, Start, Storage, Syncer};
 use orderline_protocol::command::*;
 use orderline_protocol::frame::Frame;
 use orderline_protocol::reply::{AvailabilityView, Outcome, StatusView};
@@ -46,14 +44,9 @@ fn options() -> JournalOptions {
     }
 }
 
-fn recovered(storage: &MemoryStorage) -> Recovered {
-    let storage: Arc<dyn Storage> = Arc::new(storage.clone());
-    recover(Locked::new(storage, options()).unwrap(), 3, |_| {}).unwrap()
-}
-
 impl Rig {
     fn start(storage: &MemoryStorage, clock_us: impl FnMut() -> i64 + Send + 'static) -> Self {
-        let Recovered { state, opened, .. } = recovered(storage);
+        let Recovered { state, opened, .. } = recovered(storage, options());
         let mut doors = Doors::new(opened.watermark);
         let door = doors.open(8);
         let engine = Engine::new(state, opened.writer, doors, clock_us, EngineOptions::default());
@@ -336,7 +329,7 @@ fn a_crash_takes_back_only_what_was_not_durable_and_a_request_asked_again_is_ans
     let frame = Frame::read(answer.seal()).unwrap().unwrap();
     let view = *StatusView::read(Reply::take(&mut &frame.payload[..]).unwrap().view).unwrap();
     rig.stop();
-    let state = recovered(&crashed).state;
+    let state = recovered(&crashed, options()).state;
     assert_eq!(view.orders_total.get(), 2);
     assert_eq!(view.state_hash.get(), state.hash().0, "what the server said is what the journal gives");
     assert_eq!(state.check(), vec![]);
@@ -362,7 +355,7 @@ fn recorded_times_never_go_back() {
     let frame = Frame::read(work.seal()).unwrap().unwrap();
     let hash = StatusView::read(Reply::take(&mut &frame.payload[..]).unwrap().view).unwrap().state_hash.get();
     rig.stop();
-    assert_eq!(recovered(&storage).state.hash().0, hash, "a replay gives the same state");
+    assert_eq!(recovered(&storage, options()).state.hash().0, hash, "a replay gives the same state");
     let storage: Arc<dyn Storage> = Arc::new(storage);
     let mut reader = Reader::open(storage, Start::Oldest).unwrap();
     let mut times = Vec::new();

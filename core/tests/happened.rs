@@ -8,7 +8,7 @@ mod levels;
 mod paying;
 mod support;
 
-use levels::{adjustment, count, movement, setting};
+use levels::{count, movement, setting};
 use orderline_protocol::command::*;
 use orderline_protocol::event::{EVENT_VERSION, Event};
 use orderline_protocol::lifecycle::{Disposition, ReturnState, ShipmentState};

@@ -11,11 +11,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use orderline_core::door::{Door, Opened, Task, Work};
-use orderline_core::recovery::{Recovered, recover};
+use orderline_core::recovery::Recovered;
 use orderline_core::snapshot::{SnapshotPlan, Snapshotter};
 use orderline_core::{Doors, Engine, EngineOptions, EngineStats, State};
 use orderline_journal::snapshot::list_snapshots;
-use orderline_journal::{JournalOptions, Locked, MemoryStorage, Storage, Syncer};
+use orderline_journal::{JournalOptions, MemoryStorage, Storage, Syncer};
 use orderline_protocol::command::*;
 use orderline_protocol::*;
 use support::*;
@@ -45,14 +45,9 @@ fn options() -> JournalOptions {
     }
 }
 
-fn recovered(storage: &MemoryStorage) -> Recovered {
-    let storage: Arc<dyn Storage> = Arc::new(storage.clone());
-    recover(Locked::new(storage, options()).unwrap(), 3, |_| {}).unwrap()
-}
-
 impl Rig {
     fn start(storage: &MemoryStorage, every_records: u64) -> Self {
-        let Recovered { state, opened, snapshot_sequence, .. } = recovered(storage);
+        let Recovered { state, opened, snapshot_sequence, .. } = recovered(storage, options());
         let mut doors = Doors::new(opened.watermark.clone());
         let door = doors.open(8);
         let plan = SnapshotPlan {
@@ -162,7 +157,11 @@ fn a_snapshot_counts_only_once_all_that_is_in_it_is_durable() {
     // Long enough for one that does not wait: its pieces are made at once.
     std::thread::sleep(Duration::from_millis(500));
     let lost = storage.crash(&mut |_| 0);
-    assert_eq!(recovered(&lost).state.sequence(), 3, "what was not synced is gone, and nothing speaks of it");
+    assert_eq!(
+        recovered(&lost, options()).state.sequence(),
+        3,
+        "what was not synced is gone, and nothing speaks of it"
+    );
     assert!(rig.snapshots().is_empty(), "it would say more than the journal");
     rig.sync();
     rig.wait_for_snapshot(8);
@@ -185,12 +184,12 @@ fn what_the_older_snapshot_goes_on_with_stays() {
     assert_eq!(kept.len(), 2);
     let segments = storage.list("journal").unwrap();
     assert!(!segments.contains(&"00000001.segment".to_owned()), "nothing was removed: {segments:?}");
-    let whole = recovered(&storage);
+    let whole = recovered(&storage, options());
     assert_eq!(whole.snapshot_sequence, kept[0]);
     let (sequence, hash) = (whole.state.sequence(), whole.state.hash());
     drop(whole);
     storage.flip_bit(&format!("snapshots/{:020}.snapshot", kept[0]), 200, 3);
-    let older = recovered(&storage);
+    let older = recovered(&storage, options());
     assert_eq!((older.snapshot_sequence, older.snapshots_refused.len()), (kept[1], 1));
     assert_eq!((older.state.sequence(), older.state.hash()), (sequence, hash));
     assert_ne!(hash, State::new(1).hash());

@@ -9,7 +9,7 @@ mod levels;
 mod paying;
 mod support;
 
-use levels::{adjustment, count, movement, setting};
+use levels::{count, movement, setting};
 use orderline_core::state::Accepted;
 use orderline_protocol::command::*;
 use orderline_protocol::*;

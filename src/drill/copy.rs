@@ -9,10 +9,11 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use serde::Serialize;
 
-use super::report::RecoveryMs;
+use super::report::{RecoveryMs, milliseconds};
 use crate::campaign::{LeftBehind, look_at};
 use crate::cli::DrillArguments;
 use crate::copying::{check_at_rest, copy_directory};
+use crate::ledger::count_duplicated;
 use crate::progress::grouped;
 use crate::server_process::{ServerProcess, recovered_hash};
 use crate::verb::{Ending, Refusal, VerbResult, print_json};
@@ -158,9 +159,9 @@ impl Drill<'_> {
             kills,
             acked: 0,
             lost: 0,
-            duplicated: placed.windows(2).filter(|pair| pair[0].0 == pair[1].0).count() as u64,
+            duplicated: count_duplicated(placed),
             state_hash_equal,
-            recovery_cold_ms: took_each.first().map_or(0.0, |took| (took.as_secs_f64() * 1e4).round() / 10.0),
+            recovery_cold_ms: milliseconds(took_each.first()),
             recovery_ms: RecoveryMs::of(&mut took_each),
             recoveries: recoveries.len(),
             bytes_copied,

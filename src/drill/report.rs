@@ -68,10 +68,15 @@ struct MomentReport {
     duplicated: u64,
 }
 
+/// Milliseconds with one digit behind the point; 0 where there is no time.
+pub(super) fn milliseconds(time: Option<&Duration>) -> f64 {
+    time.map_or(0.0, |time| (time.as_secs_f64() * 1e4).round() / 10.0)
+}
+
 impl RecoveryMs {
     pub(super) fn of(took: &mut [Duration]) -> Self {
+        let ms = milliseconds;
         took.sort_unstable();
-        let ms = |time: Option<&Duration>| time.map_or(0.0, |time| (time.as_secs_f64() * 1e4).round() / 10.0);
         Self { p50: ms(took.get(took.len() / 2)), max: ms(took.last()) }
     }
 }

@@ -13,18 +13,6 @@ use crate::support::{Driver, image_and_back};
 /// One refill: order, line, location, units.
 pub type Given = (u128, u16, LocationHandle, u32);
 
-pub fn adjustment(sku: SkuHandle, location: LocationHandle, bucket: Bucket, delta: i64) -> AdjustStock {
-    AdjustStock {
-        expected_version: 0.into(),
-        sku,
-        location,
-        bucket: bucket as u8,
-        reserved: [0; 5],
-        delta: delta.into(),
-        cause: Cause::NONE,
-    }
-}
-
 pub fn count(sku: SkuHandle, location: LocationHandle, on_hand: u64) -> CountStock {
     CountStock {
         expected_version: 0.into(),
@@ -116,16 +104,6 @@ impl Driver {
             *number = *rule as u8;
         }
         self.run(&Command::DefineSourcing(&head)).unwrap();
-    }
-
-    pub fn adjust(
-        &mut self,
-        sku: SkuHandle,
-        location: LocationHandle,
-        bucket: Bucket,
-        delta: i64,
-    ) -> Result<Accepted, Rejection> {
-        self.run(&Command::AdjustStock(&adjustment(sku, location, bucket, delta)))
     }
 
     pub fn count(

@@ -4,8 +4,12 @@
 
 mod image;
 
+use std::sync::Arc;
+
+use orderline_core::recovery::{Recovered, recover};
 use orderline_core::state::{Accepted, Conservation, Due, Parsed};
 use orderline_core::{Decision, Rejection, Scratch, State};
+use orderline_journal::{JournalOptions, Locked, MemoryStorage, Storage};
 use orderline_protocol::command::*;
 use orderline_protocol::event::{EVENT_VERSION, Event};
 use orderline_protocol::reply::{LevelView, LineView, OrderView};
@@ -44,6 +48,16 @@ impl Driver {
         };
         driver.session = driver.open_session(1);
         driver
+    }
+
+    pub fn adjust(
+        &mut self,
+        sku: SkuHandle,
+        location: LocationHandle,
+        bucket: Bucket,
+        delta: i64,
+    ) -> Result<Accepted, Rejection> {
+        self.run(&Command::AdjustStock(&adjustment(sku, location, bucket, delta)))
     }
 
     pub fn open_session(&mut self, id: u128) -> SessionHandle {
@@ -321,4 +335,22 @@ pub fn asking_back(order: u128, lines: &[LineQuantity]) -> RequestReturn {
         line_count: (lines.len() as u16).into(),
         reason: 3.into(),
     }
+}
+
+pub fn adjustment(sku: SkuHandle, location: LocationHandle, bucket: Bucket, delta: i64) -> AdjustStock {
+    AdjustStock {
+        expected_version: 0.into(),
+        sku,
+        location,
+        bucket: bucket as u8,
+        reserved: [0; 5],
+        delta: delta.into(),
+        cause: Cause::NONE,
+    }
+}
+
+/// What a start finds in a directory in memory.
+pub fn recovered(storage: &MemoryStorage, options: JournalOptions) -> Recovered {
+    let storage: Arc<dyn Storage> = Arc::new(storage.clone());
+    recover(Locked::new(storage, options).unwrap(), 3, |_| {}).unwrap()
 }

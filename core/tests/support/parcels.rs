@@ -121,25 +121,6 @@ impl Driver {
         self.run(&Command::ReceiveReturn(&receiving(order, number, location, units), units))
     }
 
-    pub fn adjust(
-        &mut self,
-        sku: SkuHandle,
-        location: LocationHandle,
-        bucket: Bucket,
-        delta: i64,
-    ) -> Result<Accepted, Rejection> {
-        let head = AdjustStock {
-            expected_version: 0.into(),
-            sku,
-            location,
-            bucket: bucket as u8,
-            reserved: [0; 5],
-            delta: delta.into(),
-            cause: Cause::NONE,
-        };
-        self.run(&Command::AdjustStock(&head))
-    }
-
     pub fn hold(&mut self, order: u128, blocks: u8) -> Result<Accepted, Rejection> {
         let head = PlaceHold {
             order: OrderId::new(order),

@@ -106,9 +106,21 @@ impl SnapshotReader {
     /// # Errors
     /// As [`SnapshotReader::open`], for any damage anywhere in the file.
     pub fn open_verified(storage: &dyn Storage, store_id: u128, sequence: u64) -> Result<Self, JournalError> {
-        let mut reader = Self::open(storage, store_id, sequence)?;
-        while reader.next_section()?.is_some() {}
+        Self::open(storage, store_id, sequence)?.read_to_end(&mut |_| {})?;
         Self::open(storage, store_id, sequence)
+    }
+
+    /// Reads on to the end, so that all is checked; `wait` is told of every piece's bytes.
+    ///
+    /// # Errors
+    /// As [`SnapshotReader::next_chunk`].
+    pub(crate) fn read_to_end(&mut self, wait: &mut dyn FnMut(usize)) -> Result<(), JournalError> {
+        while self.next_section()?.is_some() {
+            while let Some(chunk) = self.next_chunk()? {
+                wait(chunk.len());
+            }
+        }
+        Ok(())
     }
 
     /// What the snapshot says about itself.

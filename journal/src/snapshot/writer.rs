@@ -158,11 +158,7 @@ impl SnapshotWriter {
             self.storage.sync_directory(SNAPSHOT_DIRECTORY)?;
         }
         let mut reader = SnapshotReader::open(&*self.storage, self.store_id, self.sequence)?;
-        while reader.next_section()?.is_some() {
-            while let Some(chunk) = reader.next_chunk()? {
-                wait(chunk.len());
-            }
-        }
+        reader.read_to_end(wait)?;
         for old in list_snapshots(&*self.storage)?.into_iter().skip(GENERATIONS) {
             self.storage.remove(&snapshot_name(old))?;
         }

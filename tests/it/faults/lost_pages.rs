@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::time::Instant;
 
+use super::full_load_command;
 use crate::proof::Proof;
 use crate::support::directory::files;
-use crate::support::program::{Running, command};
+use crate::support::program::Running;
 use crate::support::server::NO_SNAPSHOTS;
 use crate::support::{Server, Shop};
 
@@ -68,22 +69,9 @@ fn a_busy_server_whose_mapping_has_lost_its_file_says_so_and_stops() {
             "[journal]\nsegment_mib = 64\n[snapshots]\nevery_records = 0\n",
             "slow segment.sync 40",
         );
-        let addr = server.addr.to_string();
-        let load = Running::start(command([
-            "load",
-            "--connect",
-            &addr,
-            "--seconds",
-            "60",
-            "--skus",
-            "100",
-            "--connections",
-            "4",
-            "--in-flight",
-            "4096",
-            "--patience",
-            "0.2",
-        ]));
+        let mut load = full_load_command(&server, "60");
+        load.args(["--patience", "0.2"]);
+        let load = Running::start(load);
         let segment = data.join("journal/00000001.segment");
         let is_used = || {
             // Far enough that groups are large by now.
