@@ -5,6 +5,7 @@ use std::path::Path;
 
 use csv::{ByteRecord, ReaderBuilder};
 use orderline_core::State;
+use orderline_json::Life;
 use orderline_protocol::event::Event;
 use orderline_protocol::reply::{
     AvailabilityView, CatalogueEntry, GroupView, LedgerView, LevelView, OrderView, ReservationView,
@@ -15,7 +16,7 @@ use crate::config::Config;
 use crate::import::columns::Columns;
 use crate::import::gather::Gather;
 use crate::import::map::Map;
-use crate::record::{Life, to_json};
+use crate::names::StateNames;
 use crate::settings::file::SettingsFile;
 
 /// A server's settings, and what `config apply` takes: what is read is written and read again as the same.
@@ -62,7 +63,7 @@ pub fn import_rows(map: &str, rows: &[u8]) {
 /// A record as `inspect` shows it.
 pub fn record(kind: u16, version: u8, payload: &[u8]) {
     if let Ok(event) = Event::read(kind, version, payload) {
-        let _ = to_json(&State::new(1), 1, 0, &event);
+        let _ = orderline_json::record(&StateNames(&State::new(1)), 1, 0, &event);
         let _ = Life::of(orderline_protocol::OrderId::new(1)).has(&event);
     }
 }

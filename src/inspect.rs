@@ -4,11 +4,12 @@ use std::io::{BufWriter, ErrorKind, Write};
 
 use orderline_core::State;
 use orderline_core::recovery;
+use orderline_json::Life;
 use orderline_protocol::event::Event;
 
 use crate::cli::InspectArguments;
+use crate::names::StateNames;
 use crate::offline;
-use crate::record;
 use crate::statement;
 use crate::verb::{Ending, Refusal, VerbResult};
 
@@ -25,7 +26,7 @@ pub(crate) fn run(arguments: &InspectArguments) -> VerbResult {
     }
     let mut out = BufWriter::new(std::io::stdout().lock());
     let mut left = arguments.limit.unwrap_or(u64::MAX);
-    let mut life = arguments.order.map(record::Life::of);
+    let mut life = arguments.order.map(Life::of);
     // The state is carried along for the names: a record is shown with the codes that it had when it was written.
     while left > 0 {
         let Some(batch) = offline.reader.next_batch(u64::MAX)? else { break };
@@ -53,7 +54,7 @@ fn print(
     recorded_at_us: i64,
     event: &Event<'_>,
 ) -> Result<bool, Refusal> {
-    let value = record::to_json(state, sequence, recorded_at_us, event);
+    let value = orderline_json::record(&StateNames(state), sequence, recorded_at_us, event);
     match writeln!(out, "{value}") {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),

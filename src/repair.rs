@@ -16,7 +16,6 @@ use crate::check::{FindingReport, findings, storage_of, tell};
 use crate::cli::RepairArguments;
 use crate::copying::{check_at_rest, copy_directory};
 use crate::progress::grouped;
-use crate::record;
 use crate::verb::{Ending, Refusal, VerbResult, print_json};
 
 #[derive(Debug, Serialize)]
@@ -154,7 +153,7 @@ fn read_behind(storage: &dyn Storage, store_id: u128, end: Position) -> Result<D
         for seen in batch.records() {
             dropped.readable += 1;
             if let Ok(event) = Event::read(seen.kind, seen.version, seen.payload) {
-                orders.extend(record::ids(&event).into_iter().map(OrderId::get));
+                orders.extend(orderline_json::ids(&event).into_iter().map(OrderId::get));
             }
         }
     })?;

@@ -7,6 +7,7 @@ use std::io::{BufWriter, ErrorKind, Write};
 use orderline_core::State;
 use orderline_core::recovery;
 use orderline_core::state::{EntryKind, LedgerEntry};
+use orderline_json::show;
 use orderline_protocol::event::Event;
 use orderline_protocol::reply::LedgerView;
 use orderline_protocol::{CurrencyCode, OrderId, Sequence};
@@ -14,7 +15,6 @@ use serde_json::json;
 
 use crate::offline;
 use crate::progress::grouped;
-use crate::record;
 use crate::verb::{Ending, Refusal, VerbResult};
 
 /// An entry, and how far it is on its way to the seller.
@@ -230,10 +230,10 @@ fn print(statement: &Statement) -> Result<(), Refusal> {
             Some(_) => "payable",
         };
         let value = json!({
-            "sequence": line.sequence, "recorded_at": record::time(line.recorded_at_us),
-            "happened_at": record::happened(entry.happened_at_us), "kind": entry.kind.name(),
-            "order": record::id(entry.order.map_or(0, OrderId::get)),
-            "amount_minor": entry.kind.signed(entry.amount), "currency": record::currency(entry.currency),
+            "sequence": line.sequence, "recorded_at": show::time(line.recorded_at_us),
+            "happened_at": show::happened(entry.happened_at_us), "kind": entry.kind.name(),
+            "order": show::id(entry.order.map_or(0, OrderId::get)),
+            "amount_minor": entry.kind.signed(entry.amount), "currency": show::currency(entry.currency),
             "state": standing,
         });
         match writeln!(out, "{value}") {

@@ -1,8 +1,8 @@
 //! Every event as it is shown, and what it is about.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use orderline_core::State;
 use orderline_protocol::command::{
     Bucket, CartLine, Cause, GroupOrder, LineQuantity, OrderLine, RefundOutcome, ReturnStep, ReturnedUnits,
     ShipmentStep, SourcingRule, Standing, WorkStep,
@@ -27,35 +27,35 @@ use orderline_protocol::{
 use serde_json::{Value, json};
 use zerocopy::FromZeros;
 
-use super::{Life, to_json};
+use crate::{Life, Names, record};
 
-const NONE: LocationHandle = LocationHandle::NONE;
-const LEEDS: LocationHandle = LocationHandle::new(0);
-const YORK: LocationHandle = LocationHandle::new(1);
-const ACME: SellerHandle = SellerHandle::new(0);
+pub(crate) const NONE: LocationHandle = LocationHandle::NONE;
+pub(crate) const LEEDS: LocationHandle = LocationHandle::new(0);
+pub(crate) const YORK: LocationHandle = LocationHandle::new(1);
+pub(crate) const ACME: SellerHandle = SellerHandle::new(0);
 const BOLT: SellerHandle = SellerHandle::new(1);
-const TEA: SkuHandle = SkuHandle::new(0);
-const CUP: SkuHandle = SkuHandle::new(1);
-const POUNDS: CurrencyCode = CurrencyCode::new(826);
+pub(crate) const TEA: SkuHandle = SkuHandle::new(0);
+pub(crate) const CUP: SkuHandle = SkuHandle::new(1);
+pub(crate) const POUNDS: CurrencyCode = CurrencyCode::new(826);
 
 /// Two orders, the group and the reservation of a cart, another reservation.
-const ONE: u128 = 0x018b_cfe5_6800 << 80 | 1;
+pub(crate) const ONE: u128 = 0x018b_cfe5_6800 << 80 | 1;
 const TWO: u128 = 0x018b_cfe5_6800 << 80 | 2;
-const GROUP: u128 = 0x018b_cfe5_6800 << 80 | 3;
-const CART: u128 = 0x018b_cfe5_6800 << 80 | 4;
+pub(crate) const GROUP: u128 = 0x018b_cfe5_6800 << 80 | 3;
+pub(crate) const CART: u128 = 0x018b_cfe5_6800 << 80 | 4;
 const OLD_CART: u128 = 0x018b_cfe5_6800 << 80 | 5;
 
-const ONE_TEXT: &str = "01HF7YAT000000000000000001";
+pub(crate) const ONE_TEXT: &str = "01HF7YAT000000000000000001";
 const TWO_TEXT: &str = "01HF7YAT000000000000000002";
-const GROUP_TEXT: &str = "01HF7YAT000000000000000003";
-const CART_TEXT: &str = "01HF7YAT000000000000000004";
+pub(crate) const GROUP_TEXT: &str = "01HF7YAT000000000000000003";
+pub(crate) const CART_TEXT: &str = "01HF7YAT000000000000000004";
 const OLD_CART_TEXT: &str = "01HF7YAT000000000000000005";
 
-const AT_US: i64 = 1_700_000_000_250_000;
-const AT: &str = "2023-11-14T22:13:20.250000Z";
+pub(crate) const AT_US: i64 = 1_700_000_000_250_000;
+pub(crate) const AT: &str = "2023-11-14T22:13:20.250000Z";
 /// When it happened outside, as its caller says.
-const HAPPENED_US: i64 = AT_US - 90_000_001;
-const HAPPENED: &str = "2023-11-14T22:11:50.249999Z";
+pub(crate) const HAPPENED_US: i64 = AT_US - 90_000_001;
+pub(crate) const HAPPENED: &str = "2023-11-14T22:11:50.249999Z";
 
 /// A structure that is zero but for some fields.
 macro_rules! shape {
@@ -65,6 +65,7 @@ macro_rules! shape {
         shape
     }};
 }
+pub(crate) use shape;
 
 fn by_nobody() -> Origin {
     Origin { session: SessionHandle::NONE, digest: 0.into(), request: 0.into() }
@@ -74,37 +75,21 @@ fn by_client() -> Origin {
     Origin { session: SessionHandle::new(9), digest: 7.into(), request: 31.into() }
 }
 
-/// A state that knows the codes.
-fn state() -> State {
-    let mut state = State::new(0);
-    let origin = by_nobody();
-    let mut sequence = 0;
-    let mut apply = |event: Event<'_>| {
-        sequence += 1;
-        state.apply(sequence, AT_US, &event);
-    };
-    for (handle, code) in [(0_u32, "acme"), (1, "bolt")] {
-        let head = shape!(SellerDefined {
-            origin = origin, handle = handle, version = 1_u32, definition.standing = Standing::Active as u8,
-            definition.code_bytes = code.len() as u8,
-        });
-        apply(Event::SellerDefined(&head, code));
+/// Knows what the cases name.
+pub(crate) struct Known;
+
+impl Names for Known {
+    fn seller_code(&self, handle: SellerHandle) -> Option<Cow<'_, str>> {
+        ["acme", "bolt"].get(handle.index()).copied().map(Cow::Borrowed)
     }
-    for (handle, code) in [(0_u32, "leeds"), (1, "york")] {
-        let head = shape!(LocationDefined {
-            origin = origin, handle = handle, version = 1_u32, definition.standing = Standing::Active as u8,
-            definition.code_bytes = code.len() as u8,
-        });
-        apply(Event::LocationDefined(&head, code));
+
+    fn location_code(&self, handle: LocationHandle) -> Option<Cow<'_, str>> {
+        ["leeds", "york"].get(handle.index()).copied().map(Cow::Borrowed)
     }
-    for (handle, code, seller) in [(0_u32, "tea", ACME), (1, "cup", BOLT)] {
-        let head = shape!(SkuDefined {
-            origin = origin, handle = handle, version = 1_u32, definition.seller = seller,
-            definition.standing = Standing::Active as u8, definition.code_bytes = code.len() as u8,
-        });
-        apply(Event::SkuDefined(&head, code));
+
+    fn sku_code(&self, handle: SkuHandle) -> Option<Cow<'_, str>> {
+        ["tea", "cup"].get(handle.index()).copied().map(Cow::Borrowed)
     }
-    state
 }
 
 fn cause() -> Cause {
@@ -121,11 +106,11 @@ fn told_cause() -> Value {
     json!({"reference": 81, "actor": 82, "reason": 83, "happened_at": HAPPENED})
 }
 
-fn allocation(line: u16, location: LocationHandle, quantity: u32) -> Allocation {
+pub(crate) fn allocation(line: u16, location: LocationHandle, quantity: u32) -> Allocation {
     Allocation { line: line.into(), location, quantity: quantity.into() }
 }
 
-fn order_line(sku: SkuHandle, quantity: u32, minor: i64) -> OrderLine {
+pub(crate) fn order_line(sku: SkuHandle, quantity: u32, minor: i64) -> OrderLine {
     OrderLine { sku, quantity: quantity.into(), unit_price: Amount::new(minor) }
 }
 
@@ -582,7 +567,6 @@ fn is_by_nobody(kind: EventKind) -> bool {
 
 #[test]
 fn every_event_is_shown_by_the_names_that_people_know() {
-    let state = state();
     let mut kinds = BTreeSet::new();
     each_case(&mut |event, mut told, _| {
         let kind = event.kind();
@@ -594,7 +578,7 @@ fn every_event_is_shown_by_the_names_that_people_know() {
             told["session"] = 9.into();
             told["request"] = 31.into();
         }
-        assert_eq!(to_json(&state, 77, AT_US, &event), told);
+        assert_eq!(record(&Known, 77, AT_US, &event), told);
     });
     assert_eq!(kinds, EventKind::ALL.iter().map(|&kind| kind as u16).collect(), "every kind has its case");
 }
@@ -602,7 +586,7 @@ fn every_event_is_shown_by_the_names_that_people_know() {
 #[test]
 fn what_the_core_did_by_itself_names_no_session() {
     let head = shape!(OrderConfirmed { origin = by_nobody(), order = OrderId::new(ONE) });
-    let shown = to_json(&state(), 1, AT_US, &Event::OrderConfirmed(&head));
+    let shown = record(&Known, 1, AT_US, &Event::OrderConfirmed(&head));
     assert_eq!((shown.get("session"), shown.get("request")), (None, None));
 }
 

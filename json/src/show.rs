@@ -1,30 +1,33 @@
-//! How the parts of an event are shown: handles by their codes, numbers by their names, ids and times as text.
+//! How the parts of what is shown are shown: handles by their codes, numbers by their names, ids and times as text.
+
+use std::borrow::Cow;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use orderline_core::State;
 use orderline_protocol::command::{Cause, GroupOrder, OrderLine};
 use orderline_protocol::event::{Allocation, Expiry, ExpiryKind, Retired, RetiredKind};
 use orderline_protocol::lifecycle::blocks;
 use orderline_protocol::{CurrencyCode, LocationHandle, OrderId, SellerHandle, SkuHandle};
 use serde_json::{Value, json};
 
-/// Handles to codes.
-pub(super) struct Names<'a>(pub(super) &'a State);
+use crate::names::Names;
 
-impl Names<'_> {
-    pub(super) fn sku(&self, handle: SkuHandle) -> Value {
-        code(self.0.sku_code(handle), handle.is_none(), handle.get())
+/// The values of handles, by the codes that somebody knows for them.
+pub(crate) struct Shown<'a>(pub(crate) &'a dyn Names);
+
+impl Shown<'_> {
+    pub(crate) fn sku(&self, handle: SkuHandle) -> Value {
+        code(handle.is_none(), handle.get(), || self.0.sku_code(handle))
     }
 
-    pub(super) fn seller(&self, handle: SellerHandle) -> Value {
-        code(self.0.seller_code(handle), handle.is_none(), handle.get())
+    pub(crate) fn seller(&self, handle: SellerHandle) -> Value {
+        code(handle.is_none(), handle.get(), || self.0.seller_code(handle))
     }
 
-    pub(super) fn location(&self, handle: LocationHandle) -> Value {
-        code(self.0.location_code(handle), handle.is_none(), handle.get().into())
+    pub(crate) fn location(&self, handle: LocationHandle) -> Value {
+        code(handle.is_none(), handle.get().into(), || self.0.location_code(handle))
     }
 
-    pub(super) fn line(&self, line: &OrderLine) -> Value {
+    pub(crate) fn line(&self, line: &OrderLine) -> Value {
         json!({
             "sku": self.sku(line.sku), "quantity": line.quantity.get(),
             "unit_price_minor": line.unit_price.minor(),
@@ -32,7 +35,7 @@ impl Names<'_> {
     }
 
     /// Units at a location, or backordered ones.
-    pub(super) fn units(&self, location: LocationHandle, quantity: u32) -> Value {
+    pub(crate) fn units(&self, location: LocationHandle, quantity: u32) -> Value {
         if location.is_none() {
             json!({"quantity": quantity, "is_backordered": true})
         } else {
@@ -41,27 +44,26 @@ impl Names<'_> {
     }
 
     /// Units of an order's, or a cart's, lines.
-    pub(super) fn moves(&self, moves: &[Allocation]) -> Value {
+    pub(crate) fn moves(&self, moves: &[Allocation]) -> Value {
         list(moves, |part| {
             with(self.units(part.location, part.quantity.get()), "line", part.line.get().into())
         })
     }
 }
 
-/// A code; the handle's number if nothing is defined under it, which no sound journal has.
-fn code(code: Option<&str>, is_none: bool, number: u32) -> Value {
-    match code {
-        _ if is_none => Value::Null,
-        Some(code) => code.into(),
-        None => number.into(),
+/// A code; the handle's number if nothing is known under it, which no sound journal has.
+fn code<'a>(is_none: bool, number: u32, code: impl FnOnce() -> Option<Cow<'a, str>>) -> Value {
+    if is_none {
+        return Value::Null;
     }
+    code().map_or_else(|| number.into(), |code| code.into_owned().into())
 }
 
 /// Which order and which of its lines a line of a group is.
-pub(super) struct Places(Vec<(OrderId, usize)>);
+pub(crate) struct Places(Vec<(OrderId, usize)>);
 
 impl Places {
-    pub(super) fn of(orders: &[GroupOrder]) -> Self {
+    pub(crate) fn of(orders: &[GroupOrder]) -> Self {
         let lines = |order: &GroupOrder| {
             let order_id = order.order;
             (0..usize::from(order.line_count.get())).map(move |line| (order_id, line))
@@ -70,7 +72,7 @@ impl Places {
     }
 
     /// What stands at a line of the group, with its order and the line's index there.
-    pub(super) fn at(&self, line: usize, value: Value) -> Value {
+    pub(crate) fn at(&self, line: usize, value: Value) -> Value {
         match self.0.get(line) {
             Some((order, line)) => with(with(value, "order", id(order.get())), "line", (*line).into()),
             None => with(value, "line_of_group", line.into()),
@@ -85,12 +87,12 @@ fn with(mut object: Value, key: &str, value: Value) -> Value {
     object
 }
 
-pub(super) fn list<T>(items: &[T], one: impl Fn(&T) -> Value) -> Value {
+pub(crate) fn list<T>(items: &[T], one: impl Fn(&T) -> Value) -> Value {
     items.iter().map(one).collect()
 }
 
 /// A number by its name. 0, which no enumeration has, is none; a number without a name is shown as it is.
-pub(super) fn named<T>(number: u8, from_number: fn(u8) -> Option<T>, name: fn(T) -> &'static str) -> Value {
+pub(crate) fn named<T>(number: u8, from_number: fn(u8) -> Option<T>, name: fn(T) -> &'static str) -> Value {
     match from_number(number) {
         Some(known) => name(known).into(),
         None if number == 0 => Value::Null,
@@ -99,12 +101,17 @@ pub(super) fn named<T>(number: u8, from_number: fn(u8) -> Option<T>, name: fn(T)
 }
 
 /// An id as a ULID; 0 is none.
-pub(crate) fn id(bits: u128) -> Value {
-    if bits == 0 { Value::Null } else { OrderId::new(bits).to_string().into() }
+pub fn id(bits: u128) -> Value {
+    id_text(bits).into()
+}
+
+/// An id as a ULID, if it is one.
+pub(crate) fn id_text(bits: u128) -> Option<String> {
+    (bits != 0).then(|| OrderId::new(bits).to_string())
 }
 
 /// A number of which 0 is "not said", "for ever" or "no bound".
-pub(super) fn said(number: impl Into<u64>) -> Value {
+pub(crate) fn said(number: impl Into<u64>) -> Value {
     match number.into() {
         0 => Value::Null,
         number => number.into(),
@@ -112,7 +119,7 @@ pub(super) fn said(number: impl Into<u64>) -> Value {
 }
 
 /// A currency by its letters, or by its number if the standard has none.
-pub(crate) fn currency(currency: CurrencyCode) -> Value {
+pub fn currency(currency: CurrencyCode) -> Value {
     match currency.letters() {
         _ if currency == CurrencyCode::NONE => Value::Null,
         Some(letters) => letters.into(),
@@ -120,28 +127,30 @@ pub(crate) fn currency(currency: CurrencyCode) -> Value {
     }
 }
 
-pub(super) fn cause(cause: &Cause) -> Value {
+pub(crate) fn cause(cause: &Cause) -> Value {
     json!({
         "reference": cause.reference.get(), "actor": cause.actor.get(), "reason": cause.reason.get(),
         "happened_at": happened(cause.happened_at_us.get()),
     })
 }
 
+/// What a hold can block, bit by bit.
+pub(crate) const BLOCKS: [(u8, &str); 6] = [
+    (blocks::CONFIRM, "confirm"),
+    (blocks::FULFIL, "fulfil"),
+    (blocks::CANCEL, "cancel"),
+    (blocks::EDIT, "edit"),
+    (blocks::CAPTURE, "capture"),
+    (blocks::REFUND, "refund"),
+];
+
 /// What a hold blocks.
-pub(super) fn blocked(bits: u8) -> Vec<&'static str> {
-    let names = [
-        (blocks::CONFIRM, "confirm"),
-        (blocks::FULFIL, "fulfil"),
-        (blocks::CANCEL, "cancel"),
-        (blocks::EDIT, "edit"),
-        (blocks::CAPTURE, "capture"),
-        (blocks::REFUND, "refund"),
-    ];
-    names.into_iter().filter(|(bit, _)| bits & bit != 0).map(|(_, name)| name).collect()
+pub(crate) fn blocked(bits: u8) -> Vec<&'static str> {
+    BLOCKS.into_iter().filter(|(bit, _)| bits & bit != 0).map(|(_, name)| name).collect()
 }
 
 /// What expired, under the key by which other records name it.
-pub(super) fn expired(expiry: &Expiry) -> Value {
+pub(crate) fn expired(expiry: &Expiry) -> Value {
     let (kind, bits) = (named(expiry.kind, ExpiryKind::from_number, ExpiryKind::name), expiry.id.get());
     match ExpiryKind::from_number(expiry.kind) {
         Some(ExpiryKind::Reservation) => json!({"expired": kind, "reservation": id(bits)}),
@@ -155,7 +164,7 @@ pub(super) fn expired(expiry: &Expiry) -> Value {
 }
 
 /// What left memory, under the key by which other records name it.
-pub(super) fn retired(gone: &Retired) -> Value {
+pub(crate) fn retired(gone: &Retired) -> Value {
     let (kind, bits) = (named(gone.kind, RetiredKind::from_number, RetiredKind::name), gone.id.get());
     match RetiredKind::from_number(gone.kind) {
         Some(RetiredKind::Order) => json!({"retired": kind, "order": id(bits)}),
@@ -165,23 +174,31 @@ pub(super) fn retired(gone: &Retired) -> Value {
 }
 
 /// A time in microseconds since 1970.
-pub(crate) fn time(us: i64) -> Value {
+pub fn time(us: i64) -> Value {
     DateTime::from_timestamp_micros(us)
         .map_or_else(|| us.into(), |time| rfc_3339(time, SecondsFormat::Micros))
 }
 
+/// A time in microseconds since 1970 as text; one beyond what a calendar has, as its number.
+pub fn time_text(us: i64) -> String {
+    match time(us) {
+        Value::String(text) => text,
+        number => number.to_string(),
+    }
+}
+
 /// A time in microseconds since 1970; 0 is never.
-pub(super) fn expiry(us: i64) -> Value {
+pub(crate) fn expiry(us: i64) -> Value {
     if us == 0 { Value::Null } else { time(us) }
 }
 
 /// When something happened, as its caller said, in microseconds since 1970; 0 is "not said".
-pub(crate) fn happened(us: i64) -> Value {
+pub fn happened(us: i64) -> Value {
     if us == 0 { Value::Null } else { time(us) }
 }
 
 /// A time in milliseconds since 1970, out of an id; 0 is "none yet".
-pub(super) fn time_of_ms(ms: u64) -> Value {
+pub(crate) fn time_of_ms(ms: u64) -> Value {
     match i64::try_from(ms).ok().and_then(DateTime::from_timestamp_millis) {
         _ if ms == 0 => Value::Null,
         Some(time) => rfc_3339(time, SecondsFormat::Millis),

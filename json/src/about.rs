@@ -7,19 +7,19 @@ use orderline_protocol::event::Event;
 ///
 /// Payments name a group and not its orders. So an order's life has its group's id beside its own as soon as it has seen
 /// the order placed; an order that was placed alone has that id already, for it is its own group.
-pub(crate) struct Life {
+pub struct Life {
     id: u128,
     group: Option<u128>,
 }
 
 impl Life {
     /// The life of what has this id: usually an order; a reservation's or a group's bits do as well.
-    pub(crate) fn of(id: OrderId) -> Self {
+    pub fn of(id: OrderId) -> Self {
         Self { id: id.get(), group: None }
     }
 
     /// Whether an event is part of it. Must be asked of each event in its turn, for a placement tells the group.
-    pub(crate) fn has(&mut self, event: &Event<'_>) -> bool {
+    pub fn has(&mut self, event: &Event<'_>) -> bool {
         if let Event::GroupPlaced(head, orders, ..) = event
             && orders.iter().any(|order| order.order.get() == self.id)
         {
@@ -38,14 +38,14 @@ fn is_about(event: &Event<'_>, id: u128) -> bool {
 }
 
 /// Every id of an order, a group or a reservation that an event names.
-pub(crate) fn ids(event: &Event<'_>) -> Vec<OrderId> {
+pub fn ids(event: &Event<'_>) -> Vec<OrderId> {
     let mut named = Vec::new();
     each_id(event, |id| named.extend((id != 0).then_some(OrderId::new(id))));
     named
 }
 
 /// Calls with every id of an order, a group or a reservation that an event names.
-fn each_id(event: &Event<'_>, mut each: impl FnMut(u128)) {
+pub fn each_id(event: &Event<'_>, mut each: impl FnMut(u128)) {
     match *event {
         Event::SellerDefined(..)
         | Event::LocationDefined(..)

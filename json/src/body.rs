@@ -10,13 +10,13 @@ use orderline_protocol::lifecycle::{
 };
 use serde_json::{Value, json};
 
-use super::names::{
-    Names, Places, blocked, cause, currency, expired, expiry, happened, id, list, named, retired, said, time,
+use crate::show::{
+    Places, Shown, blocked, cause, currency, expired, expiry, happened, id, list, named, retired, said, time,
     time_of_ms,
 };
 
 /// Who asked for an event, if anybody did, and what it says.
-pub(super) fn origin_and_body<'a>(names: &Names<'_>, event: &Event<'a>) -> (Option<&'a Origin>, Value) {
+pub(crate) fn origin_and_body<'a>(names: &Shown<'_>, event: &Event<'a>) -> (Option<&'a Origin>, Value) {
     let (origin, body) = match *event {
         Event::SessionOpened(head) => {
             let session = format!("{:032x}", head.session.get());

@@ -1,0 +1,25 @@
+//! A journal record as JSON.
+
+use orderline_protocol::event::Event;
+use serde_json::{Map, Value};
+
+use crate::body::origin_and_body;
+use crate::names::Names;
+use crate::show::{Shown, time};
+
+/// The record as one JSON object: its sequence, time and kind, who asked for it if anybody did, and what it says.
+pub fn record(names: &dyn Names, sequence: u64, recorded_at_us: i64, event: &Event<'_>) -> Value {
+    let mut object = Map::new();
+    object.insert("sequence".into(), sequence.into());
+    object.insert("recorded_at".into(), time(recorded_at_us));
+    object.insert("kind".into(), format!("{:?}", event.kind()).into());
+    let (origin, body) = origin_and_body(&Shown(names), event);
+    if let Some(origin) = origin.filter(|origin| !origin.session.is_none()) {
+        object.insert("session".into(), origin.session.get().into());
+        object.insert("request".into(), origin.request.get().into());
+    }
+    if let Value::Object(body) = body {
+        object.extend(body);
+    }
+    Value::Object(object)
+}
