@@ -33,6 +33,8 @@ pub enum Task {
         id: SessionId,
         /// Refuse to open it anew: the client expects it to be known.
         must_exist: bool,
+        /// For whom its requests count from here on: an access token's number; 0: nobody is named.
+        actor: u32,
     },
 }
 

@@ -340,7 +340,9 @@ impl<C: FnMut() -> i64> Engine<C> {
     fn process(&mut self, work: &mut Work) -> Result<(), JournalError> {
         let has_room = self.reserve()?;
         match work.task {
-            Task::OpenSession { id, must_exist } => work.opened = self.open_session(id, must_exist, has_room),
+            Task::OpenSession { id, must_exist, actor } => {
+                work.opened = self.open_session(id, must_exist, actor, has_room);
+            }
             // No session is numbered NONE: what comes for a forgotten one is refused as too old to know.
             Task::Commands(session) => self.process_commands(self.session_of(session), work, has_room)?,
         }
@@ -358,30 +360,32 @@ impl<C: FnMut() -> i64> Engine<C> {
         }
     }
 
-    fn open_session(&mut self, id: SessionId, must_exist: bool, has_room: bool) -> Opened {
-        if let Some((handle, last_request)) = self.state.session(id) {
-            return Opened::Session { handle: self.front_handle(handle), last_request };
-        }
-        if must_exist {
+    fn open_session(&mut self, id: SessionId, must_exist: bool, actor: u32, has_room: bool) -> Opened {
+        let known = self.state.session(id);
+        if known.is_none() && must_exist {
             return Opened::Unknown;
         }
-        if !has_room {
-            return Opened::StorageFull;
-        }
-        match self.state.decide_session(id, self.writer.begin_record()) {
+        let last_request = known.map_or(0, |(_, last_request)| last_request);
+        let handle = match self.state.decide_session(id, actor, self.writer.begin_record()) {
+            Err(handle) => {
+                self.writer.cancel_record();
+                handle
+            }
+            Ok(_) if !has_room => {
+                self.writer.cancel_record();
+                return Opened::StorageFull;
+            }
             Ok(kind) => {
                 let sessions_before = self.state.counts().sessions;
                 let handle = SessionHandle::new(self.journal_and_apply(kind as u16).detail as u32);
-                if handle.get() < sessions_before {
+                // Its number was another session's, which is forgotten.
+                if known.is_none() && handle.get() < sessions_before {
                     self.generations[handle.index()] += 1;
                 }
-                Opened::Session { handle: self.front_handle(handle), last_request: 0 }
+                handle
             }
-            Err(handle) => {
-                self.writer.cancel_record();
-                Opened::Session { handle: self.front_handle(handle), last_request: 0 }
-            }
-        }
+        };
+        Opened::Session { handle: self.front_handle(handle), last_request }
     }
 
     /// A session's number as a front holds it: with its generation above it. Generations wrap after 262,144 changes

@@ -16,6 +16,7 @@ use orderline_core::recovery::Recovered;
 use orderline_core::{Doors, Engine, EngineOptions, EngineStats};
 use orderline_journal::{JournalError, JournalOptions, MemoryStorage, Reader, Start, Storage, Syncer};
 use orderline_protocol::command::*;
+use orderline_protocol::event::{EVENT_VERSION, Event};
 use orderline_protocol::frame::Frame;
 use orderline_protocol::reply::{AvailabilityView, Outcome, StatusView};
 use orderline_protocol::*;
@@ -68,8 +69,12 @@ impl Rig {
     }
 
     fn open_session(&mut self, id: u128) -> Opened {
+        self.open_session_for(id, 0)
+    }
+
+    fn open_session_for(&mut self, id: u128, actor: u32) -> Opened {
         let mut work = Box::new(Work::default());
-        work.task = Task::OpenSession { id: SessionId::new(id), must_exist: false };
+        work.task = Task::OpenSession { id: SessionId::new(id), must_exist: false, actor };
         self.door.submit(work);
         let opened = self.collect().opened;
         if let Opened::Session { handle, last_request } = opened {
@@ -392,6 +397,35 @@ fn a_connection_whose_session_was_forgotten_cannot_speak_for_the_next_one() {
     let mut accepted = rig.send_as(1, &Command::DefineSeller(&seller, "s"));
     assert_eq!(reply(&mut accepted).0, Outcome::Accepted);
     rig.stop();
+}
+
+#[test]
+fn a_session_that_goes_on_for_another_actor_is_journalled_and_keeps_what_it_remembers() {
+    let storage = MemoryStorage::new();
+    let mut rig = Rig::start(&storage, || NOW_US);
+    let seller =
+        DefineSeller { commission_bp: 0.into(), standing: 1, code_bytes: 1, expected_version: 0.into() };
+    for actor in [5, 5, 6, 0] {
+        rig.open_session_for(1, actor);
+        let mut answer = rig.send_as(1, &Command::DefineSeller(&seller, "s"));
+        let first = if rig.request == 0 { Outcome::Accepted } else { Outcome::AcceptedBefore };
+        assert_eq!(reply(&mut answer).0, first, "actor {actor}");
+    }
+    assert_eq!(rig.open_session(1), Opened::Session { handle: rig.session, last_request: 1 });
+    rig.stop();
+    let mut opened = Vec::new();
+    let mut reader = Reader::open(Arc::new(storage.clone()), Start::Oldest).unwrap();
+    while let Some(batch) = reader.next_batch(u64::MAX).unwrap() {
+        for record in batch.records() {
+            if let Event::SessionOpened(head) =
+                Event::read(record.kind, EVENT_VERSION, record.payload).unwrap()
+            {
+                opened.push((head.session.get(), head.handle.get(), head.actor.get()));
+            }
+        }
+    }
+    assert_eq!(opened, [(1, 0, 5), (1, 0, 6), (1, 0, 0)]);
+    assert_eq!(recovered(&storage, options()).state.counts().sessions, 1);
 }
 
 #[test]

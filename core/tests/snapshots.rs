@@ -71,7 +71,7 @@ impl Rig {
             session: SessionHandle::NONE,
             request: 0,
         };
-        let work = rig.run(Task::OpenSession { id: SessionId::new(1), must_exist: false }, &[]);
+        let work = rig.run(Task::OpenSession { id: SessionId::new(1), must_exist: false, actor: 0 }, &[]);
         let Opened::Session { handle, last_request } = work.opened else { panic!("no session") };
         (rig.session, rig.request) = (handle, last_request);
         rig

@@ -79,7 +79,7 @@ impl Shop {
         let (state, scratch) = (State::new(1), Scratch::default());
         let mut shop = Self { state, scratch, events: Vec::new(), now_us: NOW_US, request: 0 };
         let mut event = Vec::new();
-        let kind = shop.state.decide_session(SessionId::new(1), &mut event).expect("the first session");
+        let kind = shop.state.decide_session(SessionId::new(1), 0, &mut event).expect("the first session");
         shop.keep(kind as u16, event);
         for code in ["a", "b"] {
             shop.run(&Command::DefineSeller(

@@ -78,7 +78,7 @@ impl<N: Network> Gateway<N> {
         self.has_refusing |= connection.refuses_to_wait;
         connection.enter(Stage::Opening, self.now);
         let mut work = self.pool.work();
-        work.task = Task::OpenSession { id: hello.session, must_exist: hello.resume == 1 };
+        work.task = Task::OpenSession { id: hello.session, must_exist: hello.resume == 1, actor: 0 };
         self.submit(key, work);
     }
 

@@ -20,7 +20,8 @@ pub(crate) fn origin_and_body<'a>(names: &Shown<'_>, event: &Event<'a>) -> (Opti
     let (origin, body) = match *event {
         Event::SessionOpened(head) => {
             let session = format!("{:032x}", head.session.get());
-            return (None, json!({"session": head.handle.get(), "session_id": session}));
+            let actor = said(head.actor.get());
+            return (None, json!({"session": head.handle.get(), "session_id": session, "actor": actor}));
         }
         Event::SellerDefined(head, code) => (
             &head.origin,

@@ -140,7 +140,9 @@ fn each_of_the_catalogue(each: &mut Each<'_>) {
     let mut opened = SessionOpened::new_zeroed();
     (opened.session, opened.handle) = (SessionId::new(0xabc), SessionHandle::new(9));
     let id = "00000000000000000000000000000abc";
-    each(Event::SessionOpened(&opened), json!({"session": 9, "session_id": id}), &[]);
+    each(Event::SessionOpened(&opened), json!({"session": 9, "session_id": id, "actor": null}), &[]);
+    opened.actor = 12.into();
+    each(Event::SessionOpened(&opened), json!({"session": 9, "session_id": id, "actor": 12}), &[]);
     let head = shape!(SellerDefined {
         origin = origin, handle = 4_u32, version = 2_u32, definition.standing = Standing::Inactive as u8,
         definition.commission_bp = 1_250_u16,

@@ -1,5 +1,5 @@
-//! A data directory as version 3 wrote it, kept for ever in `tests/golden/v3`: every later program reads it to the
-//! same state, and as long as the format is version 3 the same decisions write the same bytes. Those of versions 1 and 2
+//! A data directory as version 4 wrote it, kept for ever in `tests/golden/v4`: every later program reads it to the
+//! same state, and as long as the format is version 4 the same decisions write the same bytes. Those of versions 1 to 3
 //! are refused in a sentence.
 
 use std::collections::BTreeMap;
@@ -13,14 +13,14 @@ use orderline_protocol::lifecycle::PaymentState;
 
 use crate::cli::load;
 use crate::recovery::verified;
-use crate::scribe::{LAST_SNAPSHOT_AT, RESERVATION, SNAPSHOT_AT, STORE_ID, order_id, write};
+use crate::scribe::{ACTOR, LAST_SNAPSHOT_AT, RESERVATION, SNAPSHOT_AT, STORE_ID, order_id, write};
 use crate::support::directory::files;
 use crate::support::program::orderline;
 use crate::support::server::{NO_SNAPSHOTS, recovered_hash};
 use crate::support::{Server, copy, tree};
 
-/// What version 3 holds. Never edited.
-const STATE_HASH: &str = "1761003c975d8c0cdf6bd2acf49ccfa7";
+/// What version 4 holds. Never edited.
+const STATE_HASH: &str = "9be3e87f1ce861e2550dc58ef7773680";
 const RECORDS: u64 = 67;
 const ORDERS: (u64, u64) = (3, 3);
 
@@ -29,20 +29,20 @@ fn golden(name: &str) -> PathBuf {
 }
 
 #[test]
-fn the_same_decisions_still_write_the_bytes_of_version_3() {
+fn the_same_decisions_still_write_the_bytes_of_version_4() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     write(&data);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         // Only for the first directory of a new version: the old ones are kept for ever.
-        let _ = std::fs::remove_dir_all(golden("v3"));
-        copy(&data, &golden("v3"));
-        std::fs::write(golden("v3.jsonl"), inspected(&data)).unwrap();
+        let _ = std::fs::remove_dir_all(golden("v4"));
+        copy(&data, &golden("v4"));
+        std::fs::write(golden("v4.jsonl"), inspected(&data)).unwrap();
     }
-    let (expected, found) = (tree(&golden("v3")), tree(&data));
+    let (expected, found) = (tree(&golden("v4")), tree(&data));
     assert_eq!(expected.keys().collect::<Vec<_>>(), found.keys().collect::<Vec<_>>());
     for (name, bytes) in expected {
-        assert!(found[&name] == bytes, "{} is no longer written as version 3 says", name.display());
+        assert!(found[&name] == bytes, "{} is no longer written as version 4 says", name.display());
     }
 }
 
@@ -55,7 +55,7 @@ fn inspected(data: &Path) -> String {
 
 #[test]
 fn the_directories_of_older_versions_are_refused_in_a_sentence_and_left_as_they_are() {
-    for version in [1, 2] {
+    for version in [1, 2, 3] {
         let directory = tempfile::tempdir().unwrap();
         let data = directory.path().join("data");
         copy(&golden(&format!("v{version}")), &data);
@@ -78,10 +78,10 @@ fn the_directories_of_older_versions_are_refused_in_a_sentence_and_left_as_they_
 }
 
 #[test]
-fn the_directory_of_version_3_is_still_read_to_the_same_state() {
+fn the_directory_of_version_4_is_still_read_to_the_same_state() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
-    copy(&golden("v3"), &data);
+    copy(&golden("v4"), &data);
     let ran = orderline(["verify", "--json", "--check-every", "1", "--data", data.to_str().unwrap()]);
     let report = ran.well();
     assert_eq!(report["state_hash"], STATE_HASH, "{report}");
@@ -94,7 +94,7 @@ fn the_directory_of_version_3_is_still_read_to_the_same_state() {
     let orders = (&report["orders_total"], &report["orders_open"]);
     assert_eq!(orders, (&ORDERS.0.into(), &ORDERS.1.into()), "{report}");
     assert_eq!(report["snapshots_equal"], serde_json::json!([SNAPSHOT_AT, LAST_SNAPSHOT_AT]), "{report}");
-    let golden_records = std::fs::read_to_string(golden("v3.jsonl")).unwrap();
+    let golden_records = std::fs::read_to_string(golden("v4.jsonl")).unwrap();
     assert_eq!(inspected(&data), golden_records, "the records say the same");
     let kinds: std::collections::BTreeSet<_> = golden_records
         .lines()
@@ -169,9 +169,9 @@ fn take_u64(rest: &mut &[u8]) -> usize {
 
 /// The sections of a golden snapshot by their tags, in their order.
 fn sections(sequence: u64) -> Vec<(u32, Vec<u8>)> {
-    let storage: Arc<dyn Storage> = Arc::new(PositionalStorage::new(golden("v3")));
+    let storage: Arc<dyn Storage> = Arc::new(PositionalStorage::new(golden("v4")));
     assert_eq!(Reader::open(Arc::clone(&storage), Start::Oldest).unwrap().store_id(), STORE_ID);
-    assert_eq!(files(&golden("v3"), "snapshots").len(), 2);
+    assert_eq!(files(&golden("v4"), "snapshots").len(), 2);
     let mut reader = SnapshotReader::open(&*storage, STORE_ID, sequence).unwrap();
     let mut sections = Vec::new();
     while let Some(tag) = reader.next_section().unwrap() {
@@ -193,7 +193,7 @@ fn the_sections_of_a_snapshot_are_as_documented() {
     let section: BTreeMap<u32, &[u8]> = sections.iter().map(|(tag, bytes)| (*tag, &bytes[..])).collect();
 
     let mut rest = section[&1];
-    assert_eq!((number(take(&mut rest, 4)), take_u64(&mut rest) as u64), (3, SNAPSHOT_AT));
+    assert_eq!((number(take(&mut rest, 4)), take_u64(&mut rest) as u64), (4, SNAPSHOT_AT));
 
     let mut rest = section[&2];
     let mut codes = Vec::new();
@@ -245,6 +245,7 @@ fn the_sections_of_a_snapshot_are_as_documented() {
     let mut rest = section[&5];
     assert_eq!(take_u64(&mut rest), 1);
     assert_eq!(number(take(&mut rest, 16)), 0xfeed_0001);
+    assert_eq!(number(take(&mut rest, 4)), ACTOR.into());
     let (last_request, last_sequence) = (take_u64(&mut rest), take_u64(&mut rest) as u64);
     assert!(last_sequence <= SNAPSHOT_AT);
     let answer = Documented::new("SavedAnswer");

@@ -27,6 +27,9 @@ pub(crate) const LAST_SNAPSHOT_AT: u64 = 64;
 /// The reservation that is held at the first snapshot.
 pub(crate) const RESERVATION: u128 = (1_700_000_000_000 << 80) | 900;
 
+/// Who asks for everything.
+pub(crate) const ACTOR: u32 = 6;
+
 const SESSION: SessionHandle = SessionHandle::new(0);
 const ACME: SellerHandle = SellerHandle::new(0);
 const ZEST: SellerHandle = SellerHandle::new(1);
@@ -77,7 +80,7 @@ impl Scribe {
 
     fn open_session(&mut self, id: u128) {
         let mut bytes = Vec::new();
-        let kind = self.state.decide_session(SessionId::new(id), &mut bytes).unwrap();
+        let kind = self.state.decide_session(SessionId::new(id), ACTOR, &mut bytes).unwrap();
         self.keep(kind as u16, &bytes);
     }
 

@@ -48,7 +48,7 @@ impl Core {
             event: Vec::new(),
             request: 0,
         };
-        let kind = core.state.decide_session(SessionId::new(1), &mut core.event).expect("a new session");
+        let kind = core.state.decide_session(SessionId::new(1), 0, &mut core.event).expect("a new session");
         core.apply(kind as u16);
         for seller in 0..sellers {
             let code = format!("seller-{seller}");

@@ -8,7 +8,7 @@ use orderline_protocol::lifecycle::{Action, Entity};
 use orderline_protocol::{OrderId, Sequence};
 
 use super::orders::OrderSlot;
-use super::sessions::{Answer, Session};
+use super::sessions::Answer;
 use super::transitions;
 use super::{Accepted, State};
 use crate::bugs::is_planted;
@@ -111,7 +111,7 @@ impl State {
             Event::SourcingDefined(head) => (head.origin, self.apply_sourcing(head)),
             Event::PolicySet(head) => (head.origin, self.apply_policy(head)),
             Event::SessionOpened(head) => {
-                self.sessions.open(head.handle, Session::new(head.session, self.sequence));
+                self.sessions.open(head.handle, head.session, head.actor.get(), self.sequence);
                 (nobody(), Effect::of(head.handle.get().into()))
             }
             Event::BackordersRefilled(head, refills) => (nobody(), self.apply_refilled(at_us, head, refills)),

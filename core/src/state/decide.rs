@@ -142,15 +142,20 @@ impl State {
         }
     }
 
-    /// Opens a session: writes the event, or returns the one that has this id already.
-    pub fn decide_session(&self, id: SessionId, out: &mut Vec<u8>) -> Result<EventKind, SessionHandle> {
-        match self.sessions.find(id) {
-            Some((handle, _)) => Err(handle),
-            None => {
-                let handle = self.sessions.next_handle();
-                Ok(write(Event::SessionOpened(&SessionOpened { session: id, handle, reserved: [0; 4] }), out))
-            }
-        }
+    /// Opens a session for an actor: writes the event, or returns the one that has this id and this actor already. A session
+    /// that was another actor's is opened as what it is, under its own number: who asks is journalled before what they ask.
+    pub fn decide_session(
+        &self,
+        session: SessionId,
+        actor: u32,
+        out: &mut Vec<u8>,
+    ) -> Result<EventKind, SessionHandle> {
+        let handle = match self.sessions.find(session) {
+            Some((handle, known)) if known.actor == actor => return Err(handle),
+            Some((handle, _)) => handle,
+            None => self.sessions.next_handle(),
+        };
+        Ok(write(Event::SessionOpened(&SessionOpened { session, handle, actor: actor.into() }), out))
     }
 
     /// The order that a command means, if it is there, its version is the expected one, its state allows the action and

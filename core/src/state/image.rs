@@ -21,7 +21,7 @@ use super::ledger::Ledger;
 use super::movements::Movement;
 use super::orders::{OrderHead, OrderSlot, Stage};
 use super::reservations::ReservationHead;
-use super::sessions::{Answer, Session};
+use super::sessions::{Answer, Session, SessionHead};
 use super::stock::SavedLevel;
 use super::timers::SECOND_US;
 
@@ -48,7 +48,7 @@ pub(super) const TAG_GROUPS: u32 = 8;
 pub(super) const TAG_LEDGERS: u32 = 9;
 
 /// The version of the sections' contents.
-pub(super) const IMAGE_VERSION: u32 = 3;
+pub(super) const IMAGE_VERSION: u32 = 4;
 
 /// A snapshot's sections hold what cannot be.
 #[derive(Debug, thiserror::Error)]
@@ -285,9 +285,9 @@ impl State {
     fn read_sessions(&mut self, from: &mut dyn std::io::Read) -> Result<(), ImageError> {
         let count: u64 = decode(TAG_SESSIONS, from)?;
         for handle in 0..count as u32 {
-            let (id, last_request, last_sequence): (u128, u64, u64) = decode(TAG_SESSIONS, from)?;
-            let mut session = Session::new(SessionId::new(id), last_sequence);
-            let answer_count: u64 = decode(TAG_SESSIONS, from)?;
+            let (head, answer_count): (SessionHead, u64) = decode(TAG_SESSIONS, from)?;
+            let SessionHead { id, actor, last_request, last_sequence } = head;
+            let mut session = Session::new(SessionId::new(id), actor, last_sequence);
             for _ in 0..answer_count {
                 let (request, bytes): (u64, u64) = decode(TAG_SESSIONS, from)?;
                 let answer = read_struct::<Answer>(TAG_SESSIONS, from)?;
@@ -307,7 +307,7 @@ impl State {
             }
             session.last_request = last_request;
             session.last_sequence = last_sequence;
-            self.sessions.open(SessionHandle::new(handle), session);
+            self.sessions.insert(SessionHandle::new(handle), session);
         }
         Ok(())
     }
@@ -496,7 +496,7 @@ mod tests {
         for (request, is_sound) in [(0_u64, false), (1, true), (5, true), (6, false)] {
             let mut bytes = Vec::new();
             put(&1_u64, &mut bytes);
-            put(&(7_u128, 5_u64, 9_u64, 1_u64), &mut bytes);
+            put(&(7_u128, 0_u32, 5_u64, 9_u64, 1_u64), &mut bytes);
             put(&(request, Answer::new_zeroed().as_bytes()), &mut bytes);
             let read = State::new(1).read_sessions(&mut bytes.as_slice());
             assert_eq!(read.is_ok(), is_sound, "request {request}: {read:?}");

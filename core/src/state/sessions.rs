@@ -10,6 +10,7 @@ use hashbrown::HashTable;
 use orderline_protocol::limits::{SESSION_WINDOW, SESSIONS_MAX};
 use orderline_protocol::{Request, Sequence, SessionHandle, SessionId};
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_nano_inline};
+use serde::{Deserialize, Serialize};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::frozen::Frozen;
@@ -45,6 +46,8 @@ pub(crate) enum Known {
 
 pub(crate) struct Session {
     pub(crate) id: SessionId,
+    /// For whom its requests count: an access token's number; 0: nobody was named.
+    pub(crate) actor: u32,
     /// The newest request accepted.
     pub(crate) last_request: Request,
     /// Where its newest accepted request took effect (or where it was opened): the idle measure.
@@ -59,6 +62,7 @@ pub(crate) struct Session {
 struct Before {
     /// The snapshot's sequence: newer answers are no part of it.
     sequence: Sequence,
+    actor: u32,
     last_request: Request,
     last_sequence: Sequence,
     /// By their places: the answers that were there and have been overwritten since.
@@ -66,8 +70,8 @@ struct Before {
 }
 
 impl Session {
-    pub(crate) fn new(id: SessionId, sequence: Sequence) -> Self {
-        Self { id, last_request: 0, last_sequence: sequence, answers: Vec::new(), before: None }
+    pub(crate) fn new(id: SessionId, actor: u32, sequence: Sequence) -> Self {
+        Self { id, actor, last_request: 0, last_sequence: sequence, answers: Vec::new(), before: None }
     }
 
     fn slot(request: Request) -> usize {
@@ -122,8 +126,8 @@ impl Session {
     /// It is about to change, and a snapshot at this sequence needs it as it is.
     #[cold]
     fn keep(&mut self, sequence: Sequence) {
-        let (last_request, last_sequence) = (self.last_request, self.last_sequence);
-        let new = || Before { sequence, last_request, last_sequence, answers: BTreeMap::new() };
+        let Self { actor, last_request, last_sequence, .. } = *self;
+        let new = || Before { sequence, actor, last_request, last_sequence, answers: BTreeMap::new() };
         self.before.get_or_insert_with(|| Box::new(new()));
     }
 
@@ -148,45 +152,59 @@ impl Session {
 
     /// Writes it as a snapshot keeps it: as it was when that began.
     fn put_image(&self, out: &mut Vec<u8>, sum: &mut Sum) {
-        let (last_request, last_sequence, answers) = match &self.before {
-            Some(before) => (before.last_request, before.last_sequence, self.answers_before(before)),
-            None => (self.last_request, self.last_sequence, self.answers().collect::<Vec<_>>()),
+        let (head, answers) = match &self.before {
+            Some(before) => {
+                let Before { actor, last_request, last_sequence, .. } = **before;
+                (
+                    SessionHead { id: self.id.get(), actor, last_request, last_sequence },
+                    self.answers_before(before),
+                )
+            }
+            None => (self.head(), self.answers().collect::<Vec<_>>()),
         };
         let answers = if is_planted("leave-the-answers-out-of-a-snapshot") { Vec::new() } else { answers };
-        put(&(self.id.get(), last_request, last_sequence, answers.len() as u64), out);
+        put(&(&head, answers.len() as u64), out);
         for (request, answer) in &answers {
             put(&(*request, answer.as_bytes()), out);
         }
-        add_hash(self.id, last_request, last_sequence, answers.into_iter(), sum);
+        head.add_hash(answers.into_iter(), sum);
+    }
+
+    fn head(&self) -> SessionHead {
+        let Self { id, actor, last_request, last_sequence, .. } = *self;
+        SessionHead { id: id.get(), actor, last_request, last_sequence }
     }
 
     /// Adds its hash.
     pub(super) fn add_hash(&self, sum: &mut Sum) {
-        add_hash(self.id, self.last_request, self.last_sequence, self.answers(), sum);
+        self.head().add_hash(self.answers(), sum);
+    }
+}
+
+/// What a snapshot has of a session before its answers.
+#[derive(Serialize, Deserialize)]
+pub(super) struct SessionHead {
+    pub(super) id: u128,
+    pub(super) actor: u32,
+    pub(super) last_request: Request,
+    pub(super) last_sequence: Sequence,
+}
+
+impl SessionHead {
+    fn add_hash<'a>(&self, answers: impl Iterator<Item = (Request, &'a Answer)>, sum: &mut Sum) {
+        sum.add(6, |out| {
+            put(self, out);
+            for (request, answer) in answers {
+                out.extend_from_slice(&request.to_le_bytes());
+                out.extend_from_slice(answer.as_bytes());
+            }
+        });
     }
 }
 
 /// The requests that a session whose newest one is this can remember.
 fn window(last_request: Request) -> impl Iterator<Item = Request> {
     last_request.saturating_sub(SESSION_WINDOW - 1).max(1)..=last_request
-}
-
-fn add_hash<'a>(
-    id: SessionId,
-    last_request: Request,
-    last_sequence: Sequence,
-    answers: impl Iterator<Item = (Request, &'a Answer)>,
-    sum: &mut Sum,
-) {
-    sum.add(6, |out| {
-        out.extend_from_slice(id.as_bytes());
-        out.extend_from_slice(&last_request.to_le_bytes());
-        out.extend_from_slice(&last_sequence.to_le_bytes());
-        for (request, answer) in answers {
-            out.extend_from_slice(&request.to_le_bytes());
-            out.extend_from_slice(answer.as_bytes());
-        }
-    });
 }
 
 pub(crate) struct Sessions {
@@ -255,8 +273,24 @@ impl Sessions {
         SessionHandle::new(oldest.map_or(0, |(index, _)| index as u32))
     }
 
-    /// Opens a session under a handle, forgetting the one that had it.
-    pub(crate) fn open(&mut self, handle: SessionHandle, session: Session) {
+    /// Opens a session under a handle for an actor: the one that has the handle goes on if it is the same, and is forgotten
+    /// if it is another.
+    pub(crate) fn open(&mut self, handle: SessionHandle, id: SessionId, actor: u32, sequence: Sequence) {
+        match self.by_handle.get_mut(handle.index()) {
+            Some(session) if session.id == id => {
+                if let Some(frozen) = &self.frozen
+                    && frozen.frozen.is_needed(handle.index())
+                {
+                    session.keep(frozen.sequence);
+                }
+                (session.actor, session.last_sequence) = (actor, sequence);
+            }
+            _ => self.insert(handle, Session::new(id, actor, sequence)),
+        }
+    }
+
+    /// Puts a session under a handle, forgetting the one that had it.
+    pub(crate) fn insert(&mut self, handle: SessionHandle, session: Session) {
         let id = session.id;
         if handle.index() == self.by_handle.len() {
             self.by_handle.push(session);
@@ -327,7 +361,7 @@ mod tests {
 
     #[test]
     fn a_session_knows_what_it_accepted_within_the_window_and_nothing_else() {
-        let mut session = Session::new(SessionId::new(1), 1);
+        let mut session = Session::new(SessionId::new(1), 0, 1);
         for request in [1, 2, 5] {
             session.remember(request, answer(request + 100));
         }
@@ -348,7 +382,7 @@ mod tests {
         let mut sessions = Sessions::new(4);
         for n in 0..SESSIONS_MAX as u64 {
             let handle = sessions.next_handle();
-            sessions.open(handle, Session::new(SessionId::new(n.into()), n + 1));
+            sessions.open(handle, SessionId::new(n.into()), 0, n + 1);
         }
         let begun = SESSIONS_MAX as u64 + 10;
         for request in 1..=5 {
@@ -371,14 +405,16 @@ mod tests {
             // One is forgotten and its number goes round, one overwrites what it had answered, one goes far ahead.
             let sequence = SESSIONS_MAX as u64 + 10 + step * 10;
             let handle = sessions.next_handle();
-            sessions.open(handle, Session::new(SessionId::new(u128::from(step) << 64), sequence));
+            sessions.open(handle, SessionId::new(u128::from(step) << 64), 0, sequence);
             sessions.remember(handle, 1, answer(sequence + 1));
             sessions.remember(SessionHandle::new(9_000), SESSION_WINDOW + step, answer(sequence + 2));
             let far = SessionHandle::new(SESSIONS_MAX as u32 - 1);
             sessions.remember(far, step * 9_000, answer(sequence + 3));
             // Handles that the walk comes to late are forgotten, too, and more than once.
             let late = SessionHandle::new(12_000 + step as u32 % 3);
-            sessions.open(late, Session::new(SessionId::new(u128::from(step) << 64 | 1), sequence));
+            sessions.open(late, SessionId::new(u128::from(step) << 64 | 1), 0, sequence);
+            // One goes on for somebody else.
+            sessions.open(SessionHandle::new(15_000), SessionId::new(15_000), step as u32, sequence + 4);
         });
         assert!(changing == at_rest, "the snapshot is another one when sessions change meanwhile");
         assert!(sessions.by_handle.iter().all(|session| session.before.is_none()));
@@ -389,12 +425,12 @@ mod tests {
         let mut sessions = Sessions::new(9);
         for n in 0..SESSIONS_MAX as u64 {
             let handle = sessions.next_handle();
-            sessions.open(handle, Session::new(SessionId::new(n.into()), n + 1));
+            sessions.open(handle, SessionId::new(n.into()), 0, n + 1);
         }
         sessions.remember(SessionHandle::new(0), 1, answer(1_000_000));
         let handle = sessions.next_handle();
         assert_eq!(handle.get(), 1, "session 0 was active since");
-        sessions.open(handle, Session::new(SessionId::new(u128::MAX), 1_000_001));
+        sessions.open(handle, SessionId::new(u128::MAX), 0, 1_000_001);
         assert!(sessions.find(SessionId::new(1)).is_none());
         assert_eq!(sessions.find(SessionId::new(u128::MAX)).map(|(handle, _)| handle.get()), Some(1));
         assert_eq!(sessions.len(), SESSIONS_MAX);

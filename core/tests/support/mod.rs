@@ -62,7 +62,7 @@ impl Driver {
 
     pub fn open_session(&mut self, id: u128) -> SessionHandle {
         let mut event = Vec::new();
-        match self.state.decide_session(SessionId::new(id), &mut event) {
+        match self.state.decide_session(SessionId::new(id), 0, &mut event) {
             Ok(kind) => SessionHandle::new(self.keep(kind as u16, event).detail as u32),
             Err(handle) => handle,
         }

@@ -88,7 +88,7 @@ impl Engine {
     fn decide(&self, work: &mut Work) {
         let mut sessions = self.memory.sessions.lock().unwrap();
         match work.task {
-            Task::OpenSession { id, must_exist } => {
+            Task::OpenSession { id, must_exist, .. } => {
                 let handle = SessionHandle::new(sessions.len() as u32);
                 work.opened = match sessions.get(&id) {
                     Some(&(handle, last_request)) => Opened::Session { handle, last_request },

@@ -26,7 +26,7 @@ pub use crate::lifecycle::OrderState;
 use crate::wire::{Cut, Malformed, NumberTable, ShapeTable, numbered, shapes};
 
 /// The layout version of every event kind below.
-pub const EVENT_VERSION: u8 = 3;
+pub const EVENT_VERSION: u8 = 4;
 
 /// Every structure of the events, page by page, for the documents.
 pub const SHAPE_TABLES: &[&[ShapeTable]] =
@@ -69,14 +69,15 @@ shapes! {
         pub request: U64,
     }
 
-    /// A session was opened.
+    /// A session was opened, or goes on for another actor: then it has the id and the number that it had, and keeps what it
+    /// remembers.
     pub struct SessionOpened {
         /// The client's own id for it.
         pub session: SessionId,
         /// The number that it has from here on. If another session had it, that one is forgotten.
         pub handle: SessionHandle,
-        /// Zeros.
-        pub reserved: [u8; 4],
+        /// For whom its requests count from here on: the number of an access token. 0: nobody was named.
+        pub actor: U32,
     }
 }
 

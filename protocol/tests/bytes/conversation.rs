@@ -17,7 +17,7 @@ use crate::hex::{golden, is_golden, read};
 use crate::seen::Seen;
 use crate::tables::shape;
 
-const FILE: &str = "conversation_v3.hex";
+const FILE: &str = "conversation_v4.hex";
 
 /// What is said, who says it, and its bytes. The client resumes a session, so that no field of a hello or a welcome
 /// is zero; later another one opens a session, whose flags are the other way round.
@@ -104,7 +104,7 @@ fn conversation() -> Vec<(String, Vec<u8>)> {
 #[test]
 fn the_golden_conversation_is_still_what_is_said() {
     let said = conversation();
-    is_golden(FILE, "Version 3 of the wire: one conversation, one frame a paragraph.", &said);
+    is_golden(FILE, "Version 4 of the wire: one conversation, one frame a paragraph.", &said);
     let mut seen = Seen::default();
     for (_, bytes) in &said {
         let (header, payload) = bytes.split_at(FRAME_HEADER_BYTES);

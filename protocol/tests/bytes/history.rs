@@ -7,7 +7,7 @@ use orderline_protocol::frame::{Frame, FrameError, WIRE_VERSION};
 use crate::hex::{golden, read};
 
 /// The files of the older versions with the CRC-32C of each: they are never edited.
-const OLDER_FILES: [(&str, u32); 8] = [
+const OLDER_FILES: [(&str, u32); 12] = [
     ("events_v1.hex", 0xd033_f4be),
     ("commands_v1.hex", 0x705a_ae3f),
     ("replies_v1.hex", 0xe414_d71d),
@@ -16,6 +16,10 @@ const OLDER_FILES: [(&str, u32); 8] = [
     ("commands_v2.hex", 0x9d9f_c536),
     ("replies_v2.hex", 0xe2ff_63e5),
     ("conversation_v2.hex", 0xc310_641f),
+    ("events_v3.hex", 0x47e0_ccd5),
+    ("commands_v3.hex", 0x6c1f_9c45),
+    ("replies_v3.hex", 0xba8f_a89b),
+    ("conversation_v3.hex", 0x106e_0c7e),
 ];
 
 #[test]
@@ -28,7 +32,7 @@ fn the_files_of_older_versions_are_as_they_were() {
 
 #[test]
 fn events_of_older_versions_are_refused() {
-    for (version, count) in [(1, 12), (2, 60)] {
+    for (version, count) in [(1, 12), (2, 60), (3, 60)] {
         let events = read(&golden(&format!("events_v{version}.hex")));
         assert_eq!(events.len(), count);
         for (what, payload) in events {
@@ -48,7 +52,7 @@ fn events_of_older_versions_are_refused() {
 
 #[test]
 fn frames_of_older_versions_are_refused_by_their_headers() {
-    for (version, count) in [(1, 7), (2, 8)] {
+    for (version, count) in [(1, 7), (2, 8), (3, 8)] {
         let frames = read(&golden(&format!("conversation_v{version}.hex")));
         assert_eq!(frames.len(), count);
         for (what, frame) in frames {

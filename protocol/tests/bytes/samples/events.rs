@@ -52,7 +52,7 @@ fn each_of_the_catalogue(each: &mut impl FnMut(Event<'_>)) {
     each(Event::SessionOpened(&SessionOpened {
         session: SessionId::new(0x0102 << 112 | 0x0f10),
         handle: SESSION,
-        reserved: [0; 4],
+        actor: 0x00ac_7041.into(),
     }));
 }
 
