@@ -52,6 +52,8 @@ pub fn each_id(event: &Event<'_>, mut each: impl FnMut(u128)) {
         | Event::SkuDefined(..)
         | Event::SourcingDefined(_)
         | Event::PolicySet(_)
+        | Event::TokenDefined(..)
+        | Event::TokenRevoked(_)
         | Event::SessionOpened(_)
         | Event::StockReceived(_)
         | Event::StockAdjusted(_)

@@ -2,7 +2,7 @@
 //! before somebody has said how it is shown.
 
 use orderline_protocol::command::{
-    Bucket, RefundOutcome, ReturnStep, ReturnedUnits, ShipmentStep, SourcingRule, Standing, WorkStep,
+    Bucket, RefundOutcome, ReturnStep, ReturnedUnits, Role, ShipmentStep, SourcingRule, Standing, WorkStep,
 };
 use orderline_protocol::event::{CapturedShare, DecidingRule, Event, LateHold, OrderState, Origin};
 use orderline_protocol::lifecycle::{
@@ -63,6 +63,20 @@ pub(crate) fn origin_and_body<'a>(names: &Shown<'_>, event: &Event<'a>) -> (Opti
                 "reservation_s_max": head.policy.reservation_s_max.get(),
             }),
         ),
+        Event::TokenDefined(head, label) => (
+            &head.origin,
+            json!({
+                "token": label, "token_number": head.token.get(), "version": head.version.get(),
+                "role": named(head.definition.role, Role::from_number, Role::name),
+                "seller": names.seller(head.definition.seller),
+                "location": names.location(head.definition.location),
+                "expires_at": expiry(head.definition.expires_at_us.get()),
+                "commands_per_s_max": said(head.definition.commands_per_s_max.get()),
+            }),
+        ),
+        Event::TokenRevoked(head) => {
+            (&head.origin, json!({"token_number": head.token.get(), "version": head.version.get()}))
+        }
         Event::StockReceived(head) => (
             &head.origin,
             json!({

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use orderline_protocol::command::{
     Bucket, CartLine, Cause, GroupOrder, LineQuantity, OrderLine, RefundOutcome, ReturnStep, ReturnedUnits,
-    ShipmentStep, SourcingRule, Standing, WorkStep,
+    Role, ShipmentStep, SourcingRule, Standing, WorkStep,
 };
 use orderline_protocol::event::{
     AddressEdited, Allocation, BackordersRefilled, CapturedShare, CartReserved, DecidingRule, Event,
@@ -15,7 +15,7 @@ use orderline_protocol::event::{
     RefundRequested, RefundSettled, ReservationExtended, ReservationReleased, Retired, RetiredKind,
     ReturnReceived, ReturnRequested, ReturnUpdated, SellerDefined, SessionOpened, ShipmentMade,
     ShipmentUpdated, ShortOrder, ShortageNamed, SkuDefined, SourcingDefined, StockAdjusted, StockCounted,
-    StockMoved, StockReceived, TimePassed, WorkMoved, WorkRejected, WorkUpdated,
+    StockMoved, StockReceived, TimePassed, TokenDefined, TokenRevoked, WorkMoved, WorkRejected, WorkUpdated,
 };
 use orderline_protocol::lifecycle::{
     Disposition, HoldKind, PaymentState, ReturnState, ShipmentState, WorkState, blocks,
@@ -183,6 +183,25 @@ fn each_of_the_catalogue(each: &mut Each<'_>) {
         "version": 3, "pending_order_s": null, "retention_s": 60, "reservation_s_max": 70,
     });
     each(Event::PolicySet(&head), told, &[]);
+    let mut head = shape!(TokenDefined {
+        origin = origin, token = 4_u32, version = 2_u32, definition.role = Role::Warehouse as u8,
+        definition.seller = SellerHandle::NONE, definition.location = YORK, definition.expires_at_us = AT_US,
+        definition.commands_per_s_max = 50_u32, definition.hash = [7_u8; 32],
+    });
+    let told = json!({
+        "token": "gun 1", "token_number": 4, "version": 2, "role": "warehouse", "seller": null,
+        "location": "york", "expires_at": AT, "commands_per_s_max": 50,
+    });
+    each(Event::TokenDefined(&head, "gun 1"), told, &[]);
+    (head.definition.role, head.definition.location) = (Role::Support as u8, LocationHandle::NONE);
+    (head.definition.expires_at_us, head.definition.commands_per_s_max) = (0.into(), 0.into());
+    let told = json!({
+        "token": "desk", "token_number": 4, "version": 2, "role": "support", "seller": null,
+        "location": null, "expires_at": null, "commands_per_s_max": null,
+    });
+    each(Event::TokenDefined(&head, "desk"), told, &[]);
+    let head = shape!(TokenRevoked { origin = origin, token = 4_u32, version = 3_u32 });
+    each(Event::TokenRevoked(&head), json!({"token_number": 4, "version": 3}), &[]);
 }
 
 fn each_of_stock(each: &mut Each<'_>) {

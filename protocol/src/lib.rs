@@ -16,7 +16,7 @@ pub mod reply;
 mod view;
 pub mod wire;
 
-pub use command::Command;
+pub use command::{Command, Scope};
 pub use event::Event;
 pub use ids::{
     BuyerId, GroupId, LocationHandle, OrderId, Request, ReservationId, SellerHandle, Sequence, SessionHandle,

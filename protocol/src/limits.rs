@@ -30,6 +30,9 @@ pub const LOCATIONS_MAX: usize = (1 << 16) - 1;
 /// SKUs that one core holds.
 pub const SKUS_MAX: usize = 1 << 25;
 
+/// Tokens that one core holds, revoked ones included: a number is never given to another bearer.
+pub const TOKENS_MAX: usize = 1 << 16;
+
 /// Orders of one group: sellers of one cart.
 pub const GROUP_ORDERS_MAX: usize = 500;
 

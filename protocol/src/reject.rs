@@ -63,7 +63,7 @@ reject_codes! {
     27 SkuRetired false "The SKU is retired; subject: the line's index.",
     28 SkuOfOtherSeller false "The SKU belongs to another seller; subject: the line's index, detail: the seller it belongs to.",
     29 InvalidCode false "A code has 1 to 64 bytes of UTF-8 without control characters and without blanks at its ends.",
-    30 CatalogueFull false "No more sellers, locations or SKUs can be defined.",
+    30 CatalogueFull false "No more sellers, locations, SKUs or tokens can be defined.",
     40 ZeroQuantity false "A quantity is zero; subject: the line's index.",
     41 QuantityTooLarge false "A quantity, or a SKU's sum of them, is over its limit; subject: the line's index.",
     42 InvalidPrice false "A unit price is zero or negative; subject: the line's index.",
@@ -116,6 +116,11 @@ reject_codes! {
     105 SameLocation false "From and to are the same.",
     106 NotHeldLongEnough false "The reservation would be held longer than the policy allows; detail: the seconds that are left.",
     107 TooManyParts false "The order has as many of these as it may have; detail: how many.",
+    110 Forbidden false "The token's role may not use commands of this kind; subject: the Role's number.",
+    111 OutOfScope false "What this is about is not the token's seller's, or not at the token's location; subject: that seller's or location's handle.",
+    112 QuotaExceeded true "The token has brought as many commands as it may for now; detail: microseconds after which it may bring another one.",
+    113 UnknownToken false "No token has this number; subject: the number.",
+    114 TokenHashReused false "The hash is another token's, or that of a revoked one: make a new secret; subject: that token's number.",
 }
 
 #[cfg(test)]

@@ -86,6 +86,30 @@ shapes! {
         pub return_line_count: U32,
     }
 
+    /// A token as it stands: all but its hash.
+    pub struct TokenView {
+        /// Its number, from 1: what sessions name as their actor.
+        pub token: U32,
+        /// Its version.
+        pub version: U32,
+        /// From when on it is not valid any more, in microseconds since 1970; 0: for ever.
+        pub expires_at_us: I64,
+        /// Whose it is, for the role seller; NONE for others.
+        pub seller: SellerHandle,
+        /// Commands that it may bring in a second; 0: no bound.
+        pub commands_per_s_max: U32,
+        /// Where it works, for the role warehouse; NONE for others.
+        pub location: LocationHandle,
+        /// A `Role`.
+        pub role: u8,
+        /// A `Standing`; inactive: revoked.
+        pub standing: u8,
+        /// Zeros.
+        pub reserved: [u8; 4],
+        /// Its label, zeros behind it.
+        pub label: [u8; CODE_BYTES_MAX],
+    }
+
     /// One line of an order as it stands.
     pub struct LineView {
         /// What was ordered.
@@ -513,8 +537,22 @@ impl CatalogueEntry {
 
     /// The code, if it is text.
     pub fn code(&self) -> Option<&str> {
-        let end = self.code.iter().position(|&byte| byte == 0).unwrap_or(self.code.len());
-        std::str::from_utf8(&self.code[..end]).ok()
+        text_before_zeros(&self.code)
+    }
+}
+
+impl TokenView {
+    /// Reads a page of the tokens.
+    ///
+    /// # Errors
+    /// When the bytes are not whole tokens.
+    pub fn read_all(view: &[u8]) -> Result<&[Self], Malformed> {
+        whole("page of tokens", view)
+    }
+
+    /// The label, if it is text.
+    pub fn label(&self) -> Option<&str> {
+        text_before_zeros(&self.label)
     }
 }
 
@@ -577,6 +615,12 @@ impl StatusView {
     pub fn read(view: &[u8]) -> Result<&Self, Malformed> {
         one("status view", view)
     }
+}
+
+/// The text in front of the zeros behind it, if it is one.
+fn text_before_zeros(bytes: &[u8]) -> Option<&str> {
+    let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+    std::str::from_utf8(&bytes[..end]).ok()
 }
 
 /// Reads a view that is a list.

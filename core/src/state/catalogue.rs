@@ -1,12 +1,13 @@
-//! Sellers, locations and SKUs: dense tables by handle, with the codes that outside knows them by.
+//! Sellers, locations, SKUs and tokens: dense tables by handle, with the codes that outside knows them by.
 
-use orderline_protocol::command::{DefineLocation, DefineSeller, DefineSku, Standing};
+use orderline_protocol::command::{DefineLocation, DefineSeller, DefineSku, DefineToken, Standing};
 use orderline_protocol::{CurrencyCode, LocationHandle, SellerHandle, SkuHandle};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::catalogue_image::{FrozenCatalogue, List};
 use super::codes::Codes;
 use super::stock::Row;
+use super::tokens::Token;
 use crate::arena::Arena;
 
 /// A seller.
@@ -95,6 +96,8 @@ pub(crate) struct Catalogue {
     pub(crate) sku_codes: Codes,
     skus: Arena<Sku>,
     sku_terms: Arena<SkuTerms>,
+    pub(crate) token_labels: Codes,
+    tokens: Vec<Token>,
     /// While a snapshot is made: what it still needs.
     pub(super) frozen: Option<Box<FrozenCatalogue>>,
 }
@@ -109,6 +112,8 @@ impl Catalogue {
             sku_codes: Codes::new(seed.rotate_left(2)),
             skus: Arena::default(),
             sku_terms: Arena::default(),
+            token_labels: Codes::new(seed.rotate_left(5)),
+            tokens: Vec::new(),
             frozen: None,
         }
     }
@@ -215,6 +220,22 @@ impl Catalogue {
         sku.standing = definition.standing;
         *self.sku_terms.get_mut(handle as usize) =
             SkuTerms { backorder_cap: definition.backorder_cap.get(), version };
+    }
+
+    pub(crate) fn tokens(&self) -> &[Token] {
+        &self.tokens
+    }
+
+    /// Defines the next token, or changes the one at this place; its label stays what it is.
+    pub(crate) fn set_token(&mut self, place: u32, version: u32, label: &str, definition: &DefineToken) {
+        self.keep(List::Tokens, place);
+        let token = Token { definition: *definition, version };
+        if place as usize == self.tokens.len() {
+            assert_eq!(self.token_labels.add(label), place, "places are dense");
+            self.tokens.push(token);
+        } else {
+            self.tokens[place as usize] = token;
+        }
     }
 
     /// Units of a defined SKU that may be promised without stock.

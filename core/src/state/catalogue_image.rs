@@ -1,9 +1,9 @@
-//! The catalogue as a snapshot's bytes, and back: three lists of definitions, each in the order of its handles.
+//! The catalogue as a snapshot's bytes, and back: four lists of definitions, each in the order of its handles.
 
 use std::collections::BTreeMap;
 
 use orderline_protocol::SkuHandle;
-use orderline_protocol::command::{DefineLocation, DefineSeller, DefineSku};
+use orderline_protocol::command::{DefineLocation, DefineSeller, DefineSku, DefineToken};
 use serde::{Deserialize, Serialize};
 use zerocopy::little_endian::U32;
 use zerocopy::{FromBytes, IntoBytes};
@@ -19,11 +19,12 @@ pub(super) enum List {
     Sellers,
     Locations,
     Skus,
+    Tokens,
 }
 
-const LISTS: [List; 3] = [List::Sellers, List::Locations, List::Skus];
+const LISTS: [List; 4] = [List::Sellers, List::Locations, List::Skus, List::Tokens];
 
-/// One seller, location or SKU: its definition's bytes, its version, its code, and for a location what it has taken on.
+/// One seller, location, SKU or token: its definition's bytes, its version, its code, and for a location what it has taken on.
 #[derive(Serialize, Deserialize)]
 struct Entry {
     definition: Vec<u8>,
@@ -36,7 +37,7 @@ struct Entry {
 /// What a snapshot that is being made still needs of the catalogue. Entries are written in the order of their handles, so
 /// those that change first are kept by handle.
 pub(super) struct FrozenCatalogue {
-    ends: [u32; 3],
+    ends: [u32; 4],
     /// The list and the handle that come next.
     next: (usize, u32),
     kept: BTreeMap<(List, u32), Vec<u8>>,
@@ -61,6 +62,7 @@ impl Catalogue {
             List::Sellers => self.sellers().len() as u32,
             List::Locations => self.locations().len() as u32,
             List::Skus => self.sku_count() as u32,
+            List::Tokens => self.tokens().len() as u32,
         }
     }
 
@@ -140,6 +142,10 @@ impl Catalogue {
                 let version = self.sku_version(SkuHandle::new(handle)).unwrap_or(0);
                 entry(self.sku_definition(handle).as_bytes(), version, self.sku_codes.code(handle))
             }
+            List::Tokens => {
+                let token = &self.tokens()[at];
+                entry(token.definition.as_bytes(), token.version, self.token_labels.code(handle))
+            }
         };
         put(&entry, out);
         self.add_entry_hash(list, handle, sum);
@@ -174,6 +180,12 @@ impl Catalogue {
                 out.extend_from_slice(self.sku_definition(handle).as_bytes());
                 out.extend_from_slice(code_of(&self.sku_codes, handle));
             }),
+            List::Tokens => sum.add(15, |out| {
+                let token = &self.tokens()[at];
+                out.extend_from_slice([handle, token.version].map(U32::new).as_bytes());
+                out.extend_from_slice(token.definition.as_bytes());
+                out.extend_from_slice(code_of(&self.token_labels, handle));
+            }),
         }
     }
 
@@ -199,6 +211,10 @@ impl Catalogue {
                     List::Skus => {
                         let definition = DefineSku::ref_from_bytes(&definition).map_err(|_| wrong())?;
                         self.set_sku(handle, version, &code, definition);
+                    }
+                    List::Tokens => {
+                        let definition = DefineToken::ref_from_bytes(&definition).map_err(|_| wrong())?;
+                        self.set_token(handle, version, &code, definition);
                     }
                 }
             }

@@ -122,6 +122,8 @@ impl State {
             Command::DefineSku(head, code) => self.decide_sku(origin, head, code, out),
             Command::DefineSourcing(head) => self.decide_sourcing(origin, head, out),
             Command::SetPolicy(head) => self.decide_policy(origin, head, out),
+            Command::DefineToken(head, label) => self.decide_token(origin, head, label, out),
+            Command::RevokeToken(head) => self.decide_revoke(origin, head, out),
             Command::PlaceOrder(..)
             | Command::ReserveCart(..)
             | Command::CheckOut(..)
@@ -135,7 +137,8 @@ impl State {
             | Command::QueryCatalogue(_)
             | Command::QuerySettings(_)
             | Command::QueryAvailability(..)
-            | Command::QueryTransitions(_) => {
+            | Command::QueryTransitions(_)
+            | Command::QueryTokens(_) => {
                 // Placements were decided before; queries, whoever drives the state tells by their kind beforehand.
                 Err(Rejection::new(RejectCode::UnknownKind))
             }

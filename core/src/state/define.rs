@@ -44,6 +44,7 @@ impl State {
                 (catalogue.sku_definition(handle) == said && expects(head.expected_version.get(), version))
                     .then_some((handle, version))
             }
+            Command::DefineToken(head, label) => self.token_defined(head, label),
             _ => None,
         }
     }
@@ -228,7 +229,7 @@ impl State {
 }
 
 /// The handle and the next version of what has this code, or of the next free handle.
-fn next(
+pub(super) fn next(
     codes: &Codes,
     code: &str,
     len_max: usize,
@@ -246,7 +247,7 @@ fn next(
     Ok((handle, version + 1))
 }
 
-fn check_code(code: &str) -> Refusable<()> {
+pub(super) fn check_code(code: &str) -> Refusable<()> {
     if is_code(code) { Ok(()) } else { Err(Rejection::new(RejectCode::InvalidCode)) }
 }
 

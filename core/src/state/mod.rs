@@ -47,6 +47,7 @@ mod retention;
 mod returns;
 mod rounds;
 mod sample;
+mod scope;
 mod sessions;
 mod settings;
 mod shipments;
@@ -58,6 +59,7 @@ mod sourcing_reference;
 mod stock;
 mod stock_moves;
 mod timers;
+mod tokens;
 pub mod transitions;
 mod view;
 mod walk;
@@ -81,6 +83,7 @@ pub use entries::{EntryKind, LedgerEntry};
 pub use hash::StateHash;
 pub use image::{ImageError, ReadSection, SECTION_TAGS};
 pub use sample::SamplePlaces;
+pub use tokens::Token;
 pub use walk::{Step, Walk};
 
 use backorders::Backorders;
@@ -113,6 +116,8 @@ pub struct State {
     // What follows from the rest, kept beside it to be found quickly.
     backorders: Backorders,
     timers: Timers,
+    /// Tokens have changed since somebody asked.
+    tokens_changed: bool,
     /// The snapshot under way.
     walk: Option<Box<Walk>>,
 }
@@ -232,6 +237,7 @@ impl State {
             finished: Finished::default(),
             backorders: Backorders::default(),
             timers: Timers::default(),
+            tokens_changed: false,
             walk: None,
         }
     }

@@ -2,7 +2,9 @@
 
 use std::mem::offset_of;
 
-use orderline_protocol::command::{Command, EntityKind, QueryCatalogue, QueryTransitions, RawCommand};
+use orderline_protocol::command::{
+    Command, DefineSourcing, EntityKind, QueryCatalogue, QueryTransitions, RawCommand, Scope,
+};
 use orderline_protocol::event::Allocation;
 use orderline_protocol::lifecycle::{
     Entity, FulfilmentStatus, HoldState, OrderState, PaymentState, PaymentStatus, ReturnStatus, WorkState,
@@ -32,11 +34,26 @@ impl State {
     /// # Errors
     /// A rejection, with nothing appended.
     pub fn answer(&self, query: &RawCommand<'_>, out: &mut Vec<u8>) -> Result<Accepted, Rejection> {
+        self.answer_within(Scope::Everything, query, out)
+    }
+
+    /// The same to somebody who may only touch what lies within a scope: what is asked of a page or a whole is narrowed to
+    /// that.
+    ///
+    /// # Errors
+    /// A rejection, with nothing appended.
+    pub fn answer_within(
+        &self,
+        scope: Scope,
+        query: &RawCommand<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Accepted, Rejection> {
         let command = match query.read() {
             Ok(command) => command,
             Err(None) => return Err(Rejection::new(RejectCode::UnknownKind)),
             Err(Some(_)) => return Err(Rejection::new(RejectCode::Malformed)),
         };
+        self.check_scope(scope, &command)?;
         let mut answer = Accepted { sequence: self.sequence, detail: 0, version: 0, state: 0 };
         match command {
             Command::QueryOrder(head) => {
@@ -56,7 +73,11 @@ impl State {
                 if !head.location.is_none() && self.catalogue.location(head.location).is_none() {
                     return Err(Rejection::new(RejectCode::UnknownLocation).about(head.location.get().into()));
                 }
-                answer.detail = self.view_levels(head.sku, head.location, out) as u64;
+                let location = match scope {
+                    Scope::Location(own) => own,
+                    Scope::Everything | Scope::Seller(_) => head.location,
+                };
+                answer.detail = self.view_levels(head.sku, location, out) as u64;
             }
             Command::ResolveCode(head, code) => {
                 let codes = match EntityKind::from_number(head.entity) {
@@ -99,14 +120,20 @@ impl State {
                 out.extend_from_slice(view.as_bytes());
                 answer.version = ledger.version;
             }
-            Command::QueryCatalogue(head) => answer.detail = self.view_catalogue(head, out)?.into(),
+            Command::QueryCatalogue(head) => answer.detail = self.view_catalogue(scope, head, out)?.into(),
             Command::QuerySettings(_) => {
-                let sourcing_count = self.settings.sourcing().count() as u32;
+                let is_shown = |rules: &DefineSourcing| {
+                    scope == Scope::Everything
+                        || rules.seller.is_none()
+                        || scope == Scope::Seller(rules.seller)
+                };
+                let sourcing_count = self.settings.sourcing().filter(is_shown).count() as u32;
                 let (version, policy) = (self.settings.version, self.settings.policy);
                 let view =
                     SettingsView { version: version.into(), sourcing_count: sourcing_count.into(), policy };
                 out.extend_from_slice(view.as_bytes());
-                self.settings.sourcing().for_each(|rules| out.extend_from_slice(rules.as_bytes()));
+                let shown = self.settings.sourcing().filter(is_shown);
+                shown.for_each(|rules| out.extend_from_slice(rules.as_bytes()));
                 answer.version = version;
             }
             Command::QueryAvailability(head, skus) => {
@@ -116,6 +143,7 @@ impl State {
                 answer.detail = self.sequence;
             }
             Command::QueryTransitions(head) => view_transitions(head, out)?,
+            Command::QueryTokens(head) => answer.detail = self.view_tokens(head, out).into(),
             _ => return Err(Rejection::new(RejectCode::UnknownKind)),
         }
         Ok(answer)
@@ -317,7 +345,14 @@ impl State {
         out.extend_from_slice(orders.as_bytes());
     }
 
-    fn view_catalogue(&self, head: &QueryCatalogue, out: &mut Vec<u8>) -> Result<u32, Rejection> {
+    /// Appends the entries of a page that lie within a scope: of sellers the own one, of SKUs the own ones, or, at a
+    /// location, all. Returns where the next page begins, 0 behind the last.
+    fn view_catalogue(
+        &self,
+        scope: Scope,
+        head: &QueryCatalogue,
+        out: &mut Vec<u8>,
+    ) -> Result<u32, Rejection> {
         let catalogue = &self.catalogue;
         let (codes, len) = match EntityKind::from_number(head.entity) {
             Some(EntityKind::Seller) => (&catalogue.seller_codes, catalogue.sellers().len()),
@@ -330,7 +365,17 @@ impl State {
             count => count.min(PAGE_ENTRIES_MAX),
         };
         let end = head.from.get().saturating_add(wanted).min(len as u32);
-        for handle in head.from.get()..end {
+        let is_shown = |handle: &u32| match (scope, EntityKind::from_number(head.entity)) {
+            (Scope::Everything, _) | (Scope::Seller(_), Some(EntityKind::Location)) => true,
+            (Scope::Seller(own), Some(EntityKind::Seller)) => own.get() == *handle,
+            (Scope::Seller(own), _) => {
+                catalogue.sku(SkuHandle::new(*handle)).is_some_and(|sku| sku.seller == own)
+            }
+            (Scope::Location(own), Some(EntityKind::Location)) => u32::from(own.get()) == *handle,
+            (Scope::Location(_), Some(EntityKind::Seller)) => false,
+            (Scope::Location(_), _) => true,
+        };
+        for handle in (head.from.get()..end).filter(is_shown) {
             let mut entry: CatalogueEntry = zerocopy::FromZeros::new_zeroed();
             entry.handle = handle.into();
             let (version, definition) = match EntityKind::from_number(head.entity) {

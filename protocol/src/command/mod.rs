@@ -4,6 +4,7 @@
 //! [`Command`] borrows both ways: a server reads one where it lies in the frame, a client points it at its own lines
 //! and encodes it. Kind numbers are never reused; 10 was one of wire version 1.
 
+mod access;
 mod cart;
 mod catalogue;
 mod fulfilment;
@@ -15,6 +16,7 @@ mod stock;
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, IntoBytes};
 
+pub use access::*;
 pub use cart::*;
 pub use catalogue::*;
 pub use fulfilment::*;
@@ -33,6 +35,7 @@ pub const COMMAND_HEADER_BYTES: usize = 16;
 /// Every structure of the commands, page by page, for the documents.
 pub const SHAPE_TABLES: &[&[ShapeTable]] = &[
     SHAPES,
+    access::SHAPES,
     catalogue::SHAPES,
     stock::SHAPES,
     cart::SHAPES,
@@ -43,8 +46,14 @@ pub const SHAPE_TABLES: &[&[ShapeTable]] = &[
 ];
 
 /// Every enumeration of the commands, page by page, for the documents.
-pub const NUMBER_TABLES: &[&[NumberTable]] =
-    &[catalogue::NUMBERS, stock::NUMBERS, money::NUMBERS, fulfilment::NUMBERS, query::NUMBERS];
+pub const NUMBER_TABLES: &[&[NumberTable]] = &[
+    access::NUMBERS,
+    catalogue::NUMBERS,
+    stock::NUMBERS,
+    money::NUMBERS,
+    fulfilment::NUMBERS,
+    query::NUMBERS,
+];
 
 shapes! {
     /// A command's header as it lies in a frame.
@@ -205,6 +214,10 @@ commands! {
     36 ReceiveReturn(ReceiveReturn, units: [ReturnedUnits] line_count)
     /// Records that a seller was paid; accepted with what is still payable as detail, in minor units (signed).
     37 RecordPayout(RecordPayout)
+    /// Defines or changes a token; accepted with its number as detail and its version.
+    38 DefineToken(DefineToken; label: str label_bytes)
+    /// Revokes a token; accepted with its number as detail and its version.
+    39 RevokeToken(RevokeToken)
     /// Asks for an order; answered with an `OrderView`.
     64 QueryOrder(QueryOrder)
     /// Asks for levels; answered with `LevelView`s, and what is available over them as detail (signed).
@@ -229,6 +242,9 @@ commands! {
     73 QueryAvailability(QueryAvailability, skus: [AskedSku] sku_count)
     /// Asks for the transition table; answered with a `TransitionView` for each of its rows.
     74 QueryTransitions(QueryTransitions)
+    /// Asks for a page of the tokens; answered with `TokenView`s and the first number of the next page as detail, 0 behind
+    /// the last.
+    75 QueryTokens(QueryTokens)
 }
 
 /// A command's bytes as they lie in a frame: header read, length checked, body not yet looked at.

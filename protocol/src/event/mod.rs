@@ -3,6 +3,7 @@
 //!
 //! Kind numbers are never reused. A record's version byte says which layout of its kind it has.
 
+mod access;
 mod cart;
 mod due;
 mod fulfilment;
@@ -13,6 +14,7 @@ mod stock;
 use zerocopy::IntoBytes;
 use zerocopy::little_endian::{U32, U64};
 
+pub use access::*;
 pub use cart::*;
 pub use due::*;
 pub use fulfilment::*;
@@ -29,8 +31,16 @@ use crate::wire::{Cut, Malformed, NumberTable, ShapeTable, numbered, shapes};
 pub const EVENT_VERSION: u8 = 4;
 
 /// Every structure of the events, page by page, for the documents.
-pub const SHAPE_TABLES: &[&[ShapeTable]] =
-    &[SHAPES, stock::SHAPES, cart::SHAPES, order::SHAPES, money::SHAPES, fulfilment::SHAPES, due::SHAPES];
+pub const SHAPE_TABLES: &[&[ShapeTable]] = &[
+    SHAPES,
+    access::SHAPES,
+    stock::SHAPES,
+    cart::SHAPES,
+    order::SHAPES,
+    money::SHAPES,
+    fulfilment::SHAPES,
+    due::SHAPES,
+];
 
 /// Every enumeration of the events, page by page, for the documents.
 pub const NUMBER_TABLES: &[&[NumberTable]] = &[NUMBERS, due::NUMBERS];
@@ -219,4 +229,6 @@ events! {
     40 ShortageNamed(ShortageNamed, orders: [ShortOrder] order_count)
     41 TimePassed(TimePassed, expiries: [Expiry] expiry_count)
     42 FinishedRetired(FinishedRetired, retired: [Retired] retired_count)
+    43 TokenDefined(TokenDefined; label: str definition.label_bytes)
+    44 TokenRevoked(TokenRevoked)
 }

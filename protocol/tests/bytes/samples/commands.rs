@@ -5,7 +5,7 @@ use orderline_protocol::LocationHandle;
 use orderline_protocol::command::{
     AskedSku, ConfirmOrder, DefineSourcing, EntityKind, ExtendReservation, QueryAvailability, QueryCatalogue,
     QueryGroup, QueryLedger, QueryOrder, QueryReservation, QuerySettings, QueryStatus, QueryStock,
-    QueryTransitions, ReleaseReservation, ResolveCode, ShipLines,
+    QueryTokens, QueryTransitions, ReleaseReservation, ResolveCode, RevokeToken, ShipLines,
 };
 
 use orderline_protocol::lifecycle::Entity;
@@ -15,7 +15,7 @@ use super::{
     cart_lines, checkout, count, edit_address, edit_line, end_payment, group, group_orders, hold, location,
     move_work, order, order_lines, payout, placement, policy, quantities, receipt, receive_return, refund,
     reject_work, release_hold, request_return, reservation, returned, seller, set_level, settlement, sku,
-    sourcing, stock_move, update_return, update_shipment, update_work,
+    sourcing, stock_move, token, update_return, update_shipment, update_work,
 };
 
 /// Calls with every command in the order of the kinds. Texts are short of a multiple of 8, so that padding shows.
@@ -89,6 +89,8 @@ pub(crate) fn each_command(mut each: impl FnMut(Command<'_>)) {
     each(Command::ReceiveReturn(&receive_return(2), &returned()));
     each(Command::ReceiveReturn(&receive_return(0), &[]));
     each(Command::RecordPayout(&payout()));
+    each(Command::DefineToken(&token(25), "leeds-gun"));
+    each(Command::RevokeToken(&RevokeToken { token: 7.into(), expected_version: 2.into() }));
     each(Command::QueryOrder(&QueryOrder { order: order() }));
     each(Command::QueryStock(&QueryStock { sku: SKU, location: LOCATION }));
     let resolve = ResolveCode { entity: EntityKind::Sku as u8, code_bytes: 7, reserved: [0; 6] };
@@ -108,4 +110,5 @@ pub(crate) fn each_command(mut each: impl FnMut(Command<'_>)) {
     each(Command::QueryAvailability(&availability(2), &[SKU, OTHER_SKU].map(|sku| AskedSku { sku })));
     each(Command::QueryAvailability(&availability(0), &[]));
     each(Command::QueryTransitions(&QueryTransitions { entity: Entity::Payment as u8, reserved: [0; 7] }));
+    each(Command::QueryTokens(&QueryTokens { from: 9.into(), count: 60.into() }));
 }

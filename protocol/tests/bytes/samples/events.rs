@@ -8,7 +8,7 @@ use orderline_protocol::event::{
     ReservationExtended, ReservationReleased, Retired, RetiredKind, ReturnReceived, ReturnRequested,
     ReturnUpdated, SellerDefined, SessionOpened, ShipmentMade, ShipmentUpdated, ShortOrder, ShortageNamed,
     SkuDefined, SourcingDefined, StockAdjusted, StockCounted, StockMoved, StockReceived, TimePassed,
-    WorkMoved, WorkRejected, WorkUpdated,
+    TokenDefined, TokenRevoked, WorkMoved, WorkRejected, WorkUpdated,
 };
 use orderline_protocol::lifecycle::{PaymentState, ReturnState, ShipmentState, WorkState};
 use orderline_protocol::{Amount, LocationHandle, SessionHandle, SessionId};
@@ -18,7 +18,7 @@ use super::{
     cart_lines, checkout, count, edit_address, edit_line, end_payment, group, group_orders, hold, location,
     move_work, order, order_lines, other_order, payout, placement, policy, quantities, receipt,
     receive_return, refund, reject_work, release_hold, request_return, reservation, returned, seller,
-    set_level, settlement, sku, sourcing, stock_move, update_return, update_shipment, update_work,
+    set_level, settlement, sku, sourcing, stock_move, token, update_return, update_shipment, update_work,
 };
 
 const SESSION: SessionHandle = SessionHandle::new(12);
@@ -49,6 +49,11 @@ fn each_of_the_catalogue(each: &mut impl FnMut(Event<'_>)) {
     each(Event::SkuDefined(&SkuDefined { origin, handle, version, definition: sku(0) }, "tea-250"));
     each(Event::SourcingDefined(&SourcingDefined { origin, definition: sourcing() }));
     each(Event::PolicySet(&PolicySet { origin, version, policy: policy(0), reserved: [0; 4] }));
+    each(Event::TokenDefined(
+        &TokenDefined { origin, token: 7.into(), version, definition: token(0) },
+        "leeds-gun",
+    ));
+    each(Event::TokenRevoked(&TokenRevoked { origin, token: 7.into(), version }));
     each(Event::SessionOpened(&SessionOpened {
         session: SessionId::new(0x0102 << 112 | 0x0f10),
         handle: SESSION,

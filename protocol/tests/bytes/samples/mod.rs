@@ -11,11 +11,11 @@ pub(crate) use replies::{each_part, replies};
 
 use orderline_protocol::command::{
     AdjustStock, Bucket, CancelLines, CartLine, Cause, CheckOut, CountStock, DefineLocation, DefineSeller,
-    DefineSku, DefineSourcing, EditAddress, EditLine, EndPayment, GroupOrder, LineQuantity, MoveStock,
-    MoveWork, OrderLine, PlaceHold, PlaceOrder, ReceiveReturn, ReceiveStock, RecordAuthorization,
+    DefineSku, DefineSourcing, DefineToken, EditAddress, EditLine, EndPayment, GroupOrder, LineQuantity,
+    MoveStock, MoveWork, OrderLine, PlaceHold, PlaceOrder, ReceiveReturn, ReceiveStock, RecordAuthorization,
     RecordCapture, RecordPayout, RefundOutcome, RejectWork, ReleaseHold, RequestRefund, RequestReturn,
-    ReserveCart, ReturnStep, ReturnedUnits, SetLevel, SetPolicy, SettleRefund, ShipmentStep, SourcingRule,
-    Standing, UpdateReturn, UpdateShipment, UpdateWork, WorkStep,
+    ReserveCart, ReturnStep, ReturnedUnits, Role, SetLevel, SetPolicy, SettleRefund, ShipmentStep,
+    SourcingRule, Standing, UpdateReturn, UpdateShipment, UpdateWork, WorkStep,
 };
 use orderline_protocol::event::Allocation;
 use orderline_protocol::lifecycle::{Disposition, HoldKind, blocks};
@@ -107,6 +107,21 @@ fn policy(expected_version: u32) -> SetPolicy {
         retention_s: 2_592_000.into(),
         reservation_s_max: 86_400.into(),
         expected_version: expected_version.into(),
+    }
+}
+
+fn token(expected_version: u32) -> DefineToken {
+    DefineToken {
+        hash: std::array::from_fn(|index| 0xc0 + index as u8),
+        expires_at_us: (AT_US + 1).into(),
+        seller: SELLER,
+        expected_version: expected_version.into(),
+        commands_per_s_max: 5_000.into(),
+        location: LOCATION,
+        role: Role::Warehouse as u8,
+        standing: Standing::Active as u8,
+        label_bytes: 9,
+        reserved: [0; 7],
     }
 }
 

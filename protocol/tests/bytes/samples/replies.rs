@@ -1,6 +1,6 @@
 //! A sample of every way in which a command can end, and of every view.
 
-use orderline_protocol::command::LineQuantity;
+use orderline_protocol::command::{LineQuantity, Role, Standing};
 use orderline_protocol::event::Allocation;
 use orderline_protocol::lifecycle::{
     FulfilmentStatus, HoldKind, HoldState, OrderState, PaymentState, PaymentStatus, RefundState,
@@ -9,7 +9,7 @@ use orderline_protocol::lifecycle::{
 use orderline_protocol::reply::{
     AvailabilityView, CatalogueEntry, GroupOrderView, GroupView, HoldView, LedgerView, LevelView,
     LineCounters, LineView, OrderView, Outcome, REPLY_HEADER_BYTES, RefundView, ReplyHeader, ReservationView,
-    ReturnView, SaleStanding, SettingsView, ShipmentView, StatusView, TransitionView, WorkView,
+    ReturnView, SaleStanding, SettingsView, ShipmentView, StatusView, TokenView, TransitionView, WorkView,
 };
 use orderline_protocol::{Amount, LocationHandle, RejectCode};
 use zerocopy::{FromZeros, IntoBytes};
@@ -57,6 +57,7 @@ pub(crate) fn replies() -> Vec<(&'static str, ReplyHeader, Vec<u8>)> {
         answered("Answered with a SettingsView", settings()),
         answered("Answered with AvailabilityViews", availability().as_bytes().to_vec()),
         answered("Answered with TransitionViews", transitions().as_bytes().to_vec()),
+        answered("Answered with TokenViews", tokens().as_bytes().to_vec()),
     ]
 }
 
@@ -327,6 +328,18 @@ fn availability() -> [AvailabilityView; 2] {
     views
 }
 
+fn tokens() -> [TokenView; 1] {
+    let mut view = TokenView::new_zeroed();
+    (view.token, view.version) = (7.into(), 3.into());
+    view.expires_at_us = AT_US.into();
+    (view.seller, view.location) = (SELLER, LOCATION);
+    view.commands_per_s_max = 5_000.into();
+    (view.role, view.standing) = (Role::Warehouse as u8, Standing::Inactive as u8);
+    view.label[..9].copy_from_slice(b"leeds-gun");
+    assert_eq!(view.label(), Some("leeds-gun"));
+    [view]
+}
+
 fn transitions() -> [TransitionView; 2] {
     let views = [(5, 2, 22, 2, [3, 4, 0, 0]), (1, 2, 2, 3, [2, 4, 3, 0])]
         .map(|(entity, from, action, to_count, to)| TransitionView { entity, from, action, to_count, to });
@@ -376,6 +389,8 @@ pub(crate) fn each_part(what: &str, view: &[u8], mut each: impl FnMut(&'static s
         lists! { "CatalogueEntry" CatalogueEntry::read_all(view).unwrap(), }
     } else if what.contains("AvailabilityView") {
         lists! { "AvailabilityView" AvailabilityView::read_all(view).unwrap(), }
+    } else if what.contains("TokenView") {
+        lists! { "TokenView" TokenView::read_all(view).unwrap(), }
     } else if what.contains("TransitionView") {
         lists! { "TransitionView" TransitionView::read_all(view).unwrap(), }
     } else if what.contains("SettingsView") {
