@@ -59,7 +59,7 @@ pub use options::JournalOptions;
 pub use position::{Position, Start};
 pub use reader::Reader;
 pub use recovery::{Locked, Opened, Recovering, RecoveryReport, open};
-pub use segment::remove_segments_before;
+pub use segment::{first_sequence, list_segments, remove_segments_before};
 pub use snapshot::{SnapshotInfo, SnapshotReader, SnapshotWriter, newest_good};
 pub use storage::{MappedStorage, MemoryStorage, PositionalStorage, Refused, Storage, StorageFile};
 pub use syncer::Syncer;

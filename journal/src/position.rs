@@ -32,4 +32,20 @@ pub enum Start {
     Oldest,
     /// Behind the batch a snapshot or a follower recorded.
     At(Position),
+    /// At the beginning of a segment, given by its index. Its first batch, too, is taken at its word: meant for looking something up
+    /// in the middle of a long log, where [`crate::first_sequence`] says which segment has it.
+    Segment(u32),
+}
+
+impl Start {
+    /// The place, given the oldest segment that there is, and whether sequence and chain of the first batch there are taken as
+    /// they are: what came before a later segment was removed on purpose, or is not of interest.
+    pub(crate) fn place(self, oldest: Option<u32>) -> (Position, bool) {
+        let segment = match self {
+            Self::At(position) => return (position, false),
+            Self::Oldest => oldest.unwrap_or(1),
+            Self::Segment(index) => index,
+        };
+        (Position { segment, ..Position::START }, segment > 1)
+    }
 }

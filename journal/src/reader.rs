@@ -70,14 +70,7 @@ impl Reader {
     ) -> Result<Self, JournalError> {
         let segments = list_segments(&*storage)?;
         let oldest = segments.first().copied();
-        let (position, any) = match (start, oldest) {
-            (Start::At(position), _) => (position, false),
-            // What came before a later segment was removed on purpose; its first batch says where it stands.
-            (Start::Oldest, Some(index)) if index > 1 => {
-                (Position { segment: index, ..Position::START }, true)
-            }
-            (Start::Oldest, _) => (Position::START, false),
-        };
+        let (position, any) = start.place(oldest);
         let mut reader = Self {
             seed: checksum_seed(store_id),
             storage,

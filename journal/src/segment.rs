@@ -7,7 +7,10 @@ use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 use crate::bugs::is_planted;
 use crate::error::JournalError;
-use crate::layout::{FORMAT_VERSION, SEGMENT_HEADER_BYTES, SEGMENT_MAGIC, SegmentHeader};
+use crate::layout::{
+    BATCH_HEADER_BYTES, BATCH_MAGIC, BatchHeader, FORMAT_VERSION, SEGMENT_HEADER_BYTES, SEGMENT_MAGIC,
+    SegmentHeader,
+};
 use crate::position::Position;
 use crate::storage::{Storage, StorageFile, TEMPORARY_SUFFIX, read_full};
 
@@ -38,8 +41,12 @@ pub(crate) fn segment_indices(storage: &dyn Storage) -> Result<Vec<u32>, Journal
     Ok(indices)
 }
 
-/// The indices of all segments present, without a hole.
-pub(crate) fn list_segments(storage: &dyn Storage) -> Result<Vec<u32>, JournalError> {
+/// The indices of all segments present, without a hole: oldest first, and last the one that is prepared to be written next, if there
+/// is one.
+///
+/// # Errors
+/// If the directory cannot be read, or one is missing.
+pub fn list_segments(storage: &dyn Storage) -> Result<Vec<u32>, JournalError> {
     let indices = segment_indices(storage)?;
     for pair in indices.windows(2) {
         if pair[1] != pair[0] + 1 {
@@ -149,6 +156,24 @@ pub(crate) fn check_segment(
         ));
     }
     Ok(length)
+}
+
+/// The sequence at which a segment begins, as its first batch says: nothing if no batch stands there yet, or the segment is gone.
+/// Only the header is looked at, and beside a writer it may not be durable yet: what is above the watermark is not to be
+/// believed. A reader that starts there checks the rest.
+///
+/// # Errors
+/// If the segment cannot be read.
+pub fn first_sequence(storage: &dyn Storage, index: u32) -> Result<Option<u64>, JournalError> {
+    if !segment_indices(storage)?.contains(&index) {
+        return Ok(None);
+    }
+    let file = storage.open(&segment_name(index), false)?;
+    let mut bytes = [0; BATCH_HEADER_BYTES];
+    let read = read_full(&*file, SEGMENT_HEADER_BYTES, &mut bytes)?;
+    let header = BatchHeader::read_from_bytes(&bytes[..read]).ok();
+    let begins = header.filter(|header| header.magic.get() == BATCH_MAGIC && header.first_sequence.get() > 0);
+    Ok(begins.map(|header| header.first_sequence.get()))
 }
 
 /// Says how a segment is to be filled in step with something else: called before each piece with the bytes filled so

@@ -353,11 +353,8 @@ fn read_up_to_gap(
     start: Start,
     read: &mut Read,
 ) -> Result<(), JournalError> {
-    let first = segment_indices(storage)?.first().copied().unwrap_or(1);
-    let (from, mut is_any) = match start {
-        Start::At(position) => (position, false),
-        Start::Oldest => (Position { segment: first, ..Position::START }, first > 1),
-    };
+    let oldest = segment_indices(storage)?.first().copied();
+    let (from, mut is_any) = start.place(oldest);
     let mut next = from;
     let mut is_cut = false;
     whole_batches_behind(storage, store_id, from, |batch| {

@@ -6,6 +6,7 @@
 mod about;
 mod body;
 mod names;
+mod parties;
 mod record;
 pub mod show;
 #[cfg(test)]
@@ -14,4 +15,5 @@ pub mod view;
 
 pub use about::{Life, each_id, ids};
 pub use names::Names;
+pub use parties::{Party, each_party};
 pub use record::record;

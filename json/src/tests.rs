@@ -27,7 +27,7 @@ use orderline_protocol::{
 use serde_json::{Value, json};
 use zerocopy::FromZeros;
 
-use crate::{Life, Names, record};
+use crate::{Life, Names, Party, each_party, record};
 
 pub(crate) const NONE: LocationHandle = LocationHandle::NONE;
 pub(crate) const LEEDS: LocationHandle = LocationHandle::new(0);
@@ -635,4 +635,28 @@ fn an_order_of_a_group_has_its_payments_in_its_life() {
     }
     let mut other = Life::of(OrderId::new(CART));
     assert!(!other.has(&placed) && !other.has(&failed));
+}
+
+#[test]
+fn events_name_the_parties_that_they_show() {
+    each_case(&mut |event, told, _| {
+        let told = told.to_string();
+        // What is defined shows its own handle, which the cases choose as they like.
+        if told.contains("\"handle\"") {
+            return;
+        }
+        let mut locations = BTreeSet::new();
+        each_party(&event, |party| {
+            let code = match party {
+                Party::Seller(handle) => Known.seller_code(handle),
+                Party::Location(handle) => Known.location_code(handle),
+                Party::Sku(handle) => Known.sku_code(handle),
+            };
+            let code = code.expect("a party of the cases");
+            assert!(told.contains(&format!("\"{code}\"")), "{code} in {told}");
+            locations.extend(matches!(party, Party::Location(_)).then_some(code));
+        });
+        let shown: BTreeSet<_> = ["leeds", "york"].into_iter().filter(|code| told.contains(code)).collect();
+        assert_eq!(locations.iter().map(|code| &**code).collect::<BTreeSet<_>>(), shown, "{told}");
+    });
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use orderline_journal::{
     Batch, Follower, JournalError, JournalOptions, MappedStorage, Opened, PositionalStorage, Reader, Start,
-    Storage, follow, open,
+    Storage, first_sequence, follow, list_segments, open,
 };
 
 use crate::payload;
@@ -136,6 +136,30 @@ fn a_positional_log_is_followed_while_it_grows() {
     // What one backend wrote the other reads.
     let opened = open(MappedStorage::new(directory.path()), options()).expect("reopen");
     assert!(opened.recovery.last_sequence >= 60_000);
+}
+
+#[test]
+fn a_reader_begins_at_any_segment() {
+    let storage = orderline_journal::MemoryStorage::new();
+    let last = crate::sample(&storage);
+    let storage: Arc<dyn Storage> = Arc::new(storage);
+    let segments = list_segments(&*storage).expect("segments");
+    assert!(segments.len() > 1, "{segments:?}");
+    let mut beginnings = Vec::new();
+    for &index in &segments {
+        let Some(begins) = first_sequence(&*storage, index).expect("a header") else { continue };
+        let mut reader = Reader::open(Arc::clone(&storage), Start::Segment(index)).expect("reader");
+        let batch = reader.next_batch(last).expect("read").expect("a batch");
+        assert_eq!(batch.first_sequence, begins);
+        let record = batch.records().next().expect("a record");
+        assert_eq!(record.payload, payload(begins));
+        beginnings.push(begins);
+    }
+    assert!(beginnings.len() > 1 && beginnings.is_sorted() && beginnings[0] == 1, "{beginnings:?}");
+    let behind = segments[segments.len() - 1] + 1;
+    assert_eq!(first_sequence(&*storage, behind).expect("no segment"), None);
+    let refused = Reader::open(storage, Start::Segment(behind)).err().expect("no such segment");
+    assert!(matches!(refused, JournalError::NoSuchPosition { .. }), "{refused}");
 }
 
 #[test]

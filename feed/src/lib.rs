@@ -1,0 +1,19 @@
+//! Events out: what was decided, for everybody who is not on the line.
+//!
+//! [`Feed`] reads the journal up to its watermark, from any sequence still kept, and shows each event as a CloudEvent. A page
+//! says which range it covers, so that a consumer can prove that it missed nothing. It follows the journal at its own pace: a slow
+//! consumer holds up nobody, and the engine least of all.
+
+mod cloud;
+mod feed;
+mod filter;
+mod kinds;
+mod narrow;
+mod seek;
+mod whose;
+
+pub use cloud::CloudEvent;
+pub use feed::{Feed, FeedError, FeedEvent, Page, PageBounds};
+pub use filter::Filter;
+pub use kinds::{event_type, kind_of_type};
+pub use whose::{Nobody, Whose};
