@@ -57,7 +57,7 @@ pub(crate) struct ServeArguments {
     /// Where to listen for the TCP protocol; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7411")]
     pub(crate) listen: SocketAddr,
-    /// Where to listen for HTTP. Not built yet: with it, the server refuses to start.
+    /// Where to listen for HTTP: the JSON API under /v1, its description at /v1/docs. Without it, HTTP is not served.
     #[arg(long, value_name = "ADDR")]
     pub(crate) http: Option<SocketAddr>,
     /// Settings in a TOML file; docs/operations.md lists every key with its default.

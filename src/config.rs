@@ -1,10 +1,12 @@
 //! The server's settings: one TOML file, every key with a default, checked before anything starts.
 
 use std::path::Path;
+use std::time::Duration;
 
 use orderline_core::EngineOptions;
 use orderline_gateway::GatewayOptions;
 use orderline_journal::JournalOptions;
+use orderline_web::ServerOptions;
 use serde::Deserialize;
 
 use crate::verb::Refusal;
@@ -17,6 +19,7 @@ pub(crate) struct Config {
     pub(crate) snapshots: SnapshotConfig,
     pub(crate) engine: EngineConfig,
     pub(crate) gateway: GatewayConfig,
+    pub(crate) http: HttpConfig,
 }
 
 /// How the journal is written.
@@ -142,6 +145,35 @@ impl Default for GatewayConfig {
     }
 }
 
+/// How HTTP is served.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct HttpConfig {
+    /// Connections at one time.
+    pub(crate) connections_max: usize,
+    /// Threads that run requests.
+    pub(crate) threads: usize,
+    /// Commands that requests may have in the engine, or on their way there, at one time; more wait.
+    pub(crate) commands_max: u32,
+    /// Batches of them that may be in the engine at one time.
+    pub(crate) works_max: usize,
+    /// Milliseconds for a request's headers, and between two pieces of its body.
+    pub(crate) read_deadline_ms: u64,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        let options = ServerOptions::default();
+        Self {
+            connections_max: options.connections_max,
+            threads: options.threads,
+            commands_max: 16_384,
+            works_max: 64,
+            read_deadline_ms: options.read_deadline.as_millis() as u64,
+        }
+    }
+}
+
 impl Config {
     /// Reads a configuration file, or takes the defaults when there is none.
     pub(crate) fn load(file: Option<&Path>) -> Result<Self, Refusal> {
@@ -159,6 +191,18 @@ impl Config {
         }
         if config.journal.unsynced_mib_max == 0 || config.journal.unsynced_mib_max > 1 << 20 {
             return Err("journal.unsynced_mib_max is from 1 to 1048576".to_owned());
+        }
+        let http = &config.http;
+        for (key, value) in [
+            ("connections_max", http.connections_max),
+            ("threads", http.threads),
+            ("commands_max", http.commands_max as usize),
+            ("works_max", http.works_max),
+            ("read_deadline_ms", http.read_deadline_ms as usize),
+        ] {
+            if value == 0 || value > 1 << 24 {
+                return Err(format!("http.{key} is from 1 to 16777216"));
+            }
         }
         config.gateway.token_bytes()?;
         Ok(config)
@@ -178,6 +222,15 @@ impl Config {
             spin_count: self.engine.spin_count,
             sample_every_us: i64::from(self.engine.sample_every_ms) * 1_000,
             ..EngineOptions::default()
+        }
+    }
+
+    pub(crate) fn http_options(&self) -> ServerOptions {
+        ServerOptions {
+            connections_max: self.http.connections_max,
+            threads: self.http.threads,
+            read_deadline: Duration::from_millis(self.http.read_deadline_ms),
+            ..ServerOptions::default()
         }
     }
 

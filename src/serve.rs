@@ -2,20 +2,24 @@
 //!
 //!     socket -> gateway -> door -> engine -> journal -> sync -> watermark -> gateway -> socket
 //!
-//! Four threads make it: the gateway (this one), the engine, the sync thread and, now and then, the snapshots' maker.
+//! Four threads make it: the gateway (this one), the engine, the sync thread and, now and then, the snapshots' maker. With
+//! `--http` the application tier stands beside the gateway, behind a door of its own.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use orderline_core::door::Door;
 use orderline_core::recovery::{self, Recovered};
 use orderline_core::snapshot::{SnapshotPlan, Snapshotter};
 use orderline_core::{Doors, Engine};
 use orderline_gateway::Gateway;
 use orderline_journal::storage::{faulty_if_told, stop_on_lost_pages};
 use orderline_journal::{Locked, MappedStorage, PositionalStorage, Storage, Watermark};
+use orderline_web::front::{Front, FrontThread};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -28,9 +32,6 @@ use crate::verb::{Ending, Refusal, VerbResult};
 pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
     #[cfg(feature = "seeded-bugs")]
     tell_the_planted_bug()?;
-    if arguments.http.is_some() {
-        return Err(Refusal::new("--http: the HTTP API is not built yet; start without it"));
-    }
     let config = Config::load(arguments.config.as_deref())?;
     let gateway_options = config.gateway_options()?;
     gateway_options.check(config.gateway.door_capacity())?;
@@ -55,6 +56,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
 
     let mut doors = Doors::new(opened.watermark.clone());
     let door = doors.open(config.gateway.door_capacity());
+    let http_door = arguments.http.map(|_| doors.open(config.http.works_max));
     let snapshots = doors.snapshots();
     let gateway = Gateway::bind(arguments.listen, door, gateway_options)?;
     let listen = gateway.local_addr();
@@ -73,6 +75,10 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
     let snapshotter =
         Snapshotter::new(opened.storage, opened.recovery.store_id, opened.watermark, snapshots, plan);
     let snapshot_thread = spawn_snapshotter(snapshotter, Arc::clone(&stopping))?;
+    let http = match (arguments.http, http_door) {
+        (Some(listen), Some(door)) => Some(Http::start(listen, door, &config)?),
+        _ => None,
+    };
     let gateway_handle = gateway.handle();
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
@@ -81,10 +87,14 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
         }
     })?;
 
-    say_ready(&format!("ready {listen}"))?;
+    match &http {
+        Some(http) => say_ready(&format!("ready {listen} {}", http.server.local_addr()))?,
+        None => say_ready(&format!("ready {listen}"))?,
+    }
     gateway.run()?;
+    let http_ended = http.is_none_or(Http::stop);
 
-    // The gateway has closed its door: the engine ends when it has decided what was in it, the sync thread when all
+    // Every front has closed its door: the engine ends when it has decided what was in them, the sync thread when all
     // of that is durable.
     let ended = engine_thread.join();
     stopping.store(true, Ordering::Release);
@@ -92,7 +102,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
         Ok(stats) => stats?,
         Err(_) => return Err(Refusal::new("the engine has stopped on a broken invariant; see above")),
     };
-    let joined = sync_thread.join().is_ok() & snapshot_thread.join().is_ok();
+    let joined = sync_thread.join().is_ok() & snapshot_thread.join().is_ok() & http_ended;
     eprintln!(
         "stopped: {} accepted, {} rejected, {} repeated, {} queries",
         grouped(stats.accepted_count),
@@ -108,6 +118,29 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
         );
     }
     Ok(Ending::well_if(joined))
+}
+
+/// The application tier: a server, and the front behind which it enters the engine.
+struct Http {
+    server: orderline_web::Server,
+    front: Front,
+    thread: FrontThread,
+}
+
+impl Http {
+    fn start(listen: SocketAddr, door: Door, config: &Config) -> Result<Self, Refusal> {
+        let (front, thread) = Front::start(door, config.http.commands_max)?;
+        let server = orderline_web::Server::start(listen, front.clone(), config.http_options())
+            .map_err(|error| Refusal::new(format!("cannot listen for HTTP on {listen}: {error}")))?;
+        Ok(Self { server, front, thread })
+    }
+
+    /// Ends what is under way, and says whether it ended well.
+    fn stop(self) -> bool {
+        self.server.stop();
+        self.front.stop();
+        self.thread.join()
+    }
 }
 
 /// Address space that a server takes at its start beside its segments: arenas, rings, threads' stacks.

@@ -101,14 +101,6 @@ fn a_directory_that_is_no_store_is_refused_and_not_made() {
 }
 
 #[test]
-fn http_is_refused_as_long_as_it_is_not_built() {
-    let directory = tempfile::tempdir().unwrap();
-    let data = directory.path().join("data");
-    orderline(["serve", "--data", data.to_str().unwrap(), "--http", "127.0.0.1:0"]).refused(&["--http"]);
-    assert!(!data.exists(), "a refused start leaves nothing");
-}
-
-#[test]
 fn a_configuration_that_cannot_be_is_refused_and_names_the_key() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");

@@ -15,6 +15,7 @@ mod explain;
 mod faults;
 mod full_disk;
 mod golden_store;
+mod http;
 #[path = "../proof/mod.rs"]
 mod proof;
 mod recovery;

@@ -12,7 +12,7 @@ use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Packag
 const SOURCE_LINES_MAX: usize = 700;
 
 /// Whom each package may import, as the architecture says. Normal dependencies only: tests may look from anywhere.
-const MAY_IMPORT: [(&str, &[&str]); 11] = [
+const MAY_IMPORT: [(&str, &[&str]); 12] = [
     ("orderline-protocol", &[]),
     ("orderline-access", &["orderline-protocol"]),
     ("orderline-journal", &[]),
@@ -23,6 +23,8 @@ const MAY_IMPORT: [(&str, &[&str]); 11] = [
     ("orderline-feed", &["orderline-protocol", "orderline-journal", "orderline-json"]),
     // The load generator writes its commands with the protocol's structures.
     ("orderline-loadgen", &["orderline-protocol", "orderline-client"]),
+    // Enters the engine by a door of its own, as the gateway does.
+    ("orderline-web", &["orderline-protocol", "orderline-core", "orderline-json"]),
     // Runs the others' tests and programs, and knows none of their types.
     ("orderline-xtask", &[]),
     // The simulator puts the line together anew, over a disk, a network and a clock of its own.

@@ -33,9 +33,18 @@ pub(crate) struct Server {
     child: Child,
     stderr: Option<JoinHandle<String>>,
     pub(crate) addr: SocketAddr,
+    /// Where it listens for HTTP, if it was told to.
+    pub(crate) http: Option<SocketAddr>,
 }
 
 impl Server {
+    /// Starts a server that listens for HTTP, too.
+    pub(crate) fn with_http(data: &Path, config: &str) -> Self {
+        let mut command = serve(data, config);
+        command.args(["--http", "127.0.0.1:0"]);
+        Self::run(command).unwrap_or_else(|ran| panic!("the server did not become ready: {ran:?}"))
+    }
+
     /// Starts a server with this configuration and waits until it is ready.
     pub(crate) fn start(data: &Path, config: &str) -> Self {
         Self::try_start(data, config).unwrap_or_else(|ran| panic!("the server did not become ready: {ran:?}"))
@@ -67,11 +76,13 @@ impl Server {
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
-        let addr = line.strip_prefix("ready ").and_then(|rest| rest.split_whitespace().next()?.parse().ok());
-        let mut server = Self { child, stderr, addr: ([0, 0, 0, 0], 0).into() };
-        match addr {
+        let mut addrs = line.strip_prefix("ready ").unwrap_or_default().split_whitespace();
+        let (addr, http) = (addrs.next(), addrs.next());
+        let mut server = Self { child, stderr, addr: ([0, 0, 0, 0], 0).into(), http: None };
+        match addr.and_then(|addr| addr.parse().ok()) {
             Some(addr) => {
                 server.addr = addr;
+                server.http = http.and_then(|http| http.parse().ok());
                 Ok(server)
             }
             None => {

@@ -1,0 +1,382 @@
+//! The API, `/v1`: every command and query of the domain in JSON, described by OpenAPI 3.1.
+//!
+//! A handler checks what it can read, turns codes into handles, writes the command, asks the front, and says what came of it.
+//! What may be done is decided by the engine alone.
+
+mod bulk;
+mod carts;
+mod catalogue;
+mod fulfilment;
+mod orders;
+mod payments;
+mod reads;
+mod request;
+mod returns;
+mod stock;
+pub mod types;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use orderline_protocol::command::EntityKind;
+use orderline_protocol::lifecycle::Entity;
+use orderline_protocol::reply::Outcome;
+use orderline_protocol::{Command, LocationHandle, RejectCode, SellerHandle, SessionId, SkuHandle};
+use serde::Serialize;
+use utoipa::openapi::OpenApi as Description;
+use utoipa::{OpenApi, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::front::{Actor, Commands, Front, Replies};
+use crate::names::{NameError, Names};
+use crate::problem::Problem;
+use reads::Terms;
+use request::Caller;
+use types::Time;
+
+/// The session of requests without a token: the same after a restart, so that keys are still known then.
+const OPEN_SESSION: SessionId = SessionId::new(0x4f72_6465_726c_696e_652e_6874_7470_2e30);
+
+/// How long a read waits for the sequence that it asks to be at, and between two looks.
+const AT_LEAST_PATIENCE: Duration = Duration::from_secs(1);
+
+/// See there.
+const AT_LEAST_PAUSE: Duration = Duration::from_millis(10);
+
+/// What handlers work with. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    front: Front,
+    names: Names,
+    description: Vec<u8>,
+}
+
+/// How a command ended.
+pub(crate) struct Done {
+    replayed: bool,
+    sequence: u64,
+    version: u32,
+    state: u8,
+    /// What it means is said at each command.
+    pub(crate) detail: u64,
+}
+
+impl Api {
+    fn actor(&self) -> Actor {
+        Actor { token: 0, session: OPEN_SESSION }
+    }
+
+    /// Has a command decided, and waits until that is durable.
+    pub(crate) async fn run(&self, caller: &Caller, command: &Command<'_>) -> Result<Done, Problem> {
+        self.run_encoded(caller, Commands::one(command)).await
+    }
+
+    /// As [`Api::run`], for one command that is encoded already.
+    pub(crate) async fn run_encoded(&self, caller: &Caller, commands: Commands) -> Result<Done, Problem> {
+        let commands = match caller.key {
+            Some(key) => commands.keyed(key),
+            None => commands,
+        };
+        let replies = self.inner.front.ask(caller.actor, commands).await?;
+        let reply = replies.first();
+        let replayed = match reply.outcome() {
+            Outcome::Accepted => false,
+            Outcome::AcceptedBefore => true,
+            Outcome::Rejected | Outcome::Answered => return Err(Problem::of_reply(&reply)),
+        };
+        let header = reply.header;
+        Ok(Done {
+            replayed,
+            sequence: header.sequence.get(),
+            version: header.version.get(),
+            state: header.state,
+            detail: header.detail.get(),
+        })
+    }
+
+    /// Has a query answered.
+    pub(crate) async fn query(
+        &self,
+        caller: &Caller,
+        terms: &Terms,
+        query: &Command<'_>,
+    ) -> Result<Replies, Problem> {
+        let deadline = tokio::time::Instant::now() + AT_LEAST_PATIENCE;
+        loop {
+            let replies = self.inner.front.ask(caller.actor, Commands::one(query)).await?;
+            let reply = replies.first();
+            let (sequence, wanted) = (reply.header.sequence.get(), terms.at_least.unwrap_or(0));
+            if sequence < wanted {
+                if tokio::time::Instant::now() >= deadline {
+                    return Err(Problem::too_early(sequence, wanted));
+                }
+                tokio::time::sleep(AT_LEAST_PAUSE).await;
+                continue;
+            }
+            return if reply.outcome() == Outcome::Answered {
+                Ok(replies)
+            } else {
+                Err(Problem::of_reply(&reply))
+            };
+        }
+    }
+
+    fn front(&self) -> &Front {
+        &self.inner.front
+    }
+
+    /// Who knows the codes behind handles.
+    pub(crate) fn names(&self) -> &dyn orderline_json::Names {
+        &self.inner.names
+    }
+
+    /// The seller that a path names.
+    pub(crate) async fn seller(&self, code: &str) -> Result<SellerHandle, Problem> {
+        self.in_path(EntityKind::Seller, code).await.map(SellerHandle::new)
+    }
+
+    /// The SKU that a path names.
+    pub(crate) async fn sku(&self, code: &str) -> Result<SkuHandle, Problem> {
+        self.in_path(EntityKind::Sku, code).await.map(SkuHandle::new)
+    }
+
+    /// The location that a path names.
+    pub(crate) async fn location(&self, code: &str) -> Result<LocationHandle, Problem> {
+        self.in_path(EntityKind::Location, code).await.map(|handle| LocationHandle::new(handle as u16))
+    }
+
+    async fn in_path(&self, kind: EntityKind, code: &str) -> Result<u32, Problem> {
+        self.inner.names.handle(kind, code).await.map_err(|error| match error {
+            NameError::Unknown(_) => Problem::unknown(kind.name(), code),
+            NameError::Front(error) => error.into(),
+        })
+    }
+
+    /// The sellers that fields of a body name, each by its field.
+    pub(crate) async fn sellers_of(
+        &self,
+        codes: &[&str],
+        field: impl Fn(usize) -> String,
+    ) -> Result<Vec<SellerHandle>, Problem> {
+        Ok(self.in_body(EntityKind::Seller, codes, field).await?.into_iter().map(SellerHandle::new).collect())
+    }
+
+    /// The SKUs that fields of a body name.
+    pub(crate) async fn skus_of(
+        &self,
+        codes: &[&str],
+        field: impl Fn(usize) -> String,
+    ) -> Result<Vec<SkuHandle>, Problem> {
+        Ok(self.in_body(EntityKind::Sku, codes, field).await?.into_iter().map(SkuHandle::new).collect())
+    }
+
+    /// The location that a field of a body names.
+    pub(crate) async fn location_of(&self, code: &str, field: &str) -> Result<LocationHandle, Problem> {
+        let handles = self.in_body(EntityKind::Location, &[code], |_| field.to_owned()).await?;
+        Ok(LocationHandle::new(handles[0] as u16))
+    }
+
+    async fn in_body(
+        &self,
+        kind: EntityKind,
+        codes: &[&str],
+        field: impl Fn(usize) -> String,
+    ) -> Result<Vec<u32>, Problem> {
+        self.inner.names.handles(kind, codes).await.map_err(|error| match error {
+            NameError::Unknown(at) => Problem::unknown_reference(&field(at), kind.name(), codes[at]),
+            NameError::Front(error) => error.into(),
+        })
+    }
+}
+
+/// What a command that was accepted is answered with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Receipt {
+    /// `accepted`, or `accepted before` when the same request had been accepted earlier: this is then the first answer again.
+    pub outcome: &'static str,
+    /// The sequence at which it took effect.
+    pub sequence: u64,
+    /// The version then of what it was about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+    /// The state then of what it was about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<&'static str>,
+    /// What it costs then, in minor units.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_minor: Option<i64>,
+    /// The amount that this is about, in minor units; what it is, is said at the operation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount_minor: Option<i64>,
+    /// Units that the bucket, or available, holds then; what it is, is said at the operation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub units: Option<i64>,
+    /// The number, in its order or group, of what was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
+    /// When it expires.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
+    #[serde(skip)]
+    status: StatusCode,
+}
+
+impl Done {
+    /// The receipt, with the state named as one of this entity's.
+    pub(crate) fn receipt(&self, entity: Option<Entity>) -> Receipt {
+        Receipt {
+            outcome: outcome_name(if self.replayed { Outcome::AcceptedBefore } else { Outcome::Accepted }),
+            sequence: self.sequence,
+            version: Some(self.version).filter(|&version| version > 0),
+            state: entity.filter(|_| self.state > 0).map(|entity| entity.state_name(self.state)),
+            ..Receipt::default()
+        }
+    }
+}
+
+impl Receipt {
+    /// Answered with 201: something new is there.
+    pub(crate) fn created(self) -> Self {
+        Self { status: StatusCode::CREATED, ..self }
+    }
+}
+
+impl IntoResponse for Receipt {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(&self)).into_response();
+        let headers = response.headers_mut();
+        if let Some(version) = self.version {
+            headers.insert(header::ETAG, etag(version));
+        }
+        headers.insert(SEQUENCE, self.sequence.into());
+        if self.outcome == "accepted before" {
+            headers.insert(HeaderName::from_static("idempotent-replayed"), HeaderValue::from_static("true"));
+        }
+        response
+    }
+}
+
+/// An outcome as answers have it.
+fn outcome_name(outcome: Outcome) -> &'static str {
+    outcome.name()
+}
+
+/// The header that says at which sequence a command took effect, or up to which an answer speaks.
+const SEQUENCE: HeaderName = HeaderName::from_static("orderline-sequence");
+
+/// A version as an `ETag`.
+pub(crate) fn etag(version: u32) -> HeaderValue {
+    HeaderValue::from_str(&format!("\"{version}\"")).unwrap_or(HeaderValue::from_static("\"0\""))
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Orderline",
+        description = "The order core of marketplaces. Every change is durable before it is answered; every answer names the \
+            sequence that it speaks of. Amounts are in minor units, times in RFC 3339, ids are ULIDs that callers make, \
+            sellers, locations and SKUs go by their codes.",
+    ),
+    tags(
+        (name = "catalogue", description = "Sellers, locations, SKUs, sourcing rules, policies"),
+        (name = "stock", description = "Levels and availability"),
+        (name = "checkout", description = "Reservations and groups of orders"),
+        (name = "orders", description = "Orders and their holds"),
+        (name = "payments", description = "What payment services did, and what sellers are owed"),
+        (name = "fulfilment", description = "The work of locations, and packages"),
+        (name = "returns", description = "Goods on their way back"),
+        (name = "service", description = "The service itself"),
+    )
+)]
+struct Root;
+
+/// The routes of the API and what they look like.
+pub fn router(front: Front) -> Router {
+    let (router, description) = OpenApiRouter::with_openapi(Root::openapi())
+        .merge(catalogue::routes())
+        .merge(stock::routes())
+        .merge(carts::routes())
+        .merge(orders::routes())
+        .merge(payments::routes())
+        .merge(fulfilment::routes())
+        .merge(returns::routes())
+        .merge(bulk::routes())
+        .merge(reads::routes())
+        .routes(routes!(problems))
+        .split_for_parts();
+    let api = Api {
+        inner: Arc::new(Inner {
+            names: Names::new(front.clone()),
+            front,
+            description: describe(description),
+        }),
+    };
+    router
+        .route("/v1/openapi.json", get(openapi))
+        .route("/v1/docs", get(page))
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(api)
+}
+
+fn describe(description: Description) -> Vec<u8> {
+    serde_json::to_vec(&description).unwrap_or_default()
+}
+
+async fn openapi(State(api): State<Api>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], api.inner.description.clone()).into_response()
+}
+
+/// The page that shows the description to people.
+async fn page() -> Html<&'static str> {
+    Html(include_str!("docs.html"))
+}
+
+async fn nothing_here() -> Problem {
+    let detail = "Nothing is served under this path; /v1/docs lists what is.";
+    Problem::new(StatusCode::NOT_FOUND, "NoSuchPath", "There is no such path.", detail)
+}
+
+async fn wrong_method() -> Problem {
+    let detail = "This path is there, and does not know this method; Allow says which it knows.";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "WrongMethod", "The method is not allowed.", detail)
+}
+
+/// A reject code.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CodeDescription {
+    /// Its name, as problems have it.
+    code: &'static str,
+    /// Its number on the wire.
+    number: u16,
+    /// The HTTP status that goes with it.
+    status: u16,
+    /// Whether the same request may succeed later.
+    retryable: bool,
+    /// What it says.
+    text: &'static str,
+}
+
+/// Every way in which the engine refuses.
+#[utoipa::path(get, path = "/v1/problems", tag = "service", responses((status = 200, body = Vec<CodeDescription>)))]
+async fn problems() -> Json<Vec<CodeDescription>> {
+    let describe = |&code: &RejectCode| CodeDescription {
+        code: code.name(),
+        number: code as u16,
+        status: crate::problem::status_of(code).as_u16(),
+        retryable: code.is_retryable(),
+        text: code.text(),
+    };
+    Json(RejectCode::ALL.iter().map(describe).collect())
+}
