@@ -1,0 +1,56 @@
+//! What the follower, the writer of heads and the readers share, behind one lock that nobody holds for long.
+
+use std::sync::Arc;
+
+use orderline_journal::{Storage, Watermark, WatermarkPublisher};
+use parking_lot::{Condvar, Mutex, RwLock};
+
+use crate::change::Moment;
+use crate::error::ReadModelError;
+use crate::head::Head;
+use crate::older::{Older, View};
+use crate::options::ReadModelOptions;
+use crate::store::Store;
+
+/// All that can be read.
+pub(crate) struct Parts {
+    pub(crate) head: Head,
+    pub(crate) older: Older,
+    /// Why nothing more comes.
+    pub(crate) stopped: Option<String>,
+}
+
+impl Parts {
+    /// The parts over a store, as that stands.
+    pub(crate) fn over(store: Store, store_id: u128) -> Result<Self, ReadModelError> {
+        let meta = store.meta(store_id)?;
+        let runs = store.runs()?;
+        let head = match meta {
+            None => Head::behind(0, 1, Moment { sequence: 0, at_us: 0 }, None),
+            Some(meta) => {
+                Head::behind(meta.next_number.get(), meta.known_from.get(), meta.moment(), meta.position())
+            }
+        };
+        let stored = head.now.sequence;
+        Ok(Self { head, older: Older { frozen: None, store, runs, stored }, stopped: None })
+    }
+
+    pub(crate) fn view(&self) -> View<'_> {
+        View { head: &self.head, older: &self.older }
+    }
+}
+
+/// See the page.
+pub(crate) struct Shared {
+    pub(crate) parts: RwLock<Parts>,
+    /// Whether a head waits to be written, or is being written.
+    pub(crate) is_writing: Mutex<bool>,
+    pub(crate) written: Condvar,
+    /// Up to where readers see.
+    pub(crate) applied: Watermark,
+    pub(crate) publisher: WatermarkPublisher,
+    /// The journal's directory.
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) store_id: u128,
+    pub(crate) options: ReadModelOptions,
+}

@@ -1,0 +1,224 @@
+//! Random lives: what the read models say, against the engine's views and what the events themselves tell.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use orderline_core::State;
+use orderline_protocol::event::{EVENT_VERSION, Event, OrderState};
+use orderline_protocol::reply::OrderView;
+use orderline_protocol::{BuyerId, LocationHandle, OrderId, SellerHandle, SkuHandle};
+use orderline_readmodel::{OrderFilter, ReadModelOptions, Reader};
+
+use crate::generate::{LOCATIONS, SELLERS, SKUS};
+use crate::world::{World, all, all_work};
+
+/// Steps of one life.
+const STEPS: usize = 900;
+
+/// Small heads: most of what is asked is in the store, some is being written, some is new.
+pub fn small() -> ReadModelOptions {
+    ReadModelOptions { head_orders: 40, ..ReadModelOptions::default() }
+}
+
+/// Whether the read models say what the engine and the events say.
+pub fn compare(world: &World, reader: &Reader, seed: u64) {
+    let events = &world.pair.driver.events;
+    let as_of = reader.as_of();
+    assert_eq!(as_of.sequence, events.len() as u64, "seed {seed}");
+    assert_eq!(as_of.recorded_at_us, events.last().unwrap().0, "seed {seed}");
+    for heard in &world.heard {
+        compare_order(world, reader, heard, seed);
+    }
+    compare_searches(world, reader, seed);
+    assert_eq!(all_work(reader, LOCATIONS + 2, 3), world.work(), "seed {seed}");
+    compare_levels(world, reader, seed);
+    compare_ledgers(world, reader, seed);
+}
+
+fn compare_order(world: &World, reader: &Reader, heard: &crate::world::Heard, seed: u64) {
+    let id = OrderId::new(heard.order);
+    let order = reader.order(id).unwrap().unwrap_or_else(|| panic!("seed {seed}: order {id} is not known"));
+    assert_eq!((order.order, order.group.get()), (id, heard.group), "seed {seed}");
+    assert_eq!(order.is_retired, heard.is_retired, "seed {seed}, order {id}");
+    assert_eq!(order.placed_at_us, heard.placed_at_us, "seed {seed}, order {id}");
+    if let Some((state, view)) = world.view_of(heard.order) {
+        let parts = OrderView::read(&view).unwrap();
+        let head = parts.head;
+        assert_eq!((order.state, order.total), (state, head.total), "seed {seed}, order {id}");
+        assert_eq!((order.buyer, order.seller), (head.buyer, head.seller), "seed {seed}, order {id}");
+        assert_eq!(
+            (order.currency, order.region),
+            (head.currency, head.region.get()),
+            "seed {seed}, order {id}"
+        );
+        assert_eq!(order.placed_sequence, head.placed_sequence.get(), "seed {seed}, order {id}");
+        let told: Vec<_> = order
+            .lines
+            .iter()
+            .map(|of| (of.sku, of.ordered, of.cancelled, of.shipped, of.returned))
+            .collect();
+        let held: Vec<_> = parts
+            .lines
+            .iter()
+            .map(|of| {
+                let counters = &of.counters;
+                (
+                    of.line.sku,
+                    of.line.quantity.get(),
+                    counters.cancelled.get(),
+                    counters.shipped.get(),
+                    counters.returned.get(),
+                )
+            })
+            .collect();
+        assert_eq!(told, held, "seed {seed}, order {id}");
+        for location in (0..LOCATIONS).map(LocationHandle::new) {
+            let is_at = parts.allocations.iter().any(|part| part.location == location)
+                || parts.works.iter().any(|work| work.location == location);
+            assert_eq!(order.is_at(location), is_at, "seed {seed}, order {id} at {location}");
+        }
+    }
+    compare_timeline(world, reader, heard, seed);
+}
+
+fn compare_timeline(world: &World, reader: &Reader, heard: &crate::world::Heard, seed: u64) {
+    let (id, mut cursor, mut told) = (OrderId::new(heard.order), None, Vec::new());
+    loop {
+        let page = reader.timeline(id, cursor.as_ref(), 4).unwrap().unwrap();
+        told.extend(page.items);
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    let sequences: Vec<u64> = told.iter().map(|entry| entry.sequence).collect();
+    assert!(
+        sequences.iter().eq(&heard.sequences),
+        "seed {seed}, order {id}: {sequences:?}, not {:?}",
+        heard.sequences
+    );
+    for entry in told {
+        let (at_us, kind, payload) = &world.pair.driver.events[entry.sequence as usize - 1];
+        let record =
+            entry.record.unwrap_or_else(|| panic!("seed {seed}: record {} is not read", entry.sequence));
+        assert_eq!((entry.recorded_at_us, entry.kind), (*at_us, *kind), "seed {seed}, order {id}");
+        assert_eq!((&record.payload, record.version), (payload, EVENT_VERSION), "seed {seed}, order {id}");
+    }
+}
+
+fn compare_searches(world: &World, reader: &Reader, seed: u64) {
+    let none = OrderFilter::default;
+    let check = |filter: OrderFilter, expected: Vec<u128>| {
+        assert_eq!(all(reader, &filter, 7), expected, "seed {seed}: {filter:?}");
+    };
+    check(none(), world.newest(|_| true));
+    let buyers: BTreeSet<u64> = world.heard.iter().map(|heard| heard.buyer).collect();
+    for &buyer in &buyers {
+        let filter = || OrderFilter { buyer: Some(BuyerId::new(buyer)), ..none() };
+        check(filter(), world.newest(|heard| heard.buyer == buyer));
+        // What a seller may see is bounded by its own filter, whatever else it asks for.
+        for seller in 0..SELLERS {
+            let own = OrderFilter { seller: Some(SellerHandle::new(seller)), ..filter() };
+            check(own, world.newest(|heard| heard.buyer == buyer && heard.seller == seller));
+        }
+    }
+    for sku in 0..SKUS {
+        let filter = || OrderFilter { sku: Some(SkuHandle::new(sku)), ..none() };
+        check(filter(), world.newest(|heard| heard.skus.contains(&sku)));
+        let seller = Some(SellerHandle::new(1));
+        let own = OrderFilter { seller, ..filter() };
+        check(own, world.newest(|heard| heard.skus.contains(&sku) && heard.seller == 1));
+    }
+    let times: Vec<i64> = world.heard.iter().map(|heard| heard.placed_at_us).collect();
+    let (from, before) = (times[times.len() / 4], times[times.len() / 2]);
+    let filter = OrderFilter { placed_from_us: Some(from), placed_before_us: Some(before), ..none() };
+    check(filter, world.newest(|heard| (from..before).contains(&heard.placed_at_us)));
+    for &state in OrderState::ALL {
+        let found = all(reader, &OrderFilter { state: Some(state), ..none() }, 9);
+        let held = world.newest(|heard| world.view_of(heard.order).is_some_and(|(of, _)| of == state));
+        let held: BTreeSet<u128> = held.into_iter().collect();
+        assert!(held.is_subset(&found.iter().copied().collect()), "seed {seed}: {state:?}");
+    }
+    for heard in world.heard.iter().step_by(7) {
+        let order = Some(OrderId::new(heard.order));
+        check(OrderFilter { order, ..none() }, vec![heard.order]);
+        // Another seller does not find it by its id, nor by its group.
+        let seller = Some(SellerHandle::new(heard.seller + 1));
+        check(OrderFilter { order, seller, ..none() }, vec![]);
+        let group = OrderFilter { group: Some(orderline_protocol::GroupId::new(heard.group)), ..none() };
+        check(group.clone(), world.newest(|other| other.group == heard.group));
+        let seller = Some(SellerHandle::new(heard.seller));
+        let own = OrderFilter { seller, ..group };
+        check(own, world.newest(|other| other.group == heard.group && other.seller == heard.seller));
+    }
+}
+
+fn compare_levels(world: &World, reader: &Reader, seed: u64) {
+    let mut told = BTreeSet::new();
+    for location in 0..LOCATIONS + 2 {
+        let mut cursor = None;
+        loop {
+            let page = reader.levels_at(LocationHandle::new(location), cursor.as_ref(), 2).unwrap();
+            told.extend(page.items.iter().map(|level| (level.location.get(), level.sku.get())));
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+    }
+    assert_eq!(told, world.levels, "seed {seed}");
+    for sku in 0..SKUS {
+        let page = reader.levels_of(SkuHandle::new(sku), None, 100).unwrap();
+        let told: Vec<u16> = page.items.iter().map(|level| level.location.get()).collect();
+        let held = world.levels.iter().filter(|&&(_, of)| of == sku).map(|&(location, _)| location);
+        assert!(held.eq(told.iter().copied()), "seed {seed}: SKU {sku} is at {told:?}");
+    }
+}
+
+fn compare_ledgers(world: &World, reader: &Reader, seed: u64) {
+    let mut state = State::new(1);
+    type Entry = (u64, &'static str, i64, Option<OrderId>);
+    let mut expected: BTreeMap<u32, Vec<Entry>> = BTreeMap::new();
+    for (index, (at_us, kind, payload)) in world.pair.driver.events.iter().enumerate() {
+        let event = Event::read(*kind, EVENT_VERSION, payload).unwrap();
+        let sequence = index as u64 + 1;
+        state.apply(sequence, *at_us, &event);
+        state.each_ledger_entry(&event, |entry| {
+            let of = (sequence, entry.kind.name(), entry.amount, entry.order);
+            expected.entry(entry.seller.get()).or_default().push(of);
+        });
+    }
+    for seller in 0..SELLERS {
+        let (mut told, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = reader.ledger_entries(SellerHandle::new(seller), cursor.as_ref(), 3).unwrap();
+            told.extend(
+                page.items
+                    .iter()
+                    .map(|entry| (entry.sequence, entry.kind.name(), entry.amount_minor, entry.order)),
+            );
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        told.reverse();
+        assert_eq!(told, expected.remove(&seller).unwrap_or_default(), "seed {seed}: seller {seller}");
+    }
+}
+
+#[test]
+fn random_lives_are_told_as_the_engine_and_the_events_tell_them() {
+    for seed in 1..=6 {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("readmodel");
+        let mut world = World::new(seed, directory.path());
+        for _ in 0..3 {
+            world.live(STEPS / 3);
+            let (reader, told) = world.catch_up(world.open(&path, small()));
+            assert_eq!(told, Vec::<String>::new(), "seed {seed}");
+            compare(&world, &reader, seed);
+        }
+        assert!(world.heard.len() > 40, "seed {seed} placed {} orders", world.heard.len());
+        world.end();
+    }
+}
