@@ -1,5 +1,6 @@
 //! A journal record as JSON.
 
+use orderline_protocol::KEYED_FROM;
 use orderline_protocol::event::Event;
 use serde_json::{Map, Value};
 
@@ -16,7 +17,12 @@ pub fn record(names: &dyn Names, sequence: u64, recorded_at_us: i64, event: &Eve
     let (origin, body) = origin_and_body(&Shown(names), event);
     if let Some(origin) = origin.filter(|origin| !origin.session.is_none()) {
         object.insert("session".into(), origin.session.get().into());
-        object.insert("request".into(), origin.request.get().into());
+        let request = origin.request.get();
+        if request < KEYED_FROM {
+            object.insert("request".into(), request.into());
+        } else {
+            object.insert("key".into(), format!("{:016x}", request - KEYED_FROM).into());
+        }
     }
     if let Value::Object(body) = body {
         object.extend(body);

@@ -21,7 +21,7 @@ use orderline_protocol::lifecycle::{
     Disposition, HoldKind, PaymentState, ReturnState, ShipmentState, WorkState, blocks,
 };
 use orderline_protocol::{
-    Amount, BuyerId, CurrencyCode, GroupId, LocationHandle, OrderId, ReservationId, SellerHandle,
+    Amount, BuyerId, CurrencyCode, GroupId, KEYED_FROM, LocationHandle, OrderId, ReservationId, SellerHandle,
     SessionHandle, SessionId, SkuHandle,
 };
 use serde_json::{Value, json};
@@ -602,6 +602,13 @@ fn every_event_is_shown_by_the_names_that_people_know() {
         assert_eq!(record(&Known, 77, AT_US, &event), told);
     });
     assert_eq!(kinds, EventKind::ALL.iter().map(|&kind| kind as u16).collect(), "every kind has its case");
+}
+
+#[test]
+fn a_keyed_request_is_shown_by_its_key() {
+    let origin = Origin { request: (KEYED_FROM + 0x1f).into(), ..by_client() };
+    let shown = record(&Known, 1, AT_US, &Event::OrderConfirmed(&shape!(OrderConfirmed { origin = origin })));
+    assert_eq!((shown.get("request"), &shown["key"]), (None, &json!("000000000000001f")));
 }
 
 #[test]

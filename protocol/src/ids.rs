@@ -12,8 +12,13 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 /// 0 stands for "before the first event".
 pub type Sequence = u64;
 
-/// The number that a client gives a command within its session; a session's first request is 1.
+/// The number that a client gives a command within its session; a session's first request is 1. From [`KEYED_FROM`] on it
+/// is no number but a key.
 pub type Request = u64;
+
+/// The lowest keyed request: what has this bit is a key of 63 bits that a caller made, in no order, and is remembered beside those of all
+/// other sessions instead of in its own session's window.
+pub const KEYED_FROM: Request = 1 << 63;
 
 /// Handles are shown and compared by their numbers.
 macro_rules! shown_and_ordered {

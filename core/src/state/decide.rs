@@ -5,7 +5,7 @@ use orderline_protocol::command::{Command, EXPECTED_NEW};
 use orderline_protocol::event::{Allocation, Event, EventKind, Origin, SessionOpened};
 use orderline_protocol::lifecycle::{Action, Entity, HoldState};
 use orderline_protocol::limits::DURATION_S_MAX;
-use orderline_protocol::{OrderId, RejectCode, SessionHandle, SessionId};
+use orderline_protocol::{KEYED_FROM, OrderId, RejectCode, SessionHandle, SessionId};
 
 use super::happened::check_happened;
 use super::orders::OrderSlot;
@@ -40,7 +40,12 @@ impl State {
         out: &mut Vec<u8>,
     ) -> Decision {
         let Parsed { raw, body } = command;
-        match self.sessions.known(session, raw.request) {
+        let known = if raw.request < KEYED_FROM {
+            self.sessions.known(session, raw.request)
+        } else {
+            self.known_key(session, raw.request)
+        };
+        match known {
             Known::Undecided => {}
             known => return Self::known(known, raw),
         }

@@ -64,13 +64,14 @@ impl State {
             let Some(sku) = self.catalogue.sku(handle) else { continue };
             self.stock.add_hashes(handle, sku, &mut sum);
         }
-        sum.add_hash(self.stock.movements.hash());
+        sum.add_hash(self.stock.movements.ring.hash());
         self.orders.iter().for_each(|slot| self.orders.add_hash(slot, &mut sum));
         self.reservations.iter().for_each(|reservation| reservation.add_hash(&mut sum));
         sum.add_hash(self.finished.hash());
         self.groups.iter().for_each(|group| group.add_hash(&mut sum));
         self.ledgers.add_hashes(&mut sum);
         self.sessions.iter().for_each(|session| session.add_hash(&mut sum));
+        sum.add_hash(self.keys.ring.hash());
         StateHash(sum.total())
     }
 
@@ -81,6 +82,7 @@ impl State {
             out.extend_from_slice(&self.settings.version.to_le_bytes());
             out.extend_from_slice(self.settings.policy.as_bytes());
             self.settings.sourcing().for_each(|rules| out.extend_from_slice(rules.as_bytes()));
+            out.extend_from_slice(&self.keys.horizon_us.to_le_bytes());
         });
         for (sku, location) in &self.stock.unnamed_shortages {
             sum.add(13, |out| {

@@ -9,24 +9,26 @@ use std::ops::Range;
 use bincode::config;
 use orderline_protocol::command::{CartLine, DefineSourcing, OrderLine, SetPolicy};
 use orderline_protocol::event::Allocation;
-use orderline_protocol::limits::MOVEMENTS_MAX;
-use orderline_protocol::{CurrencyCode, LocationHandle, SellerHandle, SessionHandle, SessionId, SkuHandle};
+use orderline_protocol::{
+    CurrencyCode, KEYED_FROM, LocationHandle, SellerHandle, SessionHandle, SessionId, SkuHandle,
+};
 use serde::{Deserialize, Serialize};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::State;
 use super::detail::Detail;
 use super::groups::Group;
+use super::keys::Keyed;
 use super::ledger::Ledger;
-use super::movements::Movement;
 use super::orders::{OrderHead, OrderSlot, Stage};
 use super::reservations::ReservationHead;
+use super::ring::{Entry, Ring};
 use super::sessions::{Answer, Session, SessionHead};
 use super::stock::SavedLevel;
 use super::timers::SECOND_US;
 
 /// The sections of a snapshot, in the order in which they are written and read.
-pub const SECTION_TAGS: [u32; 9] = [
+pub const SECTION_TAGS: [u32; 10] = [
     TAG_HEAD,
     TAG_CATALOGUE,
     TAG_LEVELS,
@@ -36,6 +38,7 @@ pub const SECTION_TAGS: [u32; 9] = [
     TAG_GROUPS,
     TAG_LEDGERS,
     TAG_SESSIONS,
+    TAG_KEYS,
 ];
 pub(super) const TAG_HEAD: u32 = 1;
 pub(super) const TAG_CATALOGUE: u32 = 2;
@@ -46,6 +49,7 @@ pub(super) const TAG_MOVEMENTS: u32 = 6;
 pub(super) const TAG_RESERVATIONS: u32 = 7;
 pub(super) const TAG_GROUPS: u32 = 8;
 pub(super) const TAG_LEDGERS: u32 = 9;
+pub(super) const TAG_KEYS: u32 = 10;
 
 /// The version of the sections' contents.
 pub(super) const IMAGE_VERSION: u32 = 4;
@@ -83,6 +87,7 @@ pub(super) struct Head {
     pub(super) sourcing: Vec<Vec<u8>>,
     pub(super) orders_horizon_ms: u64,
     pub(super) reservations_horizon_ms: u64,
+    pub(super) keys_horizon_us: i64,
 }
 
 /// The layout that `bincode` has used since version 1, pinned: other crates read it too.
@@ -120,6 +125,7 @@ impl State {
             Ok(())
         })?;
         section(TAG_SESSIONS, &mut |from| state.read_sessions(from))?;
+        section(TAG_KEYS, &mut |from| state.read_keys(from))?;
         state.rebuild_derived(&detailed);
         let finished_s = state.finished.queue.iter().map(|&(second, ..)| second).max();
         state.recorded_at_us = finished_s.map_or(0, |second| i64::from(second) * SECOND_US);
@@ -144,6 +150,7 @@ impl State {
         }
         self.finished.orders_horizon_ms = head.orders_horizon_ms;
         self.finished.reservations_horizon_ms = head.reservations_horizon_ms;
+        self.keys.horizon_us = head.keys_horizon_us;
         let finished_count: u64 = decode(TAG_HEAD, from)?;
         for _ in 0..finished_count {
             self.finished.queue.push_back(decode(TAG_HEAD, from)?);
@@ -169,22 +176,19 @@ impl State {
     }
 
     fn read_movements(&mut self, from: &mut dyn std::io::Read) -> Result<(), ImageError> {
-        let wrong = |why: &str| ImageError::Section { tag: TAG_MOVEMENTS, why: why.into() };
-        let count = read_struct::<u64>(TAG_MOVEMENTS, from)?.ok_or_else(|| wrong("it is empty"))?;
-        let mut bytes = Vec::new();
-        // The ring has its bound; what is longer is none of ours.
-        let bound = (MOVEMENTS_MAX * size_of::<Movement>()) as u64;
-        std::io::Read::read_to_end(&mut std::io::Read::take(from, bound + 1), &mut bytes)?;
-        let whole = bytes.len() as u64 <= bound && bytes.len().is_multiple_of(size_of::<Movement>());
-        let kept = bytes.len() / size_of::<Movement>();
-        if !whole || kept as u64 != count.min(MOVEMENTS_MAX as u64) {
-            return Err(wrong("it does not hold the movements that it says"));
-        }
-        let one = |entry| Movement::read_from_bytes(entry).map_err(|_| wrong("an entry is cut"));
-        let movements: Vec<Movement> =
-            bytes.chunks_exact(size_of::<Movement>()).map(one).collect::<Result<_, _>>()?;
-        self.stock.movements.restore(count, &movements);
+        let (count, newest) = read_ring(TAG_MOVEMENTS, from)?;
+        self.stock.movements.ring = Ring::restore(count, &newest);
         Ok(())
+    }
+
+    fn read_keys(&mut self, from: &mut dyn std::io::Read) -> Result<(), ImageError> {
+        let wrong = |why: String| ImageError::Section { tag: TAG_KEYS, why };
+        let (count, newest) = read_ring::<Keyed>(TAG_KEYS, from)?;
+        if let Some(keyed) = newest.iter().find(|keyed| keyed.request < KEYED_FROM) {
+            return Err(wrong(format!("request {} is no key", keyed.request)));
+        }
+        let twice = |request| wrong(format!("request {request:#x} is remembered twice"));
+        self.keys.restore(count, &newest).map_err(twice)
     }
 
     fn read_reservations(&mut self, from: &mut dyn std::io::Read) -> Result<(), ImageError> {
@@ -297,7 +301,7 @@ impl State {
                         why: "an answer has another length".into(),
                     });
                 };
-                if request == 0 || request > last_request {
+                if request == 0 || request > last_request || request >= KEYED_FROM {
                     return Err(ImageError::Section {
                         tag: TAG_SESSIONS,
                         why: format!("a session that has come to request {last_request} remembers {request}"),
@@ -337,6 +341,24 @@ fn read_struct<T: FromBytes + IntoBytes>(
         }
     }
     Ok(Some(value))
+}
+
+/// Reads how many entries a ring has had, and the newest of them.
+fn read_ring<T: Entry>(tag: u32, from: &mut dyn std::io::Read) -> Result<(u64, Vec<T>), ImageError> {
+    let wrong = |why: &str| ImageError::Section { tag, why: why.into() };
+    let count = read_struct::<u64>(tag, from)?.ok_or_else(|| wrong("it is empty"))?;
+    let mut bytes = Vec::new();
+    // The ring has its bound; what is longer is none of ours.
+    let bound = (T::COUNT_MAX * size_of::<T>()) as u64;
+    std::io::Read::read_to_end(&mut std::io::Read::take(from, bound + 1), &mut bytes)?;
+    let is_whole = bytes.len() as u64 <= bound && bytes.len().is_multiple_of(size_of::<T>());
+    let kept = bytes.len() / size_of::<T>();
+    if !is_whole || kept as u64 != count.min(T::COUNT_MAX as u64) {
+        return Err(wrong("it does not hold the entries that it says"));
+    }
+    let one = |entry| T::read_from_bytes(entry).map_err(|_| wrong("an entry is cut"));
+    let newest = bytes.chunks_exact(size_of::<T>()).map(one).collect::<Result<_, _>>()?;
+    Ok((count, newest))
 }
 
 /// Reads a list of so many structures.

@@ -34,6 +34,7 @@ mod hash;
 mod holds;
 mod id_table;
 mod image;
+mod keys;
 mod ledger;
 mod money;
 mod movements;
@@ -45,6 +46,7 @@ mod refills;
 mod reservations;
 mod retention;
 mod returns;
+mod ring;
 mod rounds;
 mod sample;
 mod scope;
@@ -69,7 +71,7 @@ use orderline_protocol::command::RawCommand;
 use orderline_protocol::event::{Event, EventKind};
 use orderline_protocol::lifecycle::{Action, Entity};
 use orderline_protocol::{
-    Command, Malformed, OrderId, RejectCode, Sequence, SessionHandle, SessionId, SkuHandle,
+    Command, Malformed, OrderId, RejectCode, Request, Sequence, SessionHandle, SessionId, SkuHandle,
 };
 
 pub(crate) use availability::check_asked;
@@ -89,6 +91,7 @@ pub use walk::{Step, Walk};
 use backorders::Backorders;
 use catalogue::Catalogue;
 use groups::Groups;
+use keys::Keys;
 use ledger::Ledgers;
 use orders::Orders;
 use reservations::Reservations;
@@ -112,6 +115,7 @@ pub struct State {
     reservations: Reservations,
     ledgers: Ledgers,
     sessions: Sessions,
+    keys: Keys,
     finished: Finished,
     // What follows from the rest, kept beside it to be found quickly.
     backorders: Backorders,
@@ -234,6 +238,7 @@ impl State {
             reservations: Reservations::new(seed.rotate_left(4)),
             ledgers: Ledgers::default(),
             sessions: Sessions::new(seed),
+            keys: Keys::new(seed.rotate_left(5)),
             finished: Finished::default(),
             backorders: Backorders::default(),
             timers: Timers::default(),
@@ -380,6 +385,21 @@ impl State {
                 self.stock.prefetch(sku);
             }
         }
+    }
+
+    /// What is known about a request that has a key instead of a number.
+    #[cold]
+    fn known_key(&self, session: SessionHandle, request: Request) -> Known {
+        match self.sessions.id_of(session) {
+            Some(id) => self.keys.known(id, request),
+            None => Known::TooOld,
+        }
+    }
+
+    /// When the newest accepted keyed request was recorded that is no longer known, in microseconds since 1970; 0: all are known. A key
+    /// that was made later was not forgotten: it is known, or it was never accepted.
+    pub fn keys_horizon_us(&self) -> i64 {
+        self.keys.horizon_us
     }
 
     /// What a request comes to that is too old to tell, or that was accepted before.

@@ -1,6 +1,6 @@
 //! Sessions: what each client's requests came to, so that asking again is safe.
 //!
-//! A session remembers its accepted requests for [`SESSION_WINDOW`] request numbers back. A request inside the window
+//! A session remembers its accepted requests for [`SESSION_WINDOW`] request numbers back (those that have a key instead of a number are elsewhere: see `keys`). A request inside the window
 //! that is not remembered was never accepted, so deciding it is safe however often it comes. Rejections are
 //! not remembered: they changed nothing, and a flood of them must not fill anything.
 
@@ -262,6 +262,11 @@ impl Sessions {
         }
     }
 
+    /// The id of the session that has a handle.
+    pub(crate) fn id_of(&self, handle: SessionHandle) -> Option<SessionId> {
+        self.by_handle.get(handle.index()).map(|session| session.id)
+    }
+
     /// The handle that the next session to be opened gets: a new one, or that of the session idle longest.
     pub(crate) fn next_handle(&self) -> SessionHandle {
         if self.by_handle.len() < SESSIONS_MAX {
@@ -276,13 +281,9 @@ impl Sessions {
     /// Opens a session under a handle for an actor: the one that has the handle goes on if it is the same, and is forgotten
     /// if it is another.
     pub(crate) fn open(&mut self, handle: SessionHandle, id: SessionId, actor: u32, sequence: Sequence) {
-        match self.by_handle.get_mut(handle.index()) {
+        match self.by_handle.get(handle.index()) {
             Some(session) if session.id == id => {
-                if let Some(frozen) = &self.frozen
-                    && frozen.frozen.is_needed(handle.index())
-                {
-                    session.keep(frozen.sequence);
-                }
+                let session = self.changing(handle);
                 (session.actor, session.last_sequence) = (actor, sequence);
             }
             _ => self.insert(handle, Session::new(id, actor, sequence)),
@@ -312,13 +313,26 @@ impl Sessions {
 
     #[inline]
     pub(crate) fn remember(&mut self, handle: SessionHandle, request: Request, answer: Answer) {
+        self.changing(handle).remember(request, answer);
+    }
+
+    /// A request that is remembered elsewhere took effect: the session is not idle. Returns its id.
+    pub(crate) fn touch(&mut self, handle: SessionHandle, sequence: Sequence) -> SessionId {
+        let session = self.changing(handle);
+        session.last_sequence = sequence;
+        session.id
+    }
+
+    /// A session that is about to change.
+    #[inline]
+    fn changing(&mut self, handle: SessionHandle) -> &mut Session {
         let session = &mut self.by_handle[handle.index()];
         if let Some(frozen) = &self.frozen
             && frozen.frozen.is_needed(handle.index())
         {
             session.keep(frozen.sequence);
         }
-        session.remember(request, answer);
+        session
     }
 
     /// Begins a snapshot at a sequence: a list of sessions, its length first.

@@ -330,7 +330,7 @@ impl Stock {
     /// Forgets the snapshot under way.
     pub(crate) fn thaw(&mut self) {
         self.frozen = None;
-        self.movements.thaw();
+        self.movements.ring.thaw();
     }
 
     /// Writes more of the levels for the snapshot under way, about up to so many bytes. Returns the sum of all hashes at its

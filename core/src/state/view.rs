@@ -158,6 +158,7 @@ impl State {
             orders_open: counts.orders_open.into(),
             reservations: counts.reservations.into(),
             orders_horizon_ms: self.finished.orders_horizon_ms.into(),
+            keys_horizon_us: self.keys.horizon_us.into(),
             sellers: counts.sellers.into(),
             locations: counts.locations.into(),
             skus: counts.skus.into(),

@@ -8,7 +8,7 @@ use zerocopy::IntoBytes;
 use super::hash::{StateHash, Sum, put};
 use super::image::{Head, IMAGE_VERSION, SECTION_TAGS};
 use super::image::{
-    TAG_CATALOGUE, TAG_GROUPS, TAG_HEAD, TAG_LEDGERS, TAG_LEVELS, TAG_MOVEMENTS, TAG_ORDERS,
+    TAG_CATALOGUE, TAG_GROUPS, TAG_HEAD, TAG_KEYS, TAG_LEDGERS, TAG_LEVELS, TAG_MOVEMENTS, TAG_ORDERS,
     TAG_RESERVATIONS, TAG_SESSIONS,
 };
 use super::{ImageError, State};
@@ -51,6 +51,7 @@ impl State {
             sourcing: self.settings.sourcing().map(|rules| rules.as_bytes().to_vec()).collect(),
             orders_horizon_ms: self.finished.orders_horizon_ms,
             reservations_horizon_ms: self.finished.reservations_horizon_ms,
+            keys_horizon_us: self.keys.horizon_us,
         };
         put(&head, &mut walk.front);
         let named = self.stock.unnamed_shortages.iter().map(|(sku, location)| (sku.get(), location.get()));
@@ -58,12 +59,13 @@ impl State {
         self.finished.freeze();
         self.catalogue.freeze();
         self.stock.freeze(self.catalogue.sku_count());
-        self.stock.movements.freeze();
+        self.stock.movements.ring.freeze();
         self.orders.freeze();
         self.reservations.freeze();
         self.groups.freeze();
         self.ledgers.freeze();
         self.sessions.freeze(self.sequence);
+        self.keys.ring.freeze();
         self.walk = Some(Box::new(walk));
     }
 
@@ -78,6 +80,7 @@ impl State {
             self.groups.thaw();
             self.ledgers.thaw();
             self.sessions.thaw();
+            self.keys.ring.thaw();
         }
     }
 
@@ -107,12 +110,13 @@ impl State {
             }
             TAG_CATALOGUE => self.catalogue.walk(out, bytes_max),
             TAG_LEVELS => self.stock.walk(&self.catalogue, out, bytes_max),
-            TAG_MOVEMENTS => self.stock.movements.walk(out, bytes_max),
+            TAG_MOVEMENTS => self.stock.movements.ring.walk(out, bytes_max),
             TAG_ORDERS => self.orders.walk(out, bytes_max),
             TAG_RESERVATIONS => self.reservations.walk(out, bytes_max),
             TAG_GROUPS => self.groups.walk(out, bytes_max),
             TAG_LEDGERS => self.ledgers.walk(out, bytes_max),
             TAG_SESSIONS => self.sessions.walk(out, bytes_max),
+            TAG_KEYS => self.keys.ring.walk(out, bytes_max),
             tag => panic!("there is no section {tag}"),
         };
         if let Some(total) = total {

@@ -99,6 +99,7 @@ impl Pair {
     pub fn new(seed: u64) -> Self {
         let mut driver = Driver::new(seed);
         driver.walk = Some(SlowWalk::default());
+        driver.keyed_every = 3;
         let model = Model { sequence: driver.state.sequence(), ..Model::default() };
         let (writer, board) = board();
         // Whoever looks wants it to be kept.

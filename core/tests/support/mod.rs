@@ -24,6 +24,8 @@ pub struct Driver {
     pub state: State,
     pub session: SessionHandle,
     pub request: Request,
+    /// Every how many requests have a key; 0: none.
+    pub keyed_every: u64,
     /// Recorded time, kind and bytes of every event.
     pub events: Vec<(i64, u16, Vec<u8>)>,
     pub now_us: i64,
@@ -40,6 +42,7 @@ impl Driver {
             state: State::new(seed),
             session: SessionHandle::NONE,
             request: 0,
+            keyed_every: 0,
             events: Vec::new(),
             now_us: NOW_US,
             names_shortages: true,
@@ -144,7 +147,10 @@ impl Driver {
     pub fn run(&mut self, command: &Command<'_>) -> Result<Accepted, Rejection> {
         self.request += 1;
         let mut bytes = Vec::new();
-        command.write(self.request, &mut bytes);
+        // Every so many requests have a key instead of a number, in no order.
+        let is_keyed = self.request.checked_rem(self.keyed_every) == Some(0);
+        let request = if is_keyed { KEYED_FROM | self.request.reverse_bits() >> 1 } else { self.request };
+        command.write(request, &mut bytes);
         self.send(self.session, &bytes)
     }
 

@@ -4,7 +4,7 @@ use orderline_protocol::lifecycle::{Action, Entity};
 use orderline_protocol::reply::{StatusView, TransitionView};
 use serde::Serialize;
 
-use super::{name, said, time_text};
+use super::{name, said, time_said, time_text};
 
 /// The core's own figures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,6 +21,9 @@ pub struct Status {
     /// The newest time in the id of an order that left memory; null: none has.
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub orders_horizon: Option<String>,
+    /// When the newest accepted keyed request was recorded that is no longer known; null: all are known.
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
+    pub keys_horizon: Option<String>,
     /// Sellers defined.
     pub sellers: u32,
     /// Locations defined.
@@ -57,6 +60,7 @@ impl Status {
             reservations: view.reservations.get(),
             orders_horizon: said(view.orders_horizon_ms.get())
                 .map(|ms| time_text(i64::try_from(ms).unwrap_or(i64::MAX).saturating_mul(1_000))),
+            keys_horizon: time_said(view.keys_horizon_us.get()),
             sellers: view.sellers.get(),
             locations: view.locations.get(),
             skus: view.skus.get(),

@@ -225,10 +225,10 @@ fn settings_figures_and_transitions_are_shown_in_words() {
     });
     assert_eq!(shown(Settings::of(&Known, &view, &[everybodys])), told);
 
-    let view = shape!(StatusView { state_hash = 0xab_u128, orders_total = 4_u64, orders_horizon_ms = 1_u64 });
+    let view = shape!(StatusView { state_hash = 0xab_u128, orders_total = 4_u64, orders_horizon_ms = 1_u64, keys_horizon_us = 2_000_i64 });
     let told = json!({
         "state_hash": "000000000000000000000000000000ab", "orders_total": 4, "orders_open": 0, "reservations": 0,
-        "orders_horizon": "1970-01-01T00:00:00.001000Z", "sellers": 0, "locations": 0, "skus": 0, "sessions": 0,
+        "orders_horizon": "1970-01-01T00:00:00.001000Z", "keys_horizon": "1970-01-01T00:00:00.002000Z", "sellers": 0, "locations": 0, "skus": 0, "sessions": 0,
     });
     assert_eq!(shown(Status::of(&view)), told);
 

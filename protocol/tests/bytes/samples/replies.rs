@@ -213,6 +213,7 @@ fn status() -> StatusView {
         orders_open: 9.into(),
         reservations: 10.into(),
         orders_horizon_ms: 1_800_000_000_000.into(),
+        keys_horizon_us: (AT_US - 80).into(),
         sellers: 11.into(),
         locations: 12.into(),
         skus: 13.into(),
