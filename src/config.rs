@@ -254,11 +254,6 @@ impl Config {
 }
 
 impl GatewayConfig {
-    /// Works that may be in the gateway's door at one time: bounds compose, so that an admitted push cannot fail.
-    pub(crate) fn door_capacity(&self) -> usize {
-        self.connections_max.saturating_mul(self.works_per_connection_max)
-    }
-
     fn token_bytes(&self) -> Result<Option<[u8; 32]>, String> {
         if self.token.is_empty() {
             return Ok(None);

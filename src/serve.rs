@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
     tell_the_planted_bug()?;
     let config = Config::load(arguments.config.as_deref())?;
     let gateway_options = config.gateway_options()?;
-    gateway_options.check(config.gateway.door_capacity())?;
+    gateway_options.check(gateway_options.door_capacity())?;
     if !arguments.listen.ip().is_loopback() && gateway_options.token.is_none() {
         eprintln!(
             "warning: {} is open to the network and asks no token; set gateway.token",
@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
     state.preallocate_orders(config.engine.preallocate_orders);
 
     let mut doors = Doors::new(opened.watermark.clone());
-    let door = doors.open(config.gateway.door_capacity());
+    let door = doors.open(gateway_options.door_capacity());
     let http_door = arguments.http.map(|_| doors.open(config.http.works_max));
     let snapshots = doors.snapshots();
     let gateway = Gateway::bind(arguments.listen, door, gateway_options)?;

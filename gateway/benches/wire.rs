@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let parker = Parker::new();
     let (publisher, watermark) = Watermark::new(0);
     let options = GatewayOptions { connections_max: 64, ..GatewayOptions::default() };
-    let capacity = options.connections_max * options.works_per_connection_max;
+    let capacity = options.door_capacity();
     let (front, end) = door(capacity, parker.unparker().clone(), watermark);
     let gateway = Gateway::bind("127.0.0.1:0".parse()?, front, options)?;
     let (addr, handle, stats) = (gateway.local_addr(), gateway.handle(), gateway.stats());

@@ -145,6 +145,11 @@ impl<S: Stream> Connection<S> {
         self.refuses_to_wait && first_request > self.accepted_before
     }
 
+    /// Whether whatever it says next may be refused for want of room.
+    fn may_refuse_next(&self) -> bool {
+        self.may_refuse(self.last_request.saturating_add(1))
+    }
+
     pub(crate) fn enter(&mut self, stage: Stage, now: AtMs) {
         self.stage = stage;
         self.stage_since = now;
@@ -152,15 +157,14 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Whether reading it now could lead anywhere. One with enough of its works inside the engine, or enough
-    /// output waiting, is left alone: its socket fills, and its peer feels it. While there `is_too_much` to do, a peer
-    /// that would rather be refused than wait is read all the same, and refused.
-    pub(crate) fn may_read(&self, options: &GatewayOptions, is_too_much: bool) -> bool {
+    /// output waiting, is left alone: its socket fills, and its peer feels it. A peer that would rather be refused than wait
+    /// is read all the same: what it says is let in or refused, and nothing of it waits unseen.
+    pub(crate) fn may_read(&self, options: &GatewayOptions) -> bool {
         self.readable
             && match self.stage {
                 Stage::Open(_) => {
                     !self.is_draining
-                        && (self.in_engine < options.works_per_connection_max
-                            || (is_too_much && self.refuses_to_wait))
+                        && (self.in_engine < options.works_per_connection_max || self.may_refuse_next())
                         && self.queued_bytes < options.output_bytes_max / 4
                 }
                 Stage::Hello | Stage::Opening | Stage::Closing => true,

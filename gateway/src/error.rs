@@ -18,15 +18,10 @@ pub enum GatewayError {
     #[error("waiting for sockets failed: {0}")]
     Poll(#[from] io::Error),
     /// More could be let into the engine than its door holds.
-    #[error(
-        "{connections_max} connections with {works_per_connection_max} batches each can exceed the {capacity} \
-         batches that the engine's door holds"
-    )]
+    #[error("{needed} batches can be let in, and the engine's door holds {capacity}")]
     DoorTooSmall {
-        /// [`crate::GatewayOptions::connections_max`].
-        connections_max: usize,
-        /// [`crate::GatewayOptions::works_per_connection_max`].
-        works_per_connection_max: usize,
+        /// [`crate::GatewayOptions::door_capacity`].
+        needed: usize,
         /// Works that the door holds.
         capacity: usize,
     },

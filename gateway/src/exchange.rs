@@ -9,6 +9,10 @@ use crate::connection::{Heard, Stage, Verdict};
 use crate::network::Network;
 use crate::stats::add;
 
+/// Bytes of commands inside the engine that are too much, whatever their number: long ones are refused before they fill the
+/// memory.
+const IN_ENGINE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 impl<N: Network> Gateway<N> {
     /// Reads each ready connection once: one that has more to say comes back after the others.
     pub(crate) fn read(&mut self) {
@@ -19,7 +23,7 @@ impl<N: Network> Gateway<N> {
             let Some(key) = self.to_read.pop_front() else { return };
             let Some(connection) = self.connections.get_mut(key) else { continue };
             connection.is_to_read = false;
-            if !connection.may_read(&self.options, self.is_too_much) {
+            if !connection.may_read(&self.options) {
                 continue;
             }
             let (bytes, heard) = connection.read(&mut self.pool, &self.options, self.now);
@@ -97,12 +101,11 @@ impl<N: Network> Gateway<N> {
     /// enough to do meanwhile.
     fn weigh(&mut self) {
         let most = self.options.queue_commands_max;
-        if !self.is_too_much && self.queued >= most {
+        if self.queued >= most || self.in_engine_bytes >= IN_ENGINE_BYTES_MAX {
             self.is_too_much = true;
-            if self.has_refusing {
-                self.connections.keys().into_iter().for_each(|key| self.want_read(key));
-            }
-        } else if self.is_too_much && self.queued <= most - most.div_ceil(4) {
+        } else if self.queued <= most - most.div_ceil(4)
+            && self.in_engine_bytes <= IN_ENGINE_BYTES_MAX - IN_ENGINE_BYTES_MAX / 4
+        {
             self.is_too_much = false;
         }
     }
@@ -126,9 +129,13 @@ impl<N: Network> Gateway<N> {
             self.pool.recycle(work);
             return;
         };
+        if connection.in_engine >= self.options.works_per_connection_max {
+            self.pool.shrink_input(&mut work);
+        }
         connection.in_engine += 1;
         connection.in_flight += 1;
         self.in_engine += 1;
+        self.in_engine_bytes += work.input.len();
         self.queued += u64::from(work.command_count);
         work.owner = key;
         self.door.submit(work);
@@ -140,6 +147,7 @@ impl<N: Network> Gateway<N> {
         while let Some(mut work) = self.door.collect() {
             assert!(self.in_engine > 0, "no more comes back than went in");
             self.in_engine -= 1;
+            self.in_engine_bytes -= work.input.len();
             let key = work.owner;
             let Some(connection) = self.connections.get_mut(key) else {
                 self.leave(&work);
@@ -237,7 +245,7 @@ impl<N: Network> Gateway<N> {
     pub(crate) fn want_read(&mut self, key: u64) {
         if let Some(connection) = self.connections.get_mut(key)
             && !connection.is_to_read
-            && connection.may_read(&self.options, self.is_too_much)
+            && connection.may_read(&self.options)
         {
             connection.is_to_read = true;
             self.to_read.push_back(key);

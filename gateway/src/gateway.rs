@@ -19,6 +19,9 @@ use crate::stats::add;
 use crate::tcp::Tcp;
 use crate::{GatewayError, GatewayOptions, GatewayStats};
 
+/// The longest pause between two looks at the sockets while the queue is long, in microseconds.
+const PAUSE_US_MAX: u64 = 2_000;
+
 /// The front of one engine. Bind it to an address, keep a handle to stop it, and give it a thread to run in; or put it
 /// before another network and drive it turn by turn.
 pub struct Gateway<N: Network = Tcp> {
@@ -40,6 +43,8 @@ pub struct Gateway<N: Network = Tcp> {
     pub(crate) to_read: VecDeque<u64>,
     pub(crate) to_write: Vec<u64>,
     pub(crate) in_engine: usize,
+    /// Bytes of input of these works.
+    pub(crate) in_engine_bytes: usize,
     /// Commands let in and not answered, over all connections, and whether these are too many.
     pub(crate) queued: u64,
     pub(crate) is_too_much: bool,
@@ -109,7 +114,11 @@ impl Gateway {
     fn wait(&mut self) -> Result<(), GatewayError> {
         add(&self.stats.turns, 1);
         self.tick();
-        if self.is_busy() {
+        if let Some(pause) = self.pause() {
+            std::thread::sleep(pause);
+            self.tick();
+            self.network.poll(Some(Duration::ZERO))?;
+        } else if self.is_busy() {
             self.network.poll(Some(Duration::ZERO))?;
         } else if !self.look_around()? {
             let timeout = self.due_ms().map(|due| Duration::from_millis(due.saturating_sub(self.now)));
@@ -119,6 +128,16 @@ impl Gateway {
             })?;
         }
         Ok(())
+    }
+
+    /// How long to look away while the engine has enough to do: more comes than it can carry, and what is read, refused and
+    /// written in larger pieces costs less of the processor that it needs. Half of the queue is left by then: to run out of
+    /// it, it would have to decide four commands in a microsecond.
+    fn pause(&self) -> Option<Duration> {
+        let most = self.options.queue_commands_max;
+        let is_filling = self.has_refusing && self.queued >= most.div_ceil(2);
+        let pause_us = PAUSE_US_MAX.min(most / 8);
+        (is_filling && pause_us > 0).then(|| Duration::from_micros(pause_us))
     }
 
     /// Looks for work for a moment before sleeping, where the options say so. True: there is some.
@@ -160,6 +179,7 @@ impl<N: Network> Gateway<N> {
             to_read: VecDeque::new(),
             to_write: Vec::new(),
             in_engine: 0,
+            in_engine_bytes: 0,
             queued: 0,
             is_too_much: false,
             has_refusing: false,
@@ -211,8 +231,7 @@ impl<N: Network> Gateway<N> {
 
     /// Notes what has become ready.
     fn note_ready(&mut self) {
-        let Self { network, connections, options, to_read, to_write, is_accept_ready, is_too_much, .. } =
-            self;
+        let Self { network, connections, options, to_read, to_write, is_accept_ready, .. } = self;
         network.take_ready(|ready| {
             let Some(key) = ready.key else {
                 *is_accept_ready = true;
@@ -222,7 +241,7 @@ impl<N: Network> Gateway<N> {
             if ready.is_readable {
                 connection.readable = true;
                 connection.is_ending |= ready.is_ending;
-                if !connection.is_to_read && connection.may_read(options, *is_too_much) {
+                if !connection.is_to_read && connection.may_read(options) {
                     connection.is_to_read = true;
                     to_read.push_back(key);
                 }

@@ -9,7 +9,8 @@ use crate::GatewayError;
 pub struct GatewayOptions {
     /// Connections held at once; one more is told so and closed.
     pub connections_max: usize,
-    /// Batches of one connection inside the engine at once: while it works on one, the next is read.
+    /// Batches of one connection inside the engine at once: while it works on one, the next is read. Of one that would rather
+    /// be refused than wait, `queue_commands_max` alone bounds them.
     pub works_per_connection_max: usize,
     /// Commands that one connection may have unanswered.
     pub credits: u32,
@@ -43,7 +44,7 @@ impl Default for GatewayOptions {
             connections_max: 10_000,
             works_per_connection_max: 2,
             credits: CREDITS_MAX,
-            queue_commands_max: 32_768,
+            queue_commands_max: 16_384,
             token: None,
             hello_deadline_ms: 5_000,
             frame_deadline_ms: 10_000,
@@ -57,6 +58,13 @@ impl Default for GatewayOptions {
 }
 
 impl GatewayOptions {
+    /// Works that may be in the engine's door at one time: the batches of those who wait, and of those who would rather be
+    /// refused as many as there may be commands in the queue, for each holds one at least.
+    pub fn door_capacity(&self) -> usize {
+        let queued = usize::try_from(self.queue_commands_max).unwrap_or(usize::MAX);
+        self.connections_max.saturating_mul(self.works_per_connection_max).saturating_add(queued)
+    }
+
     /// Checks every value, and that the door holds all that may be let in.
     ///
     /// # Errors
@@ -77,13 +85,9 @@ impl GatewayOptions {
             "output_bytes_max is at least four frames (1 MiB)",
         )?;
         // Admission cannot fail when all that may be admitted fits: this is where the bounds compose.
-        let admitted = self.connections_max.checked_mul(self.works_per_connection_max);
-        if admitted.is_none_or(|admitted| admitted > capacity) {
-            return Err(GatewayError::DoorTooSmall {
-                connections_max: self.connections_max,
-                works_per_connection_max: self.works_per_connection_max,
-                capacity,
-            });
+        let needed = self.door_capacity();
+        if needed > capacity {
+            return Err(GatewayError::DoorTooSmall { needed, capacity });
         }
         Ok(())
     }

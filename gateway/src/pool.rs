@@ -34,6 +34,15 @@ impl Pool {
         work
     }
 
+    /// Leaves a work only the room that its input needs: many of one connection may wait for the engine.
+    pub(crate) fn shrink_input(&mut self, work: &mut Work) {
+        if work.input.len() <= INPUT_BYTES / 4 {
+            let input = work.input.as_slice().to_vec();
+            self.reclaim_input(work);
+            work.input = input;
+        }
+    }
+
     /// Takes the input out of a work that only waits for its release: it may wait long, and its room is large.
     pub(crate) fn reclaim_input(&mut self, work: &mut Work) {
         let mut input = std::mem::take(&mut work.input);

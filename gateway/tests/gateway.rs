@@ -1,6 +1,7 @@
 //! The gateway from outside: everything that a peer can do to it, and what it must not do to others.
 
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests.
+#![allow(dead_code)] // The house has more rooms than these tests enter.
 
 mod house;
 
@@ -430,15 +431,22 @@ fn bounds_that_do_not_compose_are_refused_at_the_start() {
     let bind = |options| {
         let (_, watermark) = orderline_journal::Watermark::new(0);
         let parker = crossbeam::sync::Parker::new();
-        let (front, _end) = door(100, parker.unparker().clone(), watermark);
+        let (front, _end) = door(110, parker.unparker().clone(), watermark);
         Gateway::bind("127.0.0.1:0".parse().unwrap(), front, options).map(|_| ())
     };
-    let fits = GatewayOptions { connections_max: 50, works_per_connection_max: 2, ..options() };
+    let fits = GatewayOptions {
+        connections_max: 50,
+        works_per_connection_max: 2,
+        queue_commands_max: 10,
+        ..options()
+    };
     bind(fits.clone()).unwrap();
-    assert!(matches!(
-        bind(GatewayOptions { connections_max: 51, ..fits.clone() }),
-        Err(GatewayError::DoorTooSmall { capacity: 100, .. })
-    ));
+    for too_many in [
+        GatewayOptions { connections_max: 51, ..fits.clone() },
+        GatewayOptions { queue_commands_max: 11, ..fits.clone() },
+    ] {
+        assert!(matches!(bind(too_many), Err(GatewayError::DoorTooSmall { capacity: 110, .. })));
+    }
     assert!(matches!(bind(GatewayOptions { credits: 8_193, ..fits.clone() }), Err(GatewayError::Option(_))));
     assert!(matches!(bind(GatewayOptions { credits: 0, ..fits }), Err(GatewayError::Option(_))));
 }
@@ -586,72 +594,4 @@ fn whoever_asks_and_does_not_read_holds_a_bounded_amount() {
     assert_eq!(good.availability().len(), 1);
     let answered = from_board(&house);
     assert!(answered < 8_192, "no more than its credits were answered: {answered}");
-}
-
-/// Two who wait fill a house that holds four commands, whose engine stands still.
-fn full_house() -> (House, Peer, Peer) {
-    let house = House::open(GatewayOptions { queue_commands_max: 4, ..options() });
-    let (mut first, mut second) = (Peer::welcomed(&house, 1), Peer::welcomed(&house, 2));
-    // Each has an answer already, so that what is said below is read in the order in which it is said.
-    for peer in [&mut first, &mut second] {
-        peer.write(&changes(&[1]));
-        assert_eq!(peer.requests_answered(1), [1]);
-    }
-    (house, first, second)
-}
-
-fn let_in(house: &House, count: u64) {
-    while house.stats.commands.load(Ordering::Relaxed) < count {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
-
-#[test]
-fn who_would_rather_be_refused_than_wait_is_told_at_once_and_may_ask_again() {
-    let (house, mut first, mut second) = full_house();
-    let (mut impatient, _) = Peer::impatient(&house, 3);
-    impatient.write(&changes(&[1]));
-    assert_eq!(impatient.replies(), [(1, Outcome::Accepted)]);
-    house.control.park(true);
-    first.write(&changes(&[2, 3, 4]));
-    let_in(&house, 6);
-    // Not too much yet; three of its batches stand in the engine then, or would.
-    impatient.write(&changes(&[2]));
-    let_in(&house, 7);
-    for request in 3..50 {
-        impatient.write(&changes(&[request]));
-        assert_eq!(impatient.refused(), [request], "although the engine stands still");
-    }
-    assert_eq!(house.stats.commands_refused.load(Ordering::Relaxed), 47);
-    second.write(&changes(&[2]));
-    let_in(&house, 55);
-    assert!(second.is_silent_for(Duration::from_millis(50)), "who waits is made to wait");
-    house.control.park(false);
-    assert_eq!(first.requests_answered(3), [2, 3, 4]);
-    assert_eq!(second.requests_answered(1), [2]);
-    assert_eq!(impatient.replies(), [(2, Outcome::Accepted)]);
-    impatient.write(&changes(&[50, 51]));
-    assert_eq!(impatient.replies(), [(50, Outcome::Accepted), (51, Outcome::Accepted)]);
-}
-
-#[test]
-fn what_may_have_taken_effect_before_is_never_refused_for_want_of_room() {
-    let (house, mut first, _second) = full_house();
-    let (mut impatient, _) = Peer::impatient(&house, 3);
-    impatient.write(&changes(&[5, 6]));
-    assert_eq!(impatient.requests_answered(2), [5, 6]);
-    drop(impatient);
-    let (mut again, last_request) = Peer::impatient(&house, 3);
-    assert_eq!(last_request, 6);
-    house.control.park(true);
-    first.write(&changes(&[2, 3, 4, 5]));
-    let_in(&house, 8);
-    // As a client that has lost its connection would: again what was accepted, and what never came.
-    again.write(&changes(&[6]));
-    let_in(&house, 9);
-    again.write(&changes(&[7]));
-    assert_eq!(again.refused(), [7]);
-    house.control.park(false);
-    assert_eq!(again.replies(), [(6, Outcome::AcceptedBefore)]);
-    assert_eq!(first.requests_answered(4), [2, 3, 4, 5]);
 }

@@ -22,6 +22,10 @@ use crate::workload::{
 /// that the first of them does not wait for the last.
 const BATCH_MAX: u32 = 512;
 
+/// Open loop: fewer orders than these that are due are not dealt out over all connections: a frame of its own for each, and
+/// a call of the system, would cost the generator more than the orders. Each turn begins with another connection.
+const SHARE_MIN: u64 = 64;
+
 /// Open loop: how long after the end an order that was due before it is still sent, in nanoseconds.
 const LAST_DUE_NS: u64 = 10_000_000;
 
@@ -51,7 +55,8 @@ pub fn run<O: Observer>(
     options.check()?;
     let began = Instant::now();
     let ids = Ids::random();
-    let mut client = connect(options)?;
+    // Whoever sets up a catalogue waits until it is all in.
+    let mut client = connect(options, false)?;
     let catalogue = setup::prepare(&mut client, options, &ids)?;
     let ready = Ready { options, began, ids, client, stop };
     match options.workload {
@@ -66,7 +71,8 @@ pub fn run<O: Observer>(
         }
         WorkloadName::Feed => {
             let lost = |source| LoadError::Server { addr: options.connect, source };
-            let feed = Feed::new(options, catalogue.clone(), connect(options)?).map_err(lost)?;
+            let feed = Feed::new(options, catalogue.clone(), connect(options, options.refuse_when_busy)?)
+                .map_err(lost)?;
             if options.ship {
                 let fed = Fed::new(Life::new(options, catalogue, ids), feed);
                 ready.run(fed, observer, progress)
@@ -102,9 +108,12 @@ impl Ready<'_> {
         progress: &mut dyn FnMut(&Progress),
     ) -> Result<LoadReport, LoadError> {
         let options = self.options;
-        let mut lanes = vec![Lane::new(self.client, options.in_flight_max())];
-        for _ in 1..options.connections {
-            lanes.push(Lane::new(connect(options)?, options.in_flight_max()));
+        let mut lanes = Vec::new();
+        if !options.refuse_when_busy {
+            lanes.push(Lane::new(self.client, options.in_flight_max()));
+        }
+        while lanes.len() < options.connections as usize {
+            lanes.push(Lane::new(connect(options, options.refuse_when_busy)?, options.in_flight_max()));
         }
         let deadline_ns = options.deadline.as_nanos() as u64;
         let shared =
@@ -116,7 +125,7 @@ impl Ready<'_> {
     }
 }
 
-fn connect(options: &LoadOptions) -> Result<Client, LoadError> {
+fn connect(options: &LoadOptions, refuse_when_busy: bool) -> Result<Client, LoadError> {
     let client_options = ClientOptions {
         connect_timeout: options.patience.min(Duration::from_secs(5)),
         call_timeout: options.patience.max(Duration::from_secs(5)),
@@ -128,7 +137,7 @@ fn connect(options: &LoadOptions) -> Result<Client, LoadError> {
         commands_per_frame_max: options
             .orders_per_frame_max
             .map_or(u16::MAX, |orders| orders.min(u32::from(u16::MAX)) as u16),
-        refuse_when_busy: options.refuse_when_busy,
+        refuse_when_busy,
         ..ClientOptions::default()
     };
     Client::connect(options.connect, client_options)
@@ -193,7 +202,7 @@ impl<'a, W: Workload, O: Observer> Run<'a, W, O> {
             }
             // Round robin, and each time from another connection on, so that none is always served first.
             let mut due = if is_sending { self.due(now_ns) } else { 0 };
-            let share = due.div_ceil(self.lanes.len() as u64);
+            let share = due.div_ceil(self.lanes.len() as u64).max(SHARE_MIN);
             let mut answered = 0;
             for index in 0..self.lanes.len() {
                 let lane = (turn + index) % self.lanes.len();

@@ -137,6 +137,6 @@ impl Plan {
 
     /// Works that the engine's door has to hold.
     pub fn door_capacity(&self) -> usize {
-        64 * self.works_per_connection
+        self.gateway_options().door_capacity()
     }
 }

@@ -15,7 +15,8 @@ use orderline_gateway::{Gateway, GatewayError, GatewayHandle, GatewayOptions, Ga
 use orderline_journal::{Watermark, WatermarkPublisher};
 use orderline_protocol::command::{AskedSku, CommandKind, QueryAvailability, QueryStatus, RawCommand};
 use orderline_protocol::frame::{
-    Close, CloseReason, Frame, FrameKind, HELLO_MAGIC, Hello, Welcome, begin_frame, finish_frame, write_frame,
+    Close, CloseReason, FRAME_HEADER_BYTES, Frame, FrameKind, HELLO_MAGIC, Hello, Welcome, begin_frame,
+    finish_frame, write_frame,
 };
 use orderline_protocol::reply::{AvailabilityView, Outcome, REPLY_HEADER_BYTES, ReplyHeader};
 use orderline_protocol::{Command, RejectCode, Reply, Request, SessionHandle, SessionId, SkuHandle};
@@ -183,7 +184,7 @@ impl House {
             unparker: parker.unparker().clone(),
         });
         let (publisher, watermark) = Watermark::new(0);
-        let capacity = options.connections_max * options.works_per_connection_max;
+        let capacity = options.door_capacity();
         let (front, end) = door(capacity, parker.unparker().clone(), watermark);
         let gateway = Gateway::bind(addr, front.with_board(board), options).unwrap();
         let engine = Engine { end, parker, control: Arc::clone(&control), memory, publisher };
@@ -256,6 +257,18 @@ pub(crate) fn commands(requests: &[Request], kind: CommandKind) -> Vec<u8> {
         out[at + 4] = kind as u8;
     }
     finish_frame(&mut out, start, FrameKind::Commands, requests.len() as u16);
+    out
+}
+
+/// Bytes of a long command.
+pub(crate) const LONG_BYTES: usize = 64_000;
+
+/// One frame with a change as long as commands may be, nearly.
+pub(crate) fn long_change(request: Request) -> Vec<u8> {
+    let mut out = changes(&[request]);
+    out.resize(FRAME_HEADER_BYTES + LONG_BYTES, 0);
+    out[FRAME_HEADER_BYTES..][..4].copy_from_slice(&(LONG_BYTES as u32).to_le_bytes());
+    finish_frame(&mut out, 0, FrameKind::Commands, 1);
     out
 }
 
