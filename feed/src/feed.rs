@@ -199,15 +199,26 @@ impl Feed {
     /// [`FeedError::Gone`] below the oldest sequence kept, [`FeedError::Ahead`] beyond the next one to come, or if the journal
     /// cannot be read.
     pub fn page(&self, from: Sequence, filter: &Filter, bounds: PageBounds) -> Result<Page, FeedError> {
+        self.page_behind(from, from.saturating_sub(1), filter, bounds)
+    }
+
+    /// The page whose first event says that the one before it is `previous`.
+    pub(crate) fn page_behind(
+        &self,
+        from: Sequence,
+        previous: Sequence,
+        filter: &Filter,
+        bounds: PageBounds,
+    ) -> Result<Page, FeedError> {
         let from = from.max(1);
         let durable = self.durable();
         if from - 1 > durable {
             return Err(FeedError::Ahead { asked: from, durable });
         }
-        match self.read(from, durable, filter, bounds) {
+        match self.read((from, previous), durable, filter, bounds) {
             // A segment that was there a moment ago was removed: look again.
             Err(FeedError::Journal(JournalError::NoSuchPosition { .. } | JournalError::Io { .. })) => {
-                self.read(from, durable, filter, bounds)
+                self.read((from, previous), durable, filter, bounds)
             }
             page => page,
         }
@@ -243,7 +254,7 @@ impl Feed {
 
     fn read(
         &self,
-        from: Sequence,
+        (from, previous): (Sequence, Sequence),
         durable: Sequence,
         filter: &Filter,
         bounds: PageBounds,
@@ -255,7 +266,7 @@ impl Feed {
         }
         let mut page = Page { from, to: from - 1, next: from, first_kept, durable, events: Vec::new() };
         if from <= durable {
-            self.fill(&mut page, start, filter, bounds)?;
+            self.fill(&mut page, (start, previous), filter, bounds)?;
             page.next = page.to + 1;
         }
         Ok(page)
@@ -264,12 +275,12 @@ impl Feed {
     fn fill(
         &self,
         page: &mut Page,
-        start: Start,
+        (start, mut previous): (Start, Sequence),
         filter: &Filter,
         bounds: PageBounds,
     ) -> Result<(), FeedError> {
         let mut reader = Reader::open(Arc::clone(&self.storage), start)?;
-        let (mut previous, mut bytes) = (page.to, 0);
+        let mut bytes = 0;
         while let Some(batch) = reader.next_batch(page.durable)? {
             let place = batch.position;
             if batch.last_sequence() < page.from {

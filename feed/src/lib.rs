@@ -5,15 +5,22 @@
 //! consumer holds up nobody, and the engine least of all.
 
 mod cloud;
+mod consumers;
+mod cursor;
 mod feed;
+mod files;
 mod filter;
 mod kinds;
 mod narrow;
 mod seek;
+pub mod webhooks;
 mod whose;
 
 pub use cloud::CloudEvent;
+pub use consumers::{Consumer, ConsumerError, Consumers};
+pub use cursor::Cursor;
 pub use feed::{Feed, FeedError, FeedEvent, Page, PageBounds};
+pub use files::FileError;
 pub use filter::Filter;
 pub use kinds::{event_type, kind_of_type};
 pub use whose::{Nobody, Whose};

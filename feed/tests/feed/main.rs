@@ -2,5 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests.
 
+mod consumers;
 mod pages;
+mod receiver;
 mod support;
+mod webhooks;
