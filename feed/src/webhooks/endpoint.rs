@@ -206,3 +206,65 @@ impl KeptFilter {
         (self.types.clone(), self.entity.clone(), self.seller.map(seller), self.location.map(location))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is kept is read by later versions: a changed layout needs another number in the files' first line.
+    #[test]
+    fn what_is_kept_looks_as_it_always_did() {
+        let filter = Filter {
+            kinds: vec![EventKind::OrderPlaced],
+            entity: Some(OrderId::new(1)),
+            seller: Some(SellerHandle::new(2)),
+            location: Some(LocationHandle::new(3)),
+        };
+        let definition = Definition {
+            url: "https://example.com/hook".to_owned(),
+            label: "shop".to_owned(),
+            filter: (&filter).into(),
+            state: EndpointState::Paused,
+            secrets: vec![Secret { secret: "whsec_x".to_owned(), until_unix_s: Some(4) }],
+        };
+        let definitions = Definitions { last_id: 7, endpoints: BTreeMap::from([(7, definition)]) };
+        let progress = Progress {
+            place: Place { next: 9, previous: 5, settled: [10, 12].into() },
+            figures: Figures { delivered_count: 3, last_error: Some("no".to_owned()), ..Figures::default() },
+        };
+        let letter = DeadLetter {
+            sequence: 8,
+            subject: None,
+            ids: vec!["00000000000000000000000001".to_owned()],
+            attempts: 2,
+            error: "no".to_owned(),
+            given_up_at_us: 6,
+            body: "{}".to_owned(),
+        };
+        let texts = [
+            serde_json::to_string(&definitions).unwrap(),
+            serde_json::to_string(&progress).unwrap(),
+            serde_json::to_string(&letter).unwrap(),
+        ];
+        let golden = include_str!("../../tests/golden/kept_v1.jsonl");
+        assert_eq!(texts.join("\n"), golden.trim_end());
+        let mut lines = golden.lines();
+        assert_eq!(serde_json::from_str::<Definitions>(lines.next().unwrap()).unwrap(), definitions);
+        assert_eq!(serde_json::from_str::<Progress>(lines.next().unwrap()).unwrap(), progress);
+        assert_eq!(serde_json::from_str::<DeadLetter>(lines.next().unwrap()).unwrap(), letter);
+        assert_eq!(definitions.endpoints[&7].filter.filter(), Some(filter));
+    }
+
+    #[test]
+    fn a_filter_of_unknown_types_lets_nothing_through() {
+        let kept = |types: &[&str], entity: Option<&str>| KeptFilter {
+            types: types.iter().map(|&name| name.to_owned()).collect(),
+            entity: entity.map(str::to_owned),
+            seller: None,
+            location: None,
+        };
+        assert_eq!(kept(&["org.orderline.from.the.future.v9"], None).filter(), None);
+        assert_eq!(kept(&[], Some("no id")).filter(), None);
+        assert_eq!(kept(&[], None).filter(), Some(Filter::default()));
+    }
+}

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests.
 
 mod consumers;
+mod document;
 mod pages;
 mod receiver;
 mod support;
