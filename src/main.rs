@@ -2,6 +2,7 @@
 //!
 //! Exit 0: done and well. Exit 1: it ran and found something wrong. Exit 2: unusable arguments, or it refused to start.
 
+mod application;
 mod campaign;
 mod check;
 mod cli;

@@ -6,23 +6,21 @@
 //! `--http` the application tier stands beside the gateway, behind a door of its own.
 
 use std::io::Write;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use orderline_core::door::Door;
 use orderline_core::recovery::{self, Recovered};
 use orderline_core::snapshot::{SnapshotPlan, Snapshotter};
 use orderline_core::{Doors, Engine};
 use orderline_gateway::Gateway;
 use orderline_journal::storage::{faulty_if_told, stop_on_lost_pages};
 use orderline_journal::{Locked, MappedStorage, PositionalStorage, Storage, Watermark};
-use orderline_web::front::{Front, FrontThread};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::application::{Application, Counted};
 use crate::cli::ServeArguments;
 use crate::config::{Backend, Config};
 use crate::offline::random_seed;
@@ -57,6 +55,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
     let mut doors = Doors::new(opened.watermark.clone());
     let door = doors.open(gateway_options.door_capacity());
     let http_door = arguments.http.map(|_| doors.open(config.http.works_max));
+    let meters = doors.meters();
     let snapshots = doors.snapshots();
     let gateway = Gateway::bind(arguments.listen, door, gateway_options)?;
     let listen = gateway.local_addr();
@@ -72,11 +71,15 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
         bytes_per_s_max: u64::from(config.snapshots.mib_per_s_max) << 20,
         last_sequence: snapshot_sequence,
     };
+    let watermark = opened.watermark.clone();
     let snapshotter =
         Snapshotter::new(opened.storage, opened.recovery.store_id, opened.watermark, snapshots, plan);
     let snapshot_thread = spawn_snapshotter(snapshotter, Arc::clone(&stopping))?;
-    let http = match (arguments.http, http_door) {
-        (Some(listen), Some(door)) => Some(Http::start(listen, door, &config)?),
+    let application = match (arguments.http, http_door) {
+        (Some(listen), Some(door)) => {
+            let counted = Counted { meters, watermark, gateway: gateway.stats() };
+            Some(Application::start(listen, door, counted, &config)?)
+        }
         _ => None,
     };
     let gateway_handle = gateway.handle();
@@ -87,12 +90,12 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
         }
     })?;
 
-    match &http {
-        Some(http) => say_ready(&format!("ready {listen} {}", http.server.local_addr()))?,
+    match &application {
+        Some(application) => say_ready(&format!("ready {listen} {}", application.local_addr()))?,
         None => say_ready(&format!("ready {listen}"))?,
     }
     gateway.run()?;
-    let http_ended = http.is_none_or(Http::stop);
+    let application_ended = application.is_none_or(Application::stop);
 
     // Every front has closed its door: the engine ends when it has decided what was in them, the sync thread when all
     // of that is durable.
@@ -102,7 +105,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
         Ok(stats) => stats?,
         Err(_) => return Err(Refusal::new("the engine has stopped on a broken invariant; see above")),
     };
-    let joined = sync_thread.join().is_ok() & snapshot_thread.join().is_ok() & http_ended;
+    let joined = sync_thread.join().is_ok() & snapshot_thread.join().is_ok() & application_ended;
     eprintln!(
         "stopped: {} accepted, {} rejected, {} repeated, {} queries",
         grouped(stats.accepted_count),
@@ -118,29 +121,6 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
         );
     }
     Ok(Ending::well_if(joined))
-}
-
-/// The application tier: a server, and the front behind which it enters the engine.
-struct Http {
-    server: orderline_web::Server,
-    front: Front,
-    thread: FrontThread,
-}
-
-impl Http {
-    fn start(listen: SocketAddr, door: Door, config: &Config) -> Result<Self, Refusal> {
-        let (front, thread) = Front::start(door, config.http.commands_max)?;
-        let server = orderline_web::Server::start(listen, front.clone(), config.http_options())
-            .map_err(|error| Refusal::new(format!("cannot listen for HTTP on {listen}: {error}")))?;
-        Ok(Self { server, front, thread })
-    }
-
-    /// Ends what is under way, and says whether it ended well.
-    fn stop(self) -> bool {
-        self.server.stop();
-        self.front.stop();
-        self.thread.join()
-    }
 }
 
 /// Address space that a server takes at its start beside its segments: arenas, rings, threads' stacks.

@@ -8,6 +8,7 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use crossbeam::queue::ArrayQueue;
 use crossbeam::sync::Unparker;
@@ -20,6 +21,7 @@ use zerocopy::IntoBytes;
 
 use crate::board::Board;
 use crate::engine::{Commands, rejected_reply};
+use crate::meters::Meters;
 use crate::state::Rejection;
 
 /// What a front asks the engine to do with a [`Work`].
@@ -80,6 +82,8 @@ pub struct Work {
     pub release_at: Sequence,
     /// The answer to [`Task::OpenSession`].
     pub opened: Opened,
+    /// When it was handed to the engine.
+    submitted: Option<Instant>,
     output: Vec<u8>,
     frames: Vec<ReplyFrame>,
 }
@@ -94,6 +98,7 @@ impl Default for Work {
             command_count: 0,
             release_at: 0,
             opened: Opened::None,
+            submitted: None,
             output: Vec::new(),
             frames: Vec::new(),
         }
@@ -109,6 +114,7 @@ impl Work {
         self.command_count = 0;
         self.release_at = 0;
         self.opened = Opened::None;
+        self.submitted = None;
         self.output.clear();
         self.frames.clear();
     }
@@ -190,6 +196,7 @@ pub struct Door {
     shared: Arc<Shared>,
     watermark: Watermark,
     board: Board,
+    meters: Arc<Meters>,
 }
 
 /// The engine's end of a door.
@@ -206,7 +213,10 @@ pub fn door(capacity: usize, engine: Unparker, watermark: Watermark) -> (Door, E
         wake_front: OnceLock::new(),
         closed: AtomicBool::new(false),
     });
-    (Door { shared: Arc::clone(&shared), watermark, board: Board::default() }, EngineEnd { shared })
+    (
+        Door { shared: Arc::clone(&shared), watermark, board: Board::default(), meters: Arc::default() },
+        EngineEnd { shared },
+    )
 }
 
 impl Door {
@@ -214,6 +224,13 @@ impl Door {
     #[must_use]
     pub fn with_board(mut self, board: Board) -> Self {
         self.board = board;
+        self
+    }
+
+    /// The same door with other meters; a door is made with some that nobody reads.
+    #[must_use]
+    pub fn with_meters(mut self, meters: Arc<Meters>) -> Self {
+        self.meters = meters;
         self
     }
 
@@ -227,7 +244,8 @@ impl Door {
     ///
     /// # Panics
     /// When the ring is full: the front has let more works in than [`Door::capacity`].
-    pub fn submit(&self, work: Box<Work>) {
+    pub fn submit(&self, mut work: Box<Work>) {
+        work.submitted = Some(Instant::now());
         assert!(self.shared.inbox.push(work).is_ok(), "a front keeps its works within the door's capacity");
         self.shared.engine.unpark();
     }
@@ -242,6 +260,13 @@ impl Door {
     /// [`Door::durable`] has reached its `release_at`.
     pub fn collect(&self) -> Option<Box<Work>> {
         self.shared.outbox.pop()
+    }
+
+    /// Takes note that a work's output leaves now.
+    pub fn released(&self, work: &Work) {
+        if let Some(submitted) = work.submitted {
+            self.meters.took(submitted.elapsed());
+        }
     }
 
     /// Whether [`Door::collect`] would find something.

@@ -2,6 +2,7 @@
 //! decided, and hands each work back with the sequence at which it may be seen. It touches no socket, no disk call
 //! and no clock but the one handed to it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam::sync::{Parker, Unparker};
@@ -17,6 +18,7 @@ use crate::ahead::Ahead;
 use crate::board::{Board, Publisher, board};
 use crate::bugs::is_planted;
 use crate::door::{Door, EngineEnd, Opened, Task, Work, door};
+use crate::meters::Meters;
 use crate::snapshot::{MakerEnd, WalkerEnd, seam};
 use crate::state::{Accepted, Decision, Due, Parsed, Rejection, SamplePlaces, Scratch, State};
 
@@ -76,6 +78,7 @@ pub struct Doors {
     snapshots: Option<WalkerEnd>,
     board: Board,
     publisher: Publisher,
+    meters: Arc<Meters>,
 }
 
 impl Doors {
@@ -83,14 +86,22 @@ impl Doors {
     pub fn new(watermark: Watermark) -> Self {
         let (writer, board) = board();
         let publisher = Publisher::new(writer);
-        Self { parker: Parker::new(), ends: Vec::new(), watermark, snapshots: None, board, publisher }
+        Self {
+            parker: Parker::new(),
+            ends: Vec::new(),
+            watermark,
+            snapshots: None,
+            board,
+            publisher,
+            meters: Arc::default(),
+        }
     }
 
     /// One more door, for a front that keeps at most `capacity` works in it.
     pub fn open(&mut self, capacity: usize) -> Door {
         let (front, end) = door(capacity, self.parker.unparker().clone(), self.watermark.clone());
         self.ends.push(end);
-        front.with_board(self.board.clone())
+        front.with_board(self.board.clone()).with_meters(self.meters())
     }
 
     /// The seam over which snapshots are made: for a [`Snapshotter`](crate::snapshot::Snapshotter).
@@ -98,6 +109,11 @@ impl Doors {
         let (walker, maker) = seam(self.parker.unparker().clone());
         self.snapshots = Some(walker);
         maker
+    }
+
+    /// What the engine counts.
+    pub fn meters(&self) -> Arc<Meters> {
+        Arc::clone(&self.meters)
     }
 
     /// What wakes the engine, for whoever else must.
@@ -218,6 +234,7 @@ impl<C: FnMut() -> i64> Engine<C> {
             self.doors.publisher.publish(&mut self.state);
             self.make_durable()?;
             let is_walking = self.walk();
+            self.publish_meters();
             let is_idle = !is_more_due && !is_walking && !self.doors.publisher.is_sweeping();
             return Ok(if is_idle { Turn::Idle } else { Turn::More });
         }
@@ -227,11 +244,17 @@ impl<C: FnMut() -> i64> Engine<C> {
         }
         self.append()?;
         self.doors.publisher.publish(&mut self.state);
+        self.publish_meters();
         self.hand_back(&mut turn);
         self.turn = turn;
         self.make_durable()?;
         self.walk();
         Ok(Turn::More)
+    }
+
+    /// Before anybody is told of a turn, so that whoever was told finds it counted.
+    fn publish_meters(&self) {
+        self.doors.meters.publish(&self.stats, &self.state.counts(), self.state.sequence());
     }
 
     /// Whether so much is appended and not yet durable that nothing more may be decided.
@@ -452,6 +475,7 @@ impl<C: FnMut() -> i64> Engine<C> {
             Decision::Event(_) if !has_room => {
                 self.writer.cancel_record();
                 self.stats.rejected_count += 1;
+                self.doors.meters.refused(RejectCode::StorageFull);
                 rejected_reply(command, Rejection::storage_full(), self.state.sequence())
             }
             Decision::Event(kind) => {
@@ -468,6 +492,7 @@ impl<C: FnMut() -> i64> Engine<C> {
             Decision::Rejected(rejection) => {
                 self.writer.cancel_record();
                 self.stats.rejected_count += 1;
+                self.doors.meters.refused(rejection.code);
                 rejected_reply(command, rejection, self.state.sequence())
             }
         };

@@ -13,6 +13,7 @@ pub mod board;
 mod bracket;
 pub mod door;
 pub mod engine;
+pub mod meters;
 mod populator;
 pub mod recovery;
 pub mod snapshot;
@@ -20,5 +21,6 @@ pub mod state;
 mod sync;
 
 pub use engine::{Doors, Engine, EngineOptions, EngineStats, Turn};
+pub use meters::Meters;
 pub use orderline_journal::bugs;
 pub use state::{Decision, Rejection, Scratch, State, StateHash};

@@ -173,6 +173,7 @@ impl<N: Network> Gateway<N> {
             .is_some_and(|work| work.release_at <= durable || is_planted("ask-no-watermark"))
         {
             let Some(work) = self.held.pop_front() else { return };
+            self.door.released(&work);
             let key = work.owner;
             self.leave(&work);
             if let Some(connection) = self.connections.get_mut(key) {

@@ -366,6 +366,7 @@ impl Loop {
         while self.held.front().is_some_and(|(work, _)| work.release_at <= durable) {
             let Some((mut work, waiting)) = self.held.pop_front() else { break };
             has_moved = true;
+            self.door.released(&work);
             match work.task {
                 Task::OpenSession { .. } => self.opened(work.opened, waiting),
                 Task::Commands(handle) => self.answer(handle, &mut work, waiting),

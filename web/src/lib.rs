@@ -9,9 +9,11 @@
 
 pub mod api;
 pub mod front;
+pub mod metrics;
 pub mod names;
 pub mod problem;
 pub mod server;
 
 pub use front::Front;
+pub use metrics::Metrics;
 pub use server::{Server, ServerOptions};

@@ -21,7 +21,7 @@ const SKUS_KEPT: usize = 262_144;
 const OTHERS_KEPT: usize = 65_536;
 
 /// Whoever asks only for names needs no session.
-const READER: Actor = Actor { token: 0, session: SessionId::new(0) };
+pub(crate) const READER: Actor = Actor { token: 0, session: SessionId::new(0) };
 
 /// Codes and handles of one kind.
 struct Kept {

@@ -12,6 +12,7 @@ mod payments;
 mod reads;
 mod request;
 mod returns;
+mod service;
 mod stock;
 pub mod types;
 
@@ -35,6 +36,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::front::{Actor, Commands, Front, Replies};
+use crate::metrics::Metrics;
 use crate::names::{NameError, Names};
 use crate::problem::Problem;
 use reads::Terms;
@@ -59,6 +61,7 @@ pub struct Api {
 struct Inner {
     front: Front,
     names: Names,
+    metrics: Metrics,
     description: Vec<u8>,
 }
 
@@ -134,6 +137,10 @@ impl Api {
 
     fn front(&self) -> &Front {
         &self.inner.front
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
     }
 
     /// Who knows the codes behind handles.
@@ -302,7 +309,7 @@ pub(crate) fn etag(version: u32) -> HeaderValue {
 struct Root;
 
 /// The routes of the API and what they look like.
-pub fn router(front: Front) -> Router {
+pub fn router(front: Front, metrics: Metrics) -> Router {
     let (router, description) = OpenApiRouter::with_openapi(Root::openapi())
         .merge(catalogue::routes())
         .merge(stock::routes())
@@ -313,12 +320,14 @@ pub fn router(front: Front) -> Router {
         .merge(returns::routes())
         .merge(bulk::routes())
         .merge(reads::routes())
+        .merge(service::routes())
         .routes(routes!(problems))
         .split_for_parts();
     let api = Api {
         inner: Arc::new(Inner {
             names: Names::new(front.clone()),
             front,
+            metrics,
             description: describe(description),
         }),
     };

@@ -1,0 +1,95 @@
+//! The application tier of `serve`, put together beside the gateway: the front and the HTTP server.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use orderline_core::Meters;
+use orderline_core::door::Door;
+use orderline_gateway::GatewayStats;
+use orderline_journal::Watermark;
+use orderline_protocol::frame::CloseReason;
+use orderline_web::front::{Front, FrontThread};
+use orderline_web::metrics::{Metrics, MoreSamples, Sample};
+
+use crate::config::Config;
+use crate::verb::Refusal;
+
+/// Who counts what.
+pub(crate) struct Counted {
+    /// The engine.
+    pub(crate) meters: Arc<Meters>,
+    /// The journal.
+    pub(crate) watermark: Watermark,
+    /// The gateway.
+    pub(crate) gateway: Arc<GatewayStats>,
+}
+
+/// The application tier: a server, and the front behind which it enters the engine.
+pub(crate) struct Application {
+    server: orderline_web::Server,
+    front: Front,
+    thread: FrontThread,
+}
+
+impl Application {
+    /// Starts it behind a door.
+    pub(crate) fn start(
+        listen: SocketAddr,
+        door: Door,
+        counted: Counted,
+        config: &Config,
+    ) -> Result<Self, Refusal> {
+        let metrics = Metrics::new(counted.meters, counted.watermark, gateway_samples(counted.gateway));
+        let (front, thread) = Front::start(door, config.http.commands_max)?;
+        let server = orderline_web::Server::start(listen, front.clone(), metrics, config.http_options())
+            .map_err(|error| Refusal::new(format!("cannot listen for HTTP on {listen}: {error}")))?;
+        Ok(Self { server, front, thread })
+    }
+
+    /// Where it listens for HTTP.
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.server.local_addr()
+    }
+
+    /// Ends what is under way, and says whether it ended well.
+    pub(crate) fn stop(self) -> bool {
+        self.server.stop();
+        self.front.stop();
+        self.thread.join()
+    }
+}
+
+/// What the gateway counts, as metrics.
+fn gateway_samples(stats: Arc<GatewayStats>) -> MoreSamples {
+    let sample = |name, help, is_counter, label, count: u64| Sample {
+        name,
+        help,
+        is_counter,
+        label,
+        value: count as f64,
+    };
+    Arc::new(move || {
+        let counted = |name, help, of: &AtomicU64| sample(name, help, true, None, of.load(Ordering::Relaxed));
+        let open = stats.connections_open.load(Ordering::Relaxed);
+        let mut samples = vec![
+            sample("orderline_tcp_open_connections", "TCP connections open now.", false, None, open),
+            counted("orderline_tcp_connections_total", "TCP connections accepted.", &stats.connections_total),
+            counted("orderline_tcp_frames_total", "Frames of commands let in.", &stats.frames),
+            counted("orderline_tcp_commands_total", "Commands let in over TCP.", &stats.commands),
+            counted(
+                "orderline_tcp_commands_refused_total",
+                "Commands refused at once, being too many.",
+                &stats.commands_refused,
+            ),
+            counted("orderline_tcp_received_bytes_total", "Bytes read from TCP.", &stats.bytes_in),
+            counted("orderline_tcp_sent_bytes_total", "Bytes written to TCP.", &stats.bytes_out),
+        ];
+        samples.extend(CloseReason::ALL.iter().map(|&reason| {
+            let label = Some(("reason", format!("{reason:?}")));
+            let help = "TCP connections closed by the server, by reason.";
+            sample("orderline_tcp_closes_total", help, true, label, stats.closed_because(reason))
+        }));
+        samples
+    })
+}
