@@ -6,9 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use orderline_core::Meters;
 use orderline_core::door::Door;
+use orderline_feed::Feed;
 use orderline_gateway::GatewayStats;
-use orderline_journal::Watermark;
+use orderline_journal::{Storage, Watermark};
 use orderline_protocol::frame::CloseReason;
+use orderline_web::Names;
+use orderline_web::api::Parts;
 use orderline_web::front::{Front, FrontThread};
 use orderline_web::metrics::{Metrics, MoreSamples, Sample};
 
@@ -25,6 +28,14 @@ pub(crate) struct Counted {
     pub(crate) gateway: Arc<GatewayStats>,
 }
 
+/// Where events are kept.
+pub(crate) struct Kept {
+    /// The store.
+    pub(crate) storage: Arc<dyn Storage>,
+    /// Its id.
+    pub(crate) store_id: u128,
+}
+
 /// The application tier: a server, and the front behind which it enters the engine.
 pub(crate) struct Application {
     server: orderline_web::Server,
@@ -38,11 +49,20 @@ impl Application {
         listen: SocketAddr,
         door: Door,
         counted: Counted,
+        kept: Kept,
         config: &Config,
     ) -> Result<Self, Refusal> {
-        let metrics = Metrics::new(counted.meters, counted.watermark, gateway_samples(counted.gateway));
+        let Counted { meters, watermark, gateway } = counted;
         let (front, thread) = Front::start(door, config.http.commands_max)?;
-        let server = orderline_web::Server::start(listen, front.clone(), metrics, config.http_options())
+        let names = Arc::new(Names::new(front.clone()));
+        let feed = Feed::new(kept.storage, kept.store_id, watermark.clone(), names.clone(), names.clone());
+        let parts = Parts {
+            front: front.clone(),
+            names,
+            metrics: Metrics::new(meters, watermark, gateway_samples(gateway)),
+            feed: Arc::new(feed),
+        };
+        let server = orderline_web::Server::start(listen, parts, config.http_options())
             .map_err(|error| Refusal::new(format!("cannot listen for HTTP on {listen}: {error}")))?;
         Ok(Self { server, front, thread })
     }

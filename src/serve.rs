@@ -20,7 +20,7 @@ use orderline_journal::{Locked, MappedStorage, PositionalStorage, Storage, Water
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::application::{Application, Counted};
+use crate::application::{Application, Counted, Kept};
 use crate::cli::ServeArguments;
 use crate::config::{Backend, Config};
 use crate::offline::random_seed;
@@ -72,13 +72,14 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
         last_sequence: snapshot_sequence,
     };
     let watermark = opened.watermark.clone();
+    let kept = Kept { storage: Arc::clone(&opened.storage), store_id: opened.recovery.store_id };
     let snapshotter =
         Snapshotter::new(opened.storage, opened.recovery.store_id, opened.watermark, snapshots, plan);
     let snapshot_thread = spawn_snapshotter(snapshotter, Arc::clone(&stopping))?;
     let application = match (arguments.http, http_door) {
         (Some(listen), Some(door)) => {
             let counted = Counted { meters, watermark, gateway: gateway.stats() };
-            Some(Application::start(listen, door, counted, &config)?)
+            Some(Application::start(listen, door, counted, kept, &config)?)
         }
         _ => None,
     };

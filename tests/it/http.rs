@@ -14,20 +14,20 @@ use crate::support::server::NO_SNAPSHOTS;
 
 /// An answer: its status, its headers and its body.
 #[derive(Debug)]
-struct Answer {
-    status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     etag: String,
-    body: Value,
+    pub(crate) body: Value,
 }
 
 impl Answer {
-    fn is(self, status: u16) -> Value {
+    pub(crate) fn is(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{self:?}");
         self.body
     }
 
     /// That it is a problem of this status and code.
-    fn is_problem(&self, status: u16, code: &str) {
+    pub(crate) fn is_problem(&self, status: u16, code: &str) {
         assert_eq!((self.status, &self.body["code"]), (status, &json!(code)), "{self:?}");
         assert_eq!(self.body["status"], status, "{self:?}");
         for key in ["type", "title", "detail"] {
@@ -37,19 +37,25 @@ impl Answer {
 }
 
 /// A caller of the API.
-struct Caller {
-    agent: ureq::Agent,
-    base: String,
+pub(crate) struct Caller {
+    pub(crate) agent: ureq::Agent,
+    pub(crate) base: String,
 }
 
 impl Caller {
-    fn of(server: &Server) -> Self {
+    pub(crate) fn of(server: &Server) -> Self {
         let config = ureq::Agent::config_builder().http_status_as_error(false);
         let agent = config.timeout_global(Some(Duration::from_secs(60))).build().into();
         Self { agent, base: format!("http://{}", server.http.expect("it was told to listen for HTTP")) }
     }
 
-    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<String>) -> Answer {
+    pub(crate) fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<String>,
+    ) -> Answer {
         let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -70,15 +76,15 @@ impl Caller {
         Answer { status: answered.status().as_u16(), etag, body }
     }
 
-    fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], None)
     }
 
-    fn put(&self, path: &str, body: Value) -> Answer {
+    pub(crate) fn put(&self, path: &str, body: Value) -> Answer {
         self.send("PUT", path, &[], Some(body.to_string()))
     }
 
-    fn post(&self, path: &str, body: Value) -> Answer {
+    pub(crate) fn post(&self, path: &str, body: Value) -> Answer {
         self.send("POST", path, &[], Some(body.to_string()))
     }
 
@@ -86,14 +92,14 @@ impl Caller {
         self.get("/v1/ids").is(200)[0].as_str().unwrap().to_owned()
     }
 
-    fn sequence(&self) -> u64 {
+    pub(crate) fn sequence(&self) -> u64 {
         self.get("/v1/status").is(200);
         let answered = self.agent.get(format!("{}/v1/status", self.base)).call().unwrap();
         answered.headers()["orderline-sequence"].to_str().unwrap().parse().unwrap()
     }
 
     /// A seller with a SKU, and stock of it at two locations.
-    fn set_up(&self) {
+    pub(crate) fn set_up(&self) {
         self.put("/v1/sellers/acme", json!({"commission_bp": 1_000})).is(200);
         self.put("/v1/locations/leeds", json!({"priority": 1, "region": 44})).is(200);
         self.put("/v1/locations/york", json!({"priority": 2})).is(200);
@@ -102,7 +108,7 @@ impl Caller {
         self.post("/v1/stock/tea/york/receipts", json!({"quantity": 100})).is(201);
     }
 
-    fn place(&self, quantity: u32) -> String {
+    pub(crate) fn place(&self, quantity: u32) -> String {
         let id = self.id();
         let placed = self.post("/v1/orders", order(&id, quantity)).is(201);
         assert_eq!(placed["total_minor"], 250 * quantity, "{placed}");

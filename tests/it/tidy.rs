@@ -25,7 +25,10 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
     // The load generator writes its commands with the protocol's structures.
     ("orderline-loadgen", &["orderline-protocol", "orderline-client"]),
     // Enters the engine by a door of its own, as the gateway does.
-    ("orderline-web", &["orderline-protocol", "orderline-core", "orderline-json"]),
+    (
+        "orderline-web",
+        &["orderline-protocol", "orderline-core", "orderline-journal", "orderline-json", "orderline-feed"],
+    ),
     // Runs the others' tests and programs, and knows none of their types.
     ("orderline-xtask", &[]),
     // The simulator puts the line together anew, over a disk, a network and a clock of its own.

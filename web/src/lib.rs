@@ -16,4 +16,5 @@ pub mod server;
 
 pub use front::Front;
 pub use metrics::Metrics;
+pub use names::Names;
 pub use server::{Server, ServerOptions};

@@ -6,13 +6,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use orderline_protocol::command::{EntityKind, QueryCatalogue, ResolveCode};
+use orderline_feed::Whose;
+use orderline_protocol::command::{EntityKind, QueryCatalogue, QueryOrder, ResolveCode};
 use orderline_protocol::limits::CODE_BYTES_MAX;
-use orderline_protocol::reply::CatalogueEntry;
-use orderline_protocol::{Command, LocationHandle, RejectCode, SellerHandle, SessionId, SkuHandle};
+use orderline_protocol::reply::{CatalogueEntry, OrderParts, OrderView};
+use orderline_protocol::{Command, LocationHandle, OrderId, RejectCode, SellerHandle, SessionId, SkuHandle};
 use quick_cache::sync::Cache;
 
-use crate::front::{Actor, Commands, Front, FrontError};
+use crate::front::{Actor, Commands, Front, FrontError, Replies};
 
 /// Codes of SKUs that are kept, each way; some 100 bytes each.
 const SKUS_KEPT: usize = 262_144;
@@ -101,20 +102,31 @@ impl Names {
         Ok(self.handles(kind, &[code]).await?[0])
     }
 
+    /// Asks the engine, which has the last word, on a thread of the runtime that steps aside meanwhile.
+    fn ask(&self, query: &Command<'_>) -> Option<Replies> {
+        tokio::task::block_in_place(|| self.front.ask_blocking(READER, Commands::one(query))).ok()
+    }
+
+    fn entry(&self, kind: EntityKind, handle: u32) -> Option<CatalogueEntry> {
+        let head =
+            QueryCatalogue { from: handle.into(), count: 1.into(), entity: kind as u8, reserved: [0; 7] };
+        let replies = self.ask(&Command::QueryCatalogue(&head))?;
+        let entry = *CatalogueEntry::read_all(replies.first().view).ok()?.first()?;
+        (entry.handle.get() == handle).then_some(entry)
+    }
+
+    fn with_order<T>(&self, order: OrderId, with: impl FnOnce(&OrderParts<'_>) -> T) -> Option<T> {
+        let replies = self.ask(&Command::QueryOrder(&QueryOrder { order }))?;
+        OrderView::read(replies.first().view).ok().map(|parts| with(&parts))
+    }
+
     /// The code of a handle. Threads of the runtime may call it: one that has to ask steps aside.
     pub fn code(&self, kind: EntityKind, handle: u32) -> Option<Arc<str>> {
         let kept = self.kept(kind);
         if let Some(code) = kept.codes.get(&handle) {
             return Some(code);
         }
-        let head =
-            QueryCatalogue { from: handle.into(), count: 1.into(), entity: kind as u8, reserved: [0; 7] };
-        let asked = Commands::one(&Command::QueryCatalogue(&head));
-        let replies = tokio::task::block_in_place(|| self.front.ask_blocking(READER, asked)).ok()?;
-        let entry = *CatalogueEntry::read_all(replies.first().view).ok()?.first()?;
-        if entry.handle.get() != handle {
-            return None;
-        }
+        let entry = self.entry(kind, handle)?;
         kept.keep(entry.code()?, handle);
         kept.codes.get(&handle)
     }
@@ -136,6 +148,25 @@ impl orderline_json::Names for Names {
 
     fn sku_code(&self, handle: SkuHandle) -> Option<Cow<'_, str>> {
         own(self.code(EntityKind::Sku, handle.get()))
+    }
+}
+
+/// Whose an order or a SKU is, as the engine knows it now.
+impl Whose for Names {
+    fn order_seller(&self, order: OrderId) -> Option<SellerHandle> {
+        self.with_order(order, |parts| parts.head.seller)
+    }
+
+    fn order_locations(&self, order: OrderId) -> Vec<LocationHandle> {
+        let located = |parts: &OrderParts<'_>| {
+            let works = parts.works.iter().map(|work| work.location);
+            works.chain(parts.allocations.iter().map(|part| part.location)).collect()
+        };
+        self.with_order(order, located).unwrap_or_default()
+    }
+
+    fn sku_seller(&self, sku: SkuHandle) -> Option<SellerHandle> {
+        self.entry(EntityKind::Sku, sku.get()).map(|entry| entry.sku().seller)
     }
 }
 

@@ -253,6 +253,14 @@ pub fn status_of(code: RejectCode) -> StatusCode {
     }
 }
 
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl std::error::Error for Problem {}
+
 impl From<FrontError> for Problem {
     fn from(error: FrontError) -> Self {
         match error {

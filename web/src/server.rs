@@ -14,9 +14,7 @@ use tokio::sync::{Semaphore, watch};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
-use crate::api;
-use crate::front::Front;
-use crate::metrics::Metrics;
+use crate::api::{self, Parts};
 
 /// How the server behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,12 +53,7 @@ impl Server {
     ///
     /// # Errors
     /// When the address cannot be bound or a thread not be started.
-    pub fn start(
-        listen: SocketAddr,
-        front: Front,
-        metrics: Metrics,
-        options: ServerOptions,
-    ) -> std::io::Result<Self> {
+    pub fn start(listen: SocketAddr, parts: Parts, options: ServerOptions) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(options.threads.max(1))
             .thread_name("http")
@@ -69,7 +62,7 @@ impl Server {
             .build()?;
         let listener = runtime.block_on(TcpListener::bind(listen))?;
         let local_addr = listener.local_addr()?;
-        let router = api::router(front, metrics)
+        let router = api::router(parts)
             .layer(RequestBodyTimeoutLayer::new(options.read_deadline))
             .layer(CatchPanicLayer::new());
         let (stop, stopped) = watch::channel(false);

@@ -6,6 +6,7 @@
 mod bulk;
 mod carts;
 mod catalogue;
+mod events;
 mod fulfilment;
 mod orders;
 mod payments;
@@ -25,11 +26,13 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use orderline_feed::Feed;
 use orderline_protocol::command::EntityKind;
 use orderline_protocol::lifecycle::Entity;
 use orderline_protocol::reply::Outcome;
 use orderline_protocol::{Command, LocationHandle, RejectCode, SellerHandle, SessionId, SkuHandle};
 use serde::Serialize;
+use tokio::sync::watch;
 use utoipa::openapi::OpenApi as Description;
 use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -58,10 +61,23 @@ pub struct Api {
     inner: Arc<Inner>,
 }
 
+/// What the API speaks for.
+#[derive(Clone)]
+pub struct Parts {
+    /// Where commands enter the engine.
+    pub front: Front,
+    /// Who knows the codes behind handles.
+    pub names: Arc<Names>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// The events.
+    pub feed: Arc<Feed>,
+}
+
 struct Inner {
-    front: Front,
-    names: Names,
-    metrics: Metrics,
+    parts: Parts,
+    /// Changes whenever more is durable.
+    durable: watch::Receiver<()>,
     description: Vec<u8>,
 }
 
@@ -91,7 +107,7 @@ impl Api {
             Some(key) => commands.keyed(key),
             None => commands,
         };
-        let replies = self.inner.front.ask(caller.actor, commands).await?;
+        let replies = self.inner.parts.front.ask(caller.actor, commands).await?;
         let reply = replies.first();
         let replayed = match reply.outcome() {
             Outcome::Accepted => false,
@@ -117,7 +133,7 @@ impl Api {
     ) -> Result<Replies, Problem> {
         let deadline = tokio::time::Instant::now() + AT_LEAST_PATIENCE;
         loop {
-            let replies = self.inner.front.ask(caller.actor, Commands::one(query)).await?;
+            let replies = self.inner.parts.front.ask(caller.actor, Commands::one(query)).await?;
             let reply = replies.first();
             let (sequence, wanted) = (reply.header.sequence.get(), terms.at_least.unwrap_or(0));
             if sequence < wanted {
@@ -136,16 +152,25 @@ impl Api {
     }
 
     fn front(&self) -> &Front {
-        &self.inner.front
+        &self.inner.parts.front
     }
 
     fn metrics(&self) -> &Metrics {
-        &self.inner.metrics
+        &self.inner.parts.metrics
     }
 
     /// Who knows the codes behind handles.
     pub(crate) fn names(&self) -> &dyn orderline_json::Names {
-        &self.inner.names
+        &*self.inner.parts.names
+    }
+
+    fn feed(&self) -> &Arc<Feed> {
+        &self.inner.parts.feed
+    }
+
+    /// Changes whenever more is durable.
+    fn durable(&self) -> watch::Receiver<()> {
+        self.inner.durable.clone()
     }
 
     /// The seller that a path names.
@@ -164,7 +189,7 @@ impl Api {
     }
 
     async fn in_path(&self, kind: EntityKind, code: &str) -> Result<u32, Problem> {
-        self.inner.names.handle(kind, code).await.map_err(|error| match error {
+        self.inner.parts.names.handle(kind, code).await.map_err(|error| match error {
             NameError::Unknown(_) => Problem::unknown(kind.name(), code),
             NameError::Front(error) => error.into(),
         })
@@ -200,7 +225,7 @@ impl Api {
         codes: &[&str],
         field: impl Fn(usize) -> String,
     ) -> Result<Vec<u32>, Problem> {
-        self.inner.names.handles(kind, codes).await.map_err(|error| match error {
+        self.inner.parts.names.handles(kind, codes).await.map_err(|error| match error {
             NameError::Unknown(at) => Problem::unknown_reference(&field(at), kind.name(), codes[at]),
             NameError::Front(error) => error.into(),
         })
@@ -303,13 +328,14 @@ pub(crate) fn etag(version: u32) -> HeaderValue {
         (name = "payments", description = "What payment services did, and what sellers are owed"),
         (name = "fulfilment", description = "The work of locations, and packages"),
         (name = "returns", description = "Goods on their way back"),
+        (name = "events", description = "Events out"),
         (name = "service", description = "The service itself"),
     )
 )]
 struct Root;
 
 /// The routes of the API and what they look like.
-pub fn router(front: Front, metrics: Metrics) -> Router {
+pub fn router(parts: Parts) -> Router {
     let (router, description) = OpenApiRouter::with_openapi(Root::openapi())
         .merge(catalogue::routes())
         .merge(stock::routes())
@@ -321,16 +347,14 @@ pub fn router(front: Front, metrics: Metrics) -> Router {
         .merge(bulk::routes())
         .merge(reads::routes())
         .merge(service::routes())
+        .merge(events::routes())
         .routes(routes!(problems))
         .split_for_parts();
-    let api = Api {
-        inner: Arc::new(Inner {
-            names: Names::new(front.clone()),
-            front,
-            metrics,
-            description: describe(description),
-        }),
-    };
+    let (changed, durable) = watch::channel(());
+    parts.feed.watermark().subscribe(Box::new(move || {
+        changed.send_replace(());
+    }));
+    let api = Api { inner: Arc::new(Inner { parts, durable, description: describe(description) }) };
     router
         .route("/v1/openapi.json", get(openapi))
         .route("/v1/docs", get(page))

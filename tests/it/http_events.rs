@@ -1,0 +1,128 @@
+//! What the server tells of itself over HTTP: events by sequence, and metrics.
+
+use std::io::{BufRead, BufReader};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::http::Caller;
+use crate::support::Server;
+use crate::support::server::NO_SNAPSHOTS;
+
+fn served() -> (tempfile::TempDir, Server) {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::with_http(&directory.path().join("data"), NO_SNAPSHOTS);
+    (directory, server)
+}
+
+fn sequences(page: &Value) -> Vec<u64> {
+    let events = page["events"].as_array().unwrap();
+    events.iter().map(|event| event["sequence"].as_str().unwrap().parse().unwrap()).collect()
+}
+
+#[test]
+fn every_event_is_in_the_feed_once_and_pages_say_what_they_cover() {
+    let (_directory, server) = served();
+    let http = Caller::of(&server);
+    http.set_up();
+    let orders: Vec<String> = (0..5).map(|_| http.place(1)).collect();
+    let newest = http.sequence();
+    let (mut seen, mut next) = (Vec::new(), 1);
+    while next <= newest {
+        let page = http.get(&format!("/v1/events?from={next}&limit=3")).is(200);
+        assert_eq!(page["from"], next, "{page}");
+        seen.extend(sequences(&page));
+        next = page["next"].as_u64().unwrap();
+    }
+    assert_eq!(seen, (1..=newest).collect::<Vec<_>>());
+    // Filtered: everything that matches in the range is there, and nothing else.
+    let placed = http.get("/v1/events?types=org.orderline.order.placed.v1").is(200);
+    assert_eq!(sequences(&placed).len(), 5, "{placed}");
+    assert_eq!(placed["to"], newest, "{placed}");
+    let one = http.get(&format!("/v1/events?entity={}", orders[2])).is(200);
+    assert_eq!(one["events"][0]["subject"], *orders[2], "{one}");
+    assert_eq!(one["events"].as_array().unwrap().len(), 1, "{one}");
+    let of_seller = http.get("/v1/events?seller=acme&types=org.orderline.order.placed.v1").is(200);
+    assert_eq!(sequences(&of_seller), sequences(&placed));
+
+    http.get("/v1/events?types=nothing").is_problem(400, "Unreadable");
+    http.get("/v1/events?seller=nobody").is_problem(404, "UnknownCode");
+    http.get(&format!("/v1/events?from={}", newest + 2)).is_problem(409, "NotThereYet");
+    server.stop();
+}
+
+#[test]
+fn a_page_waits_for_what_is_to_come_and_a_stream_is_resumed() {
+    let (_directory, server) = served();
+    let http = Caller::of(&server);
+    http.set_up();
+    let newest = http.sequence();
+    let empty = http.get(&format!("/v1/events?from={}", newest + 1)).is(200);
+    assert_eq!((sequences(&empty).len(), &empty["next"]), (0, &json!(newest + 1)));
+
+    let stream = |last: u64| {
+        let request = http.agent.get(format!("{}/v1/events/stream", http.base));
+        let answered = request.header("last-event-id", last.to_string()).call().unwrap();
+        BufReader::new(answered.into_body().into_reader()).lines().map(Result::unwrap)
+    };
+    let order = std::thread::scope(|scope| {
+        let waited = scope.spawn(|| http.get(&format!("/v1/events?from={}&wait_s=30", newest + 1)).is(200));
+        let streamed = scope.spawn(|| {
+            let mut lines = stream(newest).filter(|line| !line.is_empty() && !line.starts_with(':'));
+            [lines.next(), lines.next(), lines.next()].map(Option::unwrap)
+        });
+        // Whether they wait already or not: they must see it.
+        std::thread::sleep(Duration::from_millis(50));
+        let order = http.place(1);
+        assert_eq!(sequences(&waited.join().unwrap()), [newest + 1]);
+        let [id, event, data] = streamed.join().unwrap();
+        assert_eq!(id, format!("id: {}", newest + 1));
+        assert_eq!(event, "event: org.orderline.order.placed.v1");
+        let data: Value = serde_json::from_str(data.strip_prefix("data: ").unwrap()).unwrap();
+        assert_eq!(data["subject"], *order);
+        order
+    });
+    // From before the newest one: it comes again, at once.
+    let again: Vec<String> = stream(newest - 1).filter(|line| line.starts_with("id: ")).take(2).collect();
+    assert_eq!(again, [format!("id: {newest}"), format!("id: {}", newest + 1)], "{order}");
+    server.stop();
+}
+
+#[test]
+fn metrics_and_figures_count_what_was_done() {
+    let (_directory, server) = served();
+    let http = Caller::of(&server);
+    http.set_up();
+    let order = http.place(1);
+    http.send("POST", &format!("/v1/orders/{order}/holds/9/release"), &[], Some("{}".to_owned()))
+        .is_problem(404, "UnknownHold");
+    let text = http.get("/metrics").body.as_str().unwrap().to_owned();
+    let value = |name: &str| {
+        let line = text.lines().find(|line| line.starts_with(&format!("{name} ")));
+        line.unwrap_or_else(|| panic!("no {name} in {text}"))
+            .rsplit(' ')
+            .next()
+            .unwrap()
+            .parse::<f64>()
+            .unwrap()
+    };
+    assert_eq!(value("orderline_orders"), 1.0);
+    assert_eq!(value("orderline_commands_total{outcome=\"accepted\"}"), 7.0);
+    assert_eq!(value("orderline_rejections_total{code=\"UnknownHold\"}"), 1.0);
+    assert_eq!(value("orderline_durable_sequence"), value("orderline_sequence"));
+    assert!(value("orderline_answer_duration_seconds_count") > 0.0);
+    // Each name is explained, each family stands once.
+    let named: Vec<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let mut once = named.clone();
+    once.sort_unstable();
+    once.dedup();
+    assert_eq!(named.len(), once.len(), "{text}");
+    let figures = http.get("/v1/figures").is(200);
+    assert_eq!((&figures["accepted"], &figures["orders_open"]), (&json!(7), &json!(1)), "{figures}");
+    assert_eq!(figures["rejects"], json!([{"code": "UnknownHold", "count": 1}]), "{figures}");
+    assert!(figures["latency_us"]["p99"].as_u64() > Some(0), "{figures}");
+    http.get("/healthz").is(200);
+    http.get("/readyz").is(200);
+    server.stop();
+}
