@@ -1,15 +1,19 @@
 //! The application tier of `serve`, put together beside the gateway: the front and the HTTP server.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
 
 use orderline_core::Meters;
 use orderline_core::door::Door;
-use orderline_feed::Feed;
+use orderline_feed::webhooks::Webhooks;
+use orderline_feed::{Consumers, Feed};
 use orderline_gateway::GatewayStats;
 use orderline_journal::{Storage, Watermark};
 use orderline_protocol::frame::CloseReason;
+use orderline_readmodel::ReadModel;
 use orderline_web::Names;
 use orderline_web::api::Parts;
 use orderline_web::front::{Front, FrontThread};
@@ -30,6 +34,8 @@ pub(crate) struct Counted {
 
 /// Where events are kept.
 pub(crate) struct Kept {
+    /// The data directory.
+    pub(crate) data: PathBuf,
     /// The store.
     pub(crate) storage: Arc<dyn Storage>,
     /// Its id.
@@ -41,6 +47,8 @@ pub(crate) struct Application {
     server: orderline_web::Server,
     front: Front,
     thread: FrontThread,
+    stopping: Arc<AtomicBool>,
+    models: JoinHandle<()>,
 }
 
 impl Application {
@@ -55,16 +63,36 @@ impl Application {
         let Counted { meters, watermark, gateway } = counted;
         let (front, thread) = Front::start(door, config.http.commands_max)?;
         let names = Arc::new(Names::new(front.clone()));
-        let feed = Feed::new(kept.storage, kept.store_id, watermark.clone(), names.clone(), names.clone());
+        let Kept { data, storage, store_id } = kept;
+        let model =
+            ReadModel::open(&data.join("readmodel"), Arc::clone(&storage), store_id, config.read_models())?;
+        if model.lacks_its_beginning()? {
+            eprintln!(
+                "the journal's first segments were removed: the read models know of what is in those that are left"
+            );
+        }
+        let reader = model.reader();
+        let stopping = Arc::new(AtomicBool::new(false));
+        let models = {
+            let (watermark, stopping) = (watermark.clone(), Arc::clone(&stopping));
+            let run = move || model.run(&watermark, &stopping, |told| eprintln!("{told}"));
+            std::thread::Builder::new().name("readmodel".to_owned()).spawn(run)?
+        };
+        let feed = Feed::new(Arc::clone(&storage), store_id, watermark.clone(), names.clone(), names.clone());
+        let feed = Arc::new(feed);
+        let webhooks = Webhooks::start(Arc::clone(&feed), Arc::clone(&storage), config.webhook_options())?;
         let parts = Parts {
             front: front.clone(),
             names,
             metrics: Metrics::new(meters, watermark, gateway_samples(gateway)),
-            feed: Arc::new(feed),
+            feed,
+            webhooks: Arc::new(webhooks),
+            consumers: Arc::new(Consumers::open(storage)?),
+            models: reader,
         };
         let server = orderline_web::Server::start(listen, parts, config.http_options())
             .map_err(|error| Refusal::new(format!("cannot listen for HTTP on {listen}: {error}")))?;
-        Ok(Self { server, front, thread })
+        Ok(Self { server, front, thread, stopping, models })
     }
 
     /// Where it listens for HTTP.
@@ -76,7 +104,8 @@ impl Application {
     pub(crate) fn stop(self) -> bool {
         self.server.stop();
         self.front.stop();
-        self.thread.join()
+        self.stopping.store(true, Ordering::Release);
+        self.models.join().is_ok() & self.thread.join()
     }
 }
 

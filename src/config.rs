@@ -1,11 +1,14 @@
 //! The server's settings: one TOML file, every key with a default, checked before anything starts.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use orderline_core::EngineOptions;
+use orderline_feed::webhooks::WebhookOptions;
 use orderline_gateway::GatewayOptions;
 use orderline_journal::JournalOptions;
+use orderline_readmodel::ReadModelOptions;
 use orderline_web::ServerOptions;
 use serde::Deserialize;
 
@@ -159,6 +162,10 @@ pub(crate) struct HttpConfig {
     pub(crate) works_max: usize,
     /// Milliseconds for a request's headers, and between two pieces of its body.
     pub(crate) read_deadline_ms: u64,
+    /// Let webhooks be posted to private and loopback addresses, and without TLS.
+    pub(crate) private_webhooks: bool,
+    /// Orders that the read models keep in memory before they write them, about 300 bytes each.
+    pub(crate) read_model_orders: usize,
 }
 
 impl Default for HttpConfig {
@@ -170,6 +177,8 @@ impl Default for HttpConfig {
             commands_max: 16_384,
             works_max: 64,
             read_deadline_ms: options.read_deadline.as_millis() as u64,
+            private_webhooks: false,
+            read_model_orders: ReadModelOptions::default().head_orders,
         }
     }
 }
@@ -198,6 +207,7 @@ impl Config {
             ("threads", http.threads),
             ("commands_max", http.commands_max as usize),
             ("works_max", http.works_max),
+            ("read_model_orders", http.read_model_orders),
             ("read_deadline_ms", http.read_deadline_ms as usize),
         ] {
             if value == 0 || value > 1 << 24 {
@@ -231,6 +241,19 @@ impl Config {
             threads: self.http.threads,
             read_deadline: Duration::from_millis(self.http.read_deadline_ms),
             ..ServerOptions::default()
+        }
+    }
+
+    pub(crate) fn read_models(&self) -> ReadModelOptions {
+        ReadModelOptions { head_orders: self.http.read_model_orders, ..ReadModelOptions::default() }
+    }
+
+    pub(crate) fn webhook_options(&self) -> WebhookOptions {
+        let jitter = |delay: Duration| delay.mul_f64(rand::random_range(0.9..1.1));
+        WebhookOptions {
+            jitter: Arc::new(jitter),
+            private_targets: self.http.private_webhooks,
+            ..WebhookOptions::default()
         }
     }
 

@@ -72,7 +72,11 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
         last_sequence: snapshot_sequence,
     };
     let watermark = opened.watermark.clone();
-    let kept = Kept { storage: Arc::clone(&opened.storage), store_id: opened.recovery.store_id };
+    let kept = Kept {
+        data: arguments.data.clone(),
+        storage: Arc::clone(&opened.storage),
+        store_id: opened.recovery.store_id,
+    };
     let snapshotter =
         Snapshotter::new(opened.storage, opened.recovery.store_id, opened.watermark, snapshots, plan);
     let snapshot_thread = spawn_snapshotter(snapshotter, Arc::clone(&stopping))?;

@@ -88,7 +88,7 @@ impl Caller {
         self.send("POST", path, &[], Some(body.to_string()))
     }
 
-    fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         self.get("/v1/ids").is(200)[0].as_str().unwrap().to_owned()
     }
 

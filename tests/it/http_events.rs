@@ -126,3 +126,109 @@ fn metrics_and_figures_count_what_was_done() {
     http.get("/readyz").is(200);
     server.stop();
 }
+
+#[test]
+fn read_models_find_orders_and_tell_their_lives() {
+    let (_directory, server) = served();
+    let http = Caller::of(&server);
+    http.set_up();
+    let orders: Vec<String> = (0..7).map(|_| http.place(1)).collect();
+    http.send("POST", &format!("/v1/orders/{}/confirm", orders[3]), &[], None).is(200);
+    let at = http.sequence();
+    let found = |path: &str| http.get(&format!("{path}at_least={at}")).is(200);
+    // Page by page, newest first, each once.
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = found(&format!("/v1/orders?buyer=7&limit=3{cursor}&"));
+        let ids =
+            page["items"].as_array().unwrap().iter().map(|item| item["order"].as_str().unwrap().to_owned());
+        seen.extend(ids);
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen, orders.iter().rev().cloned().collect::<Vec<_>>());
+    let confirmed = found("/v1/orders?seller=acme&sku=tea&state=confirmed&");
+    assert_eq!(confirmed["items"][0]["order"], *orders[3], "{confirmed}");
+    assert_eq!(confirmed["items"].as_array().unwrap().len(), 1, "{confirmed}");
+    assert_eq!(found("/v1/orders?buyer=8&")["items"], json!([]));
+    // Its life, and the work that came of it.
+    let life = found(&format!("/v1/orders/{}/timeline?", orders[3]));
+    let kinds: Vec<&str> =
+        life["items"].as_array().unwrap().iter().map(|of| of["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["OrderPlaced", "OrderConfirmed"]);
+    let location = http.get(&format!("/v1/orders/{}", orders[3])).is(200);
+    let location = location["fulfilment_orders"][0]["location"].as_str().unwrap().to_owned();
+    let work = found(&format!("/v1/locations/{location}/work?"));
+    assert_eq!(work["items"][0]["order"], *orders[3], "{work}");
+    let levels = found("/v1/locations/leeds/stock?");
+    assert_eq!(levels["items"][0]["sku"], "tea", "{levels}");
+    // Money, entry by entry.
+    let authorization = json!({"amount_minor": 250, "currency": "GBP"});
+    http.post(&format!("/v1/groups/{}/authorizations", orders[0]), authorization).is(201);
+    http.post(&format!("/v1/groups/{}/captures", orders[0]), json!({"amount_minor": 250})).is(201);
+    let entries = http.get(&format!("/v1/sellers/acme/entries?at_least={}", http.sequence())).is(200);
+    let amounts: Vec<i64> = entries["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["amount_minor"].as_i64().unwrap())
+        .collect();
+    assert_eq!(amounts.iter().sum::<i64>(), 225, "a sale less the commission: {entries}");
+
+    http.get("/v1/orders?cursor=x").is_problem(400, "Unreadable");
+    http.get("/v1/orders?color=red").is_problem(400, "Unreadable");
+    http.get("/v1/orders?state=lost").is_problem(400, "Unreadable");
+    http.get("/v1/orders?at_least=1000000").is_problem(409, "NotThereYet");
+    http.get(&format!("/v1/orders/{}/timeline", http.id())).is_problem(404, "UnknownOrder");
+    server.stop();
+}
+
+#[test]
+fn webhooks_are_posted_what_happens_and_consumers_keep_their_places() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let config = format!("{NO_SNAPSHOTS}[http]\nprivate_webhooks = true\n");
+    let server = Server::with_http(&data, &config);
+    let http = Caller::of(&server);
+    http.set_up();
+    let receiver = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hook", receiver.local_addr().unwrap());
+    let made =
+        http.post("/v1/webhooks", json!({"url": url, "types": ["org.orderline.order.placed.v1"]})).is(201);
+    assert!(made["secret"].as_str().unwrap().starts_with("whsec_"), "{made}");
+    let order = http.place(1);
+    let (socket, _) = receiver.accept().unwrap();
+    let mut lines = BufReader::new(&socket).lines().map(Result::unwrap);
+    let head: Vec<String> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
+    assert!(head[0].starts_with("POST /hook "), "{head:?}");
+    assert!(head.iter().any(|line| line.to_lowercase().starts_with("webhook-signature: v1,")), "{head:?}");
+    drop(lines);
+    drop(socket);
+    let number = made["endpoint"].as_u64().unwrap();
+    let listed = http.get("/v1/webhooks").is(200);
+    assert_eq!(
+        (&listed[0]["endpoint"], &listed[0]["url"]),
+        (&json!(number), &json!(url)),
+        "{order}: {listed}"
+    );
+    http.put(&format!("/v1/webhooks/{number}/state"), json!({"state": "paused"})).is(204);
+    assert_eq!(http.get("/v1/webhooks").is(200)[0]["state"], "paused");
+    http.get(&format!("/v1/webhooks/{number}/dead-letters")).is(200);
+    http.post("/v1/webhooks/99/replay", json!({})).is_problem(404, "UnknownWebhook");
+    http.post("/v1/webhooks", json!({"url": "ftp://x"})).is_problem(422, "WrongUrl");
+
+    assert_eq!(http.put("/v1/consumers/erp", json!({"position": 3})).is(200)["position"], 3);
+    http.put("/v1/consumers/erp", json!({"position": 2})).is_problem(409, "WrongPosition");
+    server.stop();
+    // Both are there again.
+    let server = Server::with_http(&data, &config);
+    let http = Caller::of(&server);
+    assert_eq!(http.get("/v1/consumers/erp").is(200)["position"], 3);
+    assert_eq!(http.get("/v1/webhooks").is(200)[0]["state"], "paused");
+    http.send("DELETE", &format!("/v1/webhooks/{number}"), &[], None).is(204);
+    http.send("DELETE", "/v1/consumers/erp", &[], None).is(204);
+    http.get("/v1/consumers/erp").is_problem(404, "UnknownConsumer");
+    server.stop();
+}

@@ -13,9 +13,11 @@ mod payments;
 mod reads;
 mod request;
 mod returns;
+mod search;
 mod service;
 mod stock;
 pub mod types;
+mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,11 +28,13 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use orderline_feed::Feed;
+use orderline_feed::webhooks::Webhooks;
+use orderline_feed::{Consumers, Feed};
 use orderline_protocol::command::EntityKind;
 use orderline_protocol::lifecycle::Entity;
 use orderline_protocol::reply::Outcome;
 use orderline_protocol::{Command, LocationHandle, RejectCode, SellerHandle, SessionId, SkuHandle};
+use orderline_readmodel::Reader;
 use serde::Serialize;
 use tokio::sync::watch;
 use utoipa::openapi::OpenApi as Description;
@@ -72,6 +76,12 @@ pub struct Parts {
     pub metrics: Metrics,
     /// The events.
     pub feed: Arc<Feed>,
+    /// Whom they are posted to.
+    pub webhooks: Arc<Webhooks>,
+    /// Who keeps places in them.
+    pub consumers: Arc<Consumers>,
+    /// What is searched.
+    pub models: Reader,
 }
 
 struct Inner {
@@ -166,6 +176,18 @@ impl Api {
 
     fn feed(&self) -> &Arc<Feed> {
         &self.inner.parts.feed
+    }
+
+    fn webhooks(&self) -> &Arc<Webhooks> {
+        &self.inner.parts.webhooks
+    }
+
+    fn consumers(&self) -> &Arc<Consumers> {
+        &self.inner.parts.consumers
+    }
+
+    fn models(&self) -> &Reader {
+        &self.inner.parts.models
     }
 
     /// Changes whenever more is durable.
@@ -348,6 +370,8 @@ pub fn router(parts: Parts) -> Router {
         .merge(reads::routes())
         .merge(service::routes())
         .merge(events::routes())
+        .merge(webhooks::routes())
+        .merge(search::routes())
         .routes(routes!(problems))
         .split_for_parts();
     let (changed, durable) = watch::channel(());

@@ -9,7 +9,7 @@ use chrono::{DateTime, SecondsFormat};
 use orderline_protocol::command::{
     Bucket, RefundOutcome, ReturnStep, ShipmentStep, SourcingRule, Standing, WorkStep,
 };
-use orderline_protocol::lifecycle::{Disposition, HoldKind};
+use orderline_protocol::lifecycle::{Disposition, HoldKind, OrderState, WorkState};
 use orderline_protocol::{CurrencyCode, GroupId, OrderId, ReservationId};
 use serde::de::{Error as _, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -224,6 +224,10 @@ named! {
     ReturnStepName(ReturnStep);
     /// How a refund ended.
     RefundOutcomeName(RefundOutcome);
+    /// An order's state.
+    OrderStateName(OrderState);
+    /// A fulfilment order's state.
+    WorkStateName(WorkState);
 }
 
 #[cfg(test)]
