@@ -44,8 +44,22 @@ pub(crate) enum Verb {
     Demo(DemoArguments),
     /// Sellers, locations, SKUs, sourcing rules and policies of a server as one readable file, out and in.
     Config(ConfigArguments),
-    /// Print the transition table: what may be done with which entity in which state.
+    /// Print the transition table: what may be done with which entity in which state. Or, with --access, who may do what.
     Explain(ExplainArguments),
+    /// Access tokens: make a secret, define, list and revoke them.
+    Token(TokenArguments),
+}
+
+/// How a verb reaches a server, and as whom.
+#[derive(Debug, Args)]
+pub(crate) struct ConnectArguments {
+    /// The server's TCP address.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) connect: SocketAddr,
+    /// A file with the access token's secret, 64 hexadecimal digits; without it the environment's ORDERLINE_TOKEN is the secret,
+    /// if that is set.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
 }
 
 /// See [`Verb::Serve`].
@@ -63,6 +77,10 @@ pub(crate) struct ServeArguments {
     /// Settings in a TOML file; docs/operations.md lists every key with its default.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Listen beyond loopback all the same without encryption or without tokens: whoever reaches the address reads and changes
+    /// everything.
+    #[arg(long)]
+    pub(crate) insecure_network: bool,
     /// Say the recovered state's hash on standard error before serving (about 0.1 us an order).
     #[arg(long)]
     pub(crate) state_hash: bool,
@@ -72,9 +90,8 @@ pub(crate) struct ServeArguments {
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("extent").required(true).args(["orders", "seconds"])))]
 pub(crate) struct LoadArguments {
-    /// The server's TCP address.
-    #[arg(long, value_name = "ADDR")]
-    pub(crate) connect: SocketAddr,
+    #[command(flatten)]
+    pub(crate) server: ConnectArguments,
     /// Orders to send in all (carts: carts, tpcc: transactions, availability: queries), with all that follows on them.
     #[arg(long, value_name = "N")]
     pub(crate) orders: Option<u64>,
@@ -158,9 +175,8 @@ pub(crate) struct LoadArguments {
 /// See [`Verb::Import`].
 #[derive(Debug, Args)]
 pub(crate) struct ImportArguments {
-    /// The server's TCP address.
-    #[arg(long, value_name = "ADDR")]
-    pub(crate) connect: SocketAddr,
+    #[command(flatten)]
+    pub(crate) server: ConnectArguments,
     /// The column map; examples/import holds commented ones.
     #[arg(long, value_name = "MAP.toml")]
     pub(crate) map: PathBuf,
@@ -317,9 +333,8 @@ pub(crate) enum ConfigVerb {
 /// See [`ConfigVerb::Export`].
 #[derive(Debug, Args)]
 pub(crate) struct ConfigExportArguments {
-    /// The server's TCP address.
-    #[arg(long, value_name = "ADDR")]
-    pub(crate) connect: SocketAddr,
+    #[command(flatten)]
+    pub(crate) server: ConnectArguments,
     /// Where to write; by default to standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
@@ -331,9 +346,8 @@ pub(crate) struct ConfigExportArguments {
 /// See [`ConfigVerb::Apply`].
 #[derive(Debug, Args)]
 pub(crate) struct ConfigApplyArguments {
-    /// The server's TCP address.
-    #[arg(long, value_name = "ADDR")]
-    pub(crate) connect: SocketAddr,
+    #[command(flatten)]
+    pub(crate) server: ConnectArguments,
     /// The file. What it does not mention stays as it is.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
@@ -351,10 +365,102 @@ pub(crate) struct ExplainArguments {
     /// Only this entity: order, reservation, "fulfilment order", shipment, payment, refund, return or hold.
     #[arg(long, value_name = "NAME")]
     pub(crate) entity: Option<String>,
+    /// Instead: which role may bring which kind of command, and use what fronts show.
+    #[arg(long, conflicts_with_all = ["entity", "mermaid"])]
+    pub(crate) access: bool,
     /// As Mermaid state diagrams.
     #[arg(long, conflicts_with = "json")]
     pub(crate) mermaid: bool,
     /// As one JSON line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// See [`Verb::Token`].
+#[derive(Debug, Args)]
+pub(crate) struct TokenArguments {
+    #[command(subcommand)]
+    pub(crate) verb: TokenVerb,
+}
+
+/// What is to be done with tokens.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenVerb {
+    /// Make a secret and print it with its hash. Nobody is told: the hash is for `token add --hash`, or, as the first operator's,
+    /// for access.operator_token_hash in the server's configuration.
+    New(TokenNewArguments),
+    /// Define a token, or change the one with this label, and print its new secret.
+    Add(TokenAddArguments),
+    /// List the tokens of a server.
+    List(TokenListArguments),
+    /// Revoke a token: its secret is worth nothing from then on, and its connections are closed.
+    Revoke(TokenRevokeArguments),
+}
+
+/// See [`TokenVerb::New`].
+#[derive(Debug, Args)]
+pub(crate) struct TokenNewArguments {
+    /// Write the secret to this new file, for its owner alone, instead of printing it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print the report as one JSON line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// See [`TokenVerb::Add`].
+#[derive(Debug, Args)]
+pub(crate) struct TokenAddArguments {
+    #[command(flatten)]
+    pub(crate) server: ConnectArguments,
+    /// Who or what bears it; 1 to 64 bytes.
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) label: String,
+    /// operator, seller, warehouse, support, analyst or read-only.
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) role: String,
+    /// For the role seller: the code of whose it is.
+    #[arg(long, value_name = "CODE")]
+    pub(crate) seller: Option<String>,
+    /// For the role warehouse: the code of where it works.
+    #[arg(long, value_name = "CODE")]
+    pub(crate) location: Option<String>,
+    /// From when on it is not valid any more, as 2027-01-31T00:00:00Z; by default it is valid for ever.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) expires: Option<String>,
+    /// Commands that it may bring in a second, over all connections; 0: no bound.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) commands_per_second: u32,
+    /// The hash of a secret that was made elsewhere; without it one is made here.
+    #[arg(long, value_name = "HASH")]
+    pub(crate) hash: Option<String>,
+    /// Write the new secret to this new file, for its owner alone, instead of printing it.
+    #[arg(long, value_name = "FILE", conflicts_with = "hash")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print the report as one JSON line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// See [`TokenVerb::List`].
+#[derive(Debug, Args)]
+pub(crate) struct TokenListArguments {
+    #[command(flatten)]
+    pub(crate) server: ConnectArguments,
+    /// Print the report as one JSON line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// See [`TokenVerb::Revoke`].
+#[derive(Debug, Args)]
+pub(crate) struct TokenRevokeArguments {
+    #[command(flatten)]
+    pub(crate) server: ConnectArguments,
+    /// The token's label.
+    #[arg(value_name = "LABEL")]
+    pub(crate) label: String,
+    /// Print the report as one JSON line.
     #[arg(long)]
     pub(crate) json: bool,
 }

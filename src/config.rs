@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use orderline_access::SecretHash;
 use orderline_core::EngineOptions;
 use orderline_feed::webhooks::WebhookOptions;
 use orderline_gateway::GatewayOptions;
@@ -23,6 +24,15 @@ pub(crate) struct Config {
     pub(crate) engine: EngineConfig,
     pub(crate) gateway: GatewayConfig,
     pub(crate) http: HttpConfig,
+    pub(crate) access: AccessConfig,
+}
+
+/// Who may come in beside those that tokens are defined for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AccessConfig {
+    /// The BLAKE3 hash of a secret whose bearer is an operator, 64 hexadecimal digits; empty: nobody is.
+    pub(crate) operator_token_hash: String,
 }
 
 /// How the journal is written.
@@ -113,8 +123,6 @@ pub(crate) struct GatewayConfig {
     pub(crate) credits: u32,
     /// Commands let in and not answered from which on clients that would rather be refused than wait are refused.
     pub(crate) queue_commands_max: u64,
-    /// What clients must say: 64 hexadecimal digits; empty: nothing is asked.
-    pub(crate) token: String,
     /// Milliseconds until the hello must be here.
     pub(crate) hello_deadline_ms: u64,
     /// Milliseconds from a frame's first byte to its last.
@@ -137,7 +145,6 @@ impl Default for GatewayConfig {
             works_per_connection_max: options.works_per_connection_max,
             credits: options.credits,
             queue_commands_max: options.queue_commands_max,
-            token: String::new(),
             hello_deadline_ms: options.hello_deadline_ms,
             frame_deadline_ms: options.frame_deadline_ms,
             idle_ms_max: options.idle_ms_max,
@@ -214,7 +221,7 @@ impl Config {
                 return Err(format!("http.{key} is from 1 to 16777216"));
             }
         }
-        config.gateway.token_bytes()?;
+        config.access.operator()?;
         Ok(config)
     }
 
@@ -257,14 +264,13 @@ impl Config {
         }
     }
 
-    pub(crate) fn gateway_options(&self) -> Result<GatewayOptions, Refusal> {
+    pub(crate) fn gateway_options(&self) -> GatewayOptions {
         let gateway = &self.gateway;
-        Ok(GatewayOptions {
+        GatewayOptions {
             connections_max: gateway.connections_max,
             works_per_connection_max: gateway.works_per_connection_max,
             credits: gateway.credits,
             queue_commands_max: gateway.queue_commands_max,
-            token: gateway.token_bytes().map_err(Refusal::new)?,
             hello_deadline_ms: gateway.hello_deadline_ms,
             frame_deadline_ms: gateway.frame_deadline_ms,
             idle_ms_max: gateway.idle_ms_max,
@@ -272,24 +278,18 @@ impl Config {
             write_stall_ms_max: gateway.write_stall_ms_max,
             spin_us: gateway.spin_us,
             ..GatewayOptions::default()
-        })
+        }
     }
 }
 
-impl GatewayConfig {
-    fn token_bytes(&self) -> Result<Option<[u8; 32]>, String> {
-        if self.token.is_empty() {
+impl AccessConfig {
+    /// The hash of the configuration's own operator token.
+    pub(crate) fn operator(&self) -> Result<Option<SecretHash>, String> {
+        if self.operator_token_hash.is_empty() {
             return Ok(None);
         }
-        let wrong = || "gateway.token is 64 hexadecimal digits, or empty for none".to_owned();
-        if self.token.len() != 64 || !self.token.is_ascii() {
-            return Err(wrong());
-        }
-        let mut bytes = [0; 32];
-        for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
-            *byte = u8::from_str_radix(&self.token[at..at + 2], 16).map_err(|_| wrong())?;
-        }
-        Ok(Some(bytes))
+        let hash = self.operator_token_hash.parse();
+        hash.map(Some).map_err(|error| format!("access.operator_token_hash: {error}, or nothing"))
     }
 }
 
@@ -304,7 +304,7 @@ mod tests {
             Config::parse("[journal]\nsegment_mib = 8\nbackend = \"positional\"\n[gateway]\ncredits = 16")
                 .unwrap();
         assert_eq!((config.journal.segment_mib, config.journal.backend), (8, Backend::Positional));
-        assert_eq!(config.gateway_options().map(|options| options.credits).ok(), Some(16));
+        assert_eq!(config.gateway_options().credits, 16);
     }
 
     #[test]
@@ -312,7 +312,7 @@ mod tests {
         for (text, named) in [
             ("[journal]\nsegment = 8", "segment"),
             ("[journal]\nsegment_mib = 0", "journal.segment_mib"),
-            ("[gateway]\ntoken = \"abc\"", "gateway.token"),
+            ("[access]\noperator_token_hash = \"abc\"", "access.operator_token_hash"),
             ("[gateway]\ncredits = -1", "credits"),
             ("[journal]\nbackend = \"tape\"", "backend"),
         ] {

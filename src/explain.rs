@@ -1,7 +1,8 @@
-//! `orderline explain`: the transition table, as text or as a Mermaid state diagram.
+//! `orderline explain`: the transition table, as text or as a Mermaid state diagram; and the table of who may do what.
 
 use std::io::Write;
 
+use orderline_access::{Deeds, POLICY, PolicyRow, Role};
 use orderline_core::state::transitions::{TRANSITIONS, as_mermaid, as_text};
 use orderline_protocol::lifecycle::Entity;
 use serde_json::json;
@@ -10,6 +11,9 @@ use crate::cli::ExplainArguments;
 use crate::verb::{Ending, Refusal, VerbResult, print_json};
 
 pub(crate) fn run(arguments: &ExplainArguments) -> VerbResult {
+    if arguments.access {
+        return explain_access(arguments.json);
+    }
     let only = arguments.entity.as_deref().map(entity).transpose()?;
     let mut out = std::io::stdout().lock();
     if arguments.json {
@@ -29,6 +33,20 @@ pub(crate) fn run(arguments: &ExplainArguments) -> VerbResult {
         }
     } else {
         write!(out, "{}", as_text(only))?;
+    }
+    Ok(Ending::Well)
+}
+
+/// Who may do what.
+fn explain_access(is_json: bool) -> VerbResult {
+    if is_json {
+        let row = |&(deed, _): &PolicyRow| {
+            let may = Role::ALL.iter().filter(|&&role| Deeds::of(role).has(deed));
+            json!({"deed": deed.name(), "roles": may.map(|role| role.name()).collect::<Vec<_>>()})
+        };
+        print_json(&json!({"access": POLICY.iter().map(row).collect::<Vec<_>>()}))?;
+    } else {
+        std::io::stdout().lock().write_all(orderline_access::as_text().as_bytes())?;
     }
     Ok(Ending::Well)
 }

@@ -19,12 +19,11 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-use orderline_client::{Client, ClientOptions};
-
 use self::map::Map;
 use self::pipeline::ImportProgress;
 use self::report::ImportReport;
 use crate::cli::ImportArguments;
+use crate::connect::connect;
 use crate::progress::{ProgressLine, grouped};
 use crate::verb::{Ending, Refusal, VerbResult, print_json};
 
@@ -34,9 +33,7 @@ pub(crate) fn run(arguments: &ImportArguments) -> VerbResult {
         // What is not there is better said before anything is placed than half-way.
         std::fs::metadata(file).map_err(|why| Refusal::new(format!("{}: {why}", file.display())))?;
     }
-    let mut client = Client::connect(arguments.connect, ClientOptions::default()).map_err(|error| {
-        Refusal::new(format!("{error}; is `orderline serve` running at {}?", arguments.connect))
-    })?;
+    let mut client = connect(&arguments.server)?;
     let mut line = ProgressLine::new();
     let mut progress = |progress: ImportProgress| {
         line.show(|| {

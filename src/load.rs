@@ -9,6 +9,7 @@ use orderline_loadgen::{
 };
 
 use crate::cli::LoadArguments;
+use crate::connect::client_options;
 use crate::progress::{ProgressLine, grouped};
 use crate::verb::{Ending, Refusal, VerbResult, print_json};
 
@@ -59,7 +60,8 @@ fn options(arguments: &LoadArguments) -> Result<LoadOptions, Refusal> {
         ship: arguments.ship,
         seed: arguments.seed,
         patience: duration("patience", arguments.patience)?,
-        ..LoadOptions::new(arguments.connect, extent)
+        client: client_options(&arguments.server)?,
+        ..LoadOptions::new(arguments.server.connect, extent)
     })
 }
 

@@ -2,11 +2,13 @@
 //!
 //! Exit 0: done and well. Exit 1: it ran and found something wrong. Exit 2: unusable arguments, or it refused to start.
 
+mod access;
 mod application;
 mod campaign;
 mod check;
 mod cli;
 mod config;
+mod connect;
 mod copying;
 mod demo;
 mod drill;
@@ -26,6 +28,7 @@ mod serve;
 mod server_process;
 mod settings;
 mod statement;
+mod token;
 mod verb;
 mod verify;
 
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Verb::Demo(arguments) => demo::run(&arguments),
         Verb::Config(arguments) => settings::run(&arguments),
         Verb::Explain(arguments) => explain::run(&arguments),
+        Verb::Token(arguments) => token::run(&arguments),
     };
     match ending {
         Ok(verb::Ending::Well) => ExitCode::SUCCESS,

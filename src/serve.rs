@@ -20,6 +20,7 @@ use orderline_journal::{Locked, MappedStorage, PositionalStorage, Storage, Water
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::access;
 use crate::application::{Application, Counted, Kept};
 use crate::cli::ServeArguments;
 use crate::config::{Backend, Config};
@@ -31,14 +32,8 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
     #[cfg(feature = "seeded-bugs")]
     tell_the_planted_bug()?;
     let config = Config::load(arguments.config.as_deref())?;
-    let gateway_options = config.gateway_options()?;
+    let mut gateway_options = config.gateway_options();
     gateway_options.check(gateway_options.door_capacity())?;
-    if !arguments.listen.ip().is_loopback() && gateway_options.token.is_none() {
-        eprintln!(
-            "warning: {} is open to the network and asks no token; set gateway.token",
-            arguments.listen
-        );
-    }
 
     stop_on_lost_pages()?;
     check_memory(config.journal_options().segment_bytes)?;
@@ -50,6 +45,9 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
         eprintln!("state hash {hash} at sequence {} in {took_ms} ms", recovered.state.sequence());
     }
     let Recovered { mut state, opened, snapshot_sequence, .. } = recovered;
+    let access = access::of(&config, &state)?;
+    access::check_listening(arguments, &access)?;
+    gateway_options.access = access.clone();
     state.preallocate_orders(config.engine.preallocate_orders);
 
     let mut doors = Doors::new(opened.watermark.clone());
@@ -57,6 +55,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
     let http_door = arguments.http.map(|_| doors.open(config.http.works_max));
     let meters = doors.meters();
     let snapshots = doors.snapshots();
+    doors.on_tokens(move |state| access::fill(&access, state));
     let gateway = Gateway::bind(arguments.listen, door, gateway_options)?;
     let listen = gateway.local_addr();
     let engine = Engine::new(state, opened.writer, doors, unix_us, config.engine_options());
@@ -206,7 +205,7 @@ fn say_ready(line: &str) -> Result<(), Refusal> {
 }
 
 /// Microseconds since 1970.
-fn unix_us() -> i64 {
+pub(crate) fn unix_us() -> i64 {
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => since.as_micros() as i64,
         Err(before) => -(before.duration().as_micros() as i64),

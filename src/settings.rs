@@ -7,10 +7,10 @@ mod server;
 
 use std::io::Write;
 
-use orderline_client::{Client, ClientOptions};
 use serde::Serialize;
 
 use crate::cli::{ConfigApplyArguments, ConfigArguments, ConfigExportArguments, ConfigVerb};
+use crate::connect::connect;
 use crate::progress::grouped;
 use crate::verb::{Ending, Refusal, VerbResult, print_json};
 
@@ -28,9 +28,10 @@ pub(crate) fn run(arguments: &ConfigArguments) -> VerbResult {
 }
 
 fn export(arguments: &ConfigExportArguments) -> VerbResult {
-    let mut client = connect(arguments.connect)?;
+    let mut client = connect(&arguments.server)?;
     let (found, sequence) = server::read(&mut client)?;
-    let text = found.to_text(&format!("exported from {} at sequence {sequence}", arguments.connect))?;
+    let text =
+        found.to_text(&format!("exported from {} at sequence {sequence}", arguments.server.connect))?;
     if let Some(path) = &arguments.out {
         std::fs::write(path, &text)
             .map_err(|error| Refusal::new(format!("cannot write {}: {error}", path.display())))?;
@@ -85,7 +86,7 @@ fn apply(arguments: &ConfigApplyArguments) -> VerbResult {
         .map_err(|error| Refusal::new(format!("cannot read {}: {error}", arguments.file.display())))?;
     let wanted = SettingsFile::parse(&text)
         .map_err(|error| Refusal::new(format!("{}: {error}", arguments.file.display())))?;
-    let mut client = connect(arguments.connect)?;
+    let mut client = connect(&arguments.server)?;
     let (found, _) = server::read(&mut client)?;
     let changes = Changes::between(&found, &wanted)
         .map_err(|error| Refusal::new(format!("{}: {error}", arguments.file.display())))?;
@@ -114,11 +115,6 @@ fn apply(arguments: &ConfigApplyArguments) -> VerbResult {
         print_json(&report)?;
     }
     Ok(Ending::well_if(report.refused.is_empty()))
-}
-
-fn connect(addr: std::net::SocketAddr) -> Result<Client, Refusal> {
-    Client::connect(addr, ClientOptions::default())
-        .map_err(|error| Refusal::new(format!("cannot reach the server at {addr}: {error}")))
 }
 
 fn show(changes: &Changes) {

@@ -13,8 +13,8 @@ use orderline_protocol::{RejectCode, Sequence, SkuHandle};
 use zerocopy::IntoBytes;
 
 use crate::bracket::Bracket;
-use crate::door::Work;
-use crate::engine::{Commands, accepted_reply, rejected_reply};
+use crate::door::{Commands, Work};
+use crate::engine::{accepted_reply, rejected_reply};
 use crate::state::{Accepted, Availability, Rejection, State, Terms, check_asked};
 
 /// SKUs of one chunk: a quarter of a megabyte, which the system clears in some ten microseconds.

@@ -13,22 +13,23 @@ use std::time::Instant;
 use crossbeam::queue::ArrayQueue;
 use crossbeam::sync::Unparker;
 use orderline_journal::Watermark;
+use orderline_protocol::command::{COMMAND_HEADER_BYTES, RawCommand};
 use orderline_protocol::frame::{self, FrameKind};
 use orderline_protocol::limits::FRAME_PAYLOAD_BYTES_MAX;
 use orderline_protocol::reply::REPLY_HEADER_BYTES;
-use orderline_protocol::{RejectCode, Request, Sequence, SessionHandle, SessionId};
+use orderline_protocol::{RejectCode, Request, Scope, Sequence, SessionHandle, SessionId};
 use zerocopy::IntoBytes;
 
 use crate::board::Board;
-use crate::engine::{Commands, rejected_reply};
+use crate::engine::rejected_reply;
 use crate::meters::Meters;
 use crate::state::Rejection;
 
 /// What a front asks the engine to do with a [`Work`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
-    /// Decide the commands of the input for this session.
-    Commands(SessionHandle),
+    /// Decide the commands of the input for this session; what lies outside of the scope is refused.
+    Commands(SessionHandle, Scope),
     /// Open a session, or take up the one that there is.
     OpenSession {
         /// The client's id for it.
@@ -92,7 +93,7 @@ impl Default for Work {
     fn default() -> Self {
         Self {
             owner: 0,
-            task: Task::Commands(SessionHandle::NONE),
+            task: Task::Commands(SessionHandle::NONE, Scope::Everything),
             input: Vec::new(),
             payloads: Vec::new(),
             command_count: 0,
@@ -108,7 +109,7 @@ impl Default for Work {
 impl Work {
     /// Empties it for its next round; the buffers keep their room.
     pub fn reset(&mut self) {
-        self.task = Task::Commands(SessionHandle::NONE);
+        self.task = Task::Commands(SessionHandle::NONE, Scope::Everything);
         self.input.clear();
         self.payloads.clear();
         self.command_count = 0;
@@ -136,27 +137,64 @@ impl Work {
         }
     }
 
-    /// The front's side, for a work that it will not submit: answers each of its commands that there is no room for it
-    /// now. The commands are as if they had never come.
+    /// The front's side, for a work that it will not submit: answers each of its commands with this code and what it says. The
+    /// commands are as if they had never come.
     ///
     /// # Panics
     /// If a payload is not what a checked frame holds.
-    pub fn refuse(&mut self, as_of: Sequence) {
+    pub fn refuse(&mut self, code: RejectCode, subject: u32, detail: u64, as_of: Sequence) {
+        let rejection = Rejection::new(code).about(subject).with(detail);
         // The input is set aside so that replies can be pushed while it is read.
         let input = std::mem::take(&mut self.input);
         let payloads = std::mem::take(&mut self.payloads);
         for command in payloads.iter().flat_map(|range| Commands::new(&input[range.clone()])) {
-            let header = rejected_reply(&command, Rejection::new(RejectCode::Busy), as_of);
+            let header = rejected_reply(&command, rejection, as_of);
             self.push_reply(REPLY_HEADER_BYTES, |out| out.extend_from_slice(header.as_bytes()));
         }
         self.input = input;
         self.payloads = payloads;
     }
 
+    /// The front's side, before it submits a work: moves the commands that are not to be kept over to another, empty one.
+    ///
+    /// # Panics
+    /// If a payload is not what a checked frame holds.
+    pub fn part(&mut self, others: &mut Self, mut is_kept: impl FnMut(&RawCommand<'_>) -> bool) {
+        let whole = std::mem::take(&mut self.payloads);
+        for range in whole {
+            let mut at = range.start;
+            // What is kept and stands in a row stays one payload.
+            let mut kept_from = at;
+            for command in Commands::new(&self.input[range.clone()]) {
+                let end = at + COMMAND_HEADER_BYTES + command.body.len();
+                if !is_kept(&command) {
+                    let start = others.input.len();
+                    others.input.extend_from_slice(&self.input[at..end]);
+                    others.payloads.push(start..others.input.len());
+                    others.command_count += 1;
+                    self.command_count -= 1;
+                    if kept_from < at {
+                        self.payloads.push(kept_from..at);
+                    }
+                    kept_from = end;
+                }
+                at = end;
+            }
+            if kept_from < at {
+                self.payloads.push(kept_from..at);
+            }
+        }
+    }
+
     /// The request number of the first command, which is the lowest; 0 if there is none.
     pub fn first_request(&self) -> Request {
-        let mut commands = self.payloads.iter().flat_map(|range| Commands::new(&self.input[range.clone()]));
-        commands.next().map_or(0, |command| command.request)
+        self.requests().next().unwrap_or(0)
+    }
+
+    /// The request numbers of its commands.
+    pub fn requests(&self) -> impl Iterator<Item = Request> {
+        let commands = self.payloads.iter().flat_map(|range| Commands::new(&self.input[range.clone()]));
+        commands.map(|command| command.request)
     }
 
     /// Bytes of replies so far.
@@ -179,6 +217,32 @@ impl Work {
     pub fn output(&self) -> &[u8] {
         debug_assert!(self.frames.is_empty(), "the output is sealed before it is sent");
         &self.output
+    }
+}
+
+/// The commands of one checked frame payload.
+pub(crate) struct Commands<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Commands<'a> {
+    pub(crate) fn new(payload: &'a [u8]) -> Self {
+        Self { rest: payload }
+    }
+}
+
+impl<'a> Iterator for Commands<'a> {
+    type Item = RawCommand<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<RawCommand<'a>> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        match RawCommand::take(&mut self.rest) {
+            Ok(command) => Some(command),
+            Err(error) => panic!("a front submitted a payload that it had not checked: {error}"),
+        }
     }
 }
 

@@ -11,13 +11,13 @@ use orderline_protocol::command::RawCommand;
 use orderline_protocol::event::{EVENT_VERSION, Event};
 use orderline_protocol::limits::SESSIONS_MAX;
 use orderline_protocol::reply::{Outcome, REPLY_HEADER_BYTES, ReplyHeader};
-use orderline_protocol::{RejectCode, Sequence, SessionHandle, SessionId};
+use orderline_protocol::{RejectCode, Scope, Sequence, SessionHandle, SessionId};
 use zerocopy::IntoBytes;
 
 use crate::ahead::Ahead;
 use crate::board::{Board, Publisher, board};
 use crate::bugs::is_planted;
-use crate::door::{Door, EngineEnd, Opened, Task, Work, door};
+use crate::door::{Commands, Door, EngineEnd, Opened, Task, Work, door};
 use crate::meters::Meters;
 use crate::snapshot::{MakerEnd, WalkerEnd, seam};
 use crate::state::{Accepted, Decision, Due, Parsed, Rejection, SamplePlaces, Scratch, State};
@@ -79,7 +79,11 @@ pub struct Doors {
     board: Board,
     publisher: Publisher,
     meters: Arc<Meters>,
+    on_tokens: Option<OnTokens>,
 }
+
+/// What is told of the state when tokens have changed.
+type OnTokens = Box<dyn FnMut(&State) + Send>;
 
 impl Doors {
     /// No door yet; doors will release by this watermark.
@@ -94,6 +98,7 @@ impl Doors {
             board,
             publisher,
             meters: Arc::default(),
+            on_tokens: None,
         }
     }
 
@@ -114,6 +119,12 @@ impl Doors {
     /// What the engine counts.
     pub fn meters(&self) -> Arc<Meters> {
         Arc::clone(&self.meters)
+    }
+
+    /// Has `tell` called on the engine's thread with the state whenever tokens have changed, before that is answered: whoever
+    /// has seen the answer finds the fronts letting people in by it.
+    pub fn on_tokens(&mut self, tell: impl FnMut(&State) + Send + 'static) {
+        self.on_tokens = Some(Box::new(tell));
     }
 
     /// What wakes the engine, for whoever else must.
@@ -245,6 +256,7 @@ impl<C: FnMut() -> i64> Engine<C> {
         self.append()?;
         self.doors.publisher.publish(&mut self.state);
         self.publish_meters();
+        self.tell_of_tokens();
         self.hand_back(&mut turn);
         self.turn = turn;
         self.make_durable()?;
@@ -265,6 +277,14 @@ impl<C: FnMut() -> i64> Engine<C> {
     /// When something falls due by itself, in microseconds since 1970.
     pub fn next_due_us(&self) -> Option<i64> {
         self.state.next_due_us()
+    }
+
+    fn tell_of_tokens(&mut self) {
+        if self.state.take_tokens_changed()
+            && let Some(tell) = &mut self.doors.on_tokens
+        {
+            tell(&self.state);
+        }
     }
 
     /// Takes what is there, a bounded number of works, one from each door in turn.
@@ -367,7 +387,9 @@ impl<C: FnMut() -> i64> Engine<C> {
                 work.opened = self.open_session(id, must_exist, actor, has_room);
             }
             // No session is numbered NONE: what comes for a forgotten one is refused as too old to know.
-            Task::Commands(session) => self.process_commands(self.session_of(session), work, has_room)?,
+            Task::Commands(session, scope) => {
+                self.process_commands(self.session_of(session), scope, work, has_room)?;
+            }
         }
         work.release_at = self.state.sequence() - u64::from(is_planted("release-one-too-early"));
         Ok(())
@@ -427,6 +449,7 @@ impl<C: FnMut() -> i64> Engine<C> {
     fn process_commands(
         &mut self,
         session: SessionHandle,
+        scope: Scope,
         work: &mut Work,
         mut has_room: bool,
     ) -> Result<(), JournalError> {
@@ -449,7 +472,7 @@ impl<C: FnMut() -> i64> Engine<C> {
                 self.walk();
                 has_room = self.reserve()?;
             }
-            self.process_command(session, command, work, has_room);
+            self.process_command(session, scope, command, work, has_room);
         }
         work.input = input;
         work.payloads = payloads;
@@ -460,13 +483,22 @@ impl<C: FnMut() -> i64> Engine<C> {
     fn process_command(
         &mut self,
         session: SessionHandle,
+        scope: Scope,
         parsed: &Parsed<'_>,
         work: &mut Work,
         has_room: bool,
     ) {
         let command = &parsed.raw;
         if command.is_query() {
-            return self.answer(command, work);
+            return self.answer(scope, command, work);
+        }
+        if scope != Scope::Everything
+            && let Ok(body) = &parsed.body
+            && let Err(rejection) = self.state.check_scope(scope, body)
+        {
+            self.stats.rejected_count += 1;
+            let header = rejected_reply(command, rejection, self.state.sequence());
+            return work.push_reply(REPLY_HEADER_BYTES, |out| out.extend_from_slice(header.as_bytes()));
         }
         let decision =
             self.state.decide(session, self.now_us, parsed, &mut self.scratch, self.writer.begin_record());
@@ -509,10 +541,10 @@ impl<C: FnMut() -> i64> Engine<C> {
         }
     }
 
-    fn answer(&mut self, command: &RawCommand<'_>, work: &mut Work) {
+    fn answer(&mut self, scope: Scope, command: &RawCommand<'_>, work: &mut Work) {
         self.stats.answered_count += 1;
         let mut view = Vec::new();
-        let answer = match self.state.answer(command, &mut view) {
+        let answer = match self.state.answer_within(scope, command, &mut view) {
             Ok(_) if work.output_bytes() + view.len() > OUTPUT_BYTES_MAX => Err(Rejection::busy()),
             Ok(_) if view.len() > VIEW_BYTES_MAX => Err(Rejection::too_large(view.len())),
             answer => answer,
@@ -601,32 +633,6 @@ impl<C: FnMut() -> i64> Engine<C> {
             self.doors.watermark.wait_for(next, Duration::from_millis(100));
         }
         Ok(())
-    }
-}
-
-/// The commands of one checked frame payload.
-pub(crate) struct Commands<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Commands<'a> {
-    pub(crate) fn new(payload: &'a [u8]) -> Self {
-        Self { rest: payload }
-    }
-}
-
-impl<'a> Iterator for Commands<'a> {
-    type Item = RawCommand<'a>;
-
-    #[inline]
-    fn next(&mut self) -> Option<RawCommand<'a>> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        match RawCommand::take(&mut self.rest) {
-            Ok(command) => Some(command),
-            Err(error) => panic!("a front submitted a payload that it had not checked: {error}"),
-        }
     }
 }
 

@@ -93,7 +93,7 @@ impl Rig {
         command.write(request, &mut work.input);
         work.payloads.push(0..work.input.len());
         work.command_count = 1;
-        work.task = Task::Commands(self.session);
+        work.task = Task::Commands(self.session, Scope::Everything);
         self.door.submit(work);
         self.collect()
     }
@@ -181,7 +181,7 @@ fn asking(rig: &mut Rig) -> Box<Work> {
         .write(rig.request, &mut work.input);
     work.payloads.push(0..work.input.len());
     work.command_count = 1;
-    work.task = Task::Commands(rig.session);
+    work.task = Task::Commands(rig.session, Scope::Everything);
     work
 }
 
@@ -293,7 +293,7 @@ fn a_malformed_question_is_refused_by_the_board_as_by_the_engine() {
         (ask(3, [0; 2], 1), RejectCode::Malformed, 0),
     ];
     for (mut work, code, subject) in cases {
-        work.task = Task::Commands(rig.session);
+        work.task = Task::Commands(rig.session, Scope::Everything);
         let mut again = Box::new(Work::default());
         (again.input, again.payloads, again.task) = (work.input.clone(), work.payloads.clone(), work.task);
         rig.door.submit(work);

@@ -107,7 +107,7 @@ impl Rig {
             };
             let mut input = Vec::new();
             Command::DefineSeller(&seller, &code).write(self.request, &mut input);
-            self.run(Task::Commands(self.session), &input);
+            self.run(Task::Commands(self.session, Scope::Everything), &input);
             if is_synced {
                 self.sync();
             }

@@ -88,6 +88,6 @@ fn main() {
     let rows = fs::read(import.join("one-unit-rows.csv")).expect("rows");
     put("import_rows", "one-unit-rows", &[&[0], &rows[..rows.len().min(2_000)]].concat());
     put("import_rows", "online-retail", b"\x01Invoice,StockCode,Description,Quantity,InvoiceDate,Price,Customer ID,Country\n489434,85048,LIGHTS,12,2009-12-01 07:45:00,6.95,13085.0,United Kingdom\nC489449,22087,\"BUNTING, WHITE\",-12,01/12/2009 10:33,2.95,16321,Australia\n");
-    put("config", "server", b"[journal]\nsegment_mib = 64\nbackend = \"positional\"\n[gateway]\ncredits = 16\ntoken = \"\"\n[snapshots]\nevery_records = 5\n");
+    put("config", "server", b"[journal]\nsegment_mib = 64\nbackend = \"positional\"\n[gateway]\ncredits = 16\n[snapshots]\nevery_records = 5\n");
     put("config", "apply", b"[policy]\npending_order_s = 60\nretention_s = 0\nreservation_s_max = 900\n[sourcing]\neverybody = [\"fewest packages\"]\n[sourcing.sellers]\nacme = []\n[[sellers]]\ncode = \"acme\"\nstanding = \"active\"\ncommission_bp = 1000\n[[locations]]\ncode = \"here\"\nregion = 3\n[[skus]]\ncode = \"cup\"\nseller = \"acme\"\ncurrency = \"EUR\"\nbackorder_cap = 5\n");
 }

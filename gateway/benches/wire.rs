@@ -124,7 +124,7 @@ fn answer_all(end: &EngineEnd, parker: &Parker, publisher: &WatermarkPublisher) 
                     work.opened = Opened::Session { handle: SessionHandle::new(sessions), last_request: 0 };
                     sessions += 1;
                 }
-                Task::Commands(_) => sequence = accept(&mut work, sequence),
+                Task::Commands(..) => sequence = accept(&mut work, sequence),
             }
             work.release_at = sequence;
             end.put(work);

@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 
+use orderline_access::Secret;
 use orderline_core::door::{Opened, Task, Work};
 use orderline_protocol::frame::{Close, CloseReason, FrameKind, Hello, Welcome, write_frame};
 use zerocopy::IntoBytes;
@@ -9,6 +10,7 @@ use zerocopy::little_endian::{U32, U64};
 
 use crate::Gateway;
 use crate::connection::{Connection, Stage};
+use crate::deadlines::NEVER;
 use crate::network::{Network, Stream};
 use crate::stats::add;
 
@@ -61,12 +63,18 @@ impl<N: Network> Gateway<N> {
         self.arm(key);
     }
 
-    /// Takes a hello: asks the engine for the session, unless the token is wrong.
+    /// Takes a hello: asks the engine for the session, unless its token lets nobody in.
     pub(crate) fn greet(&mut self, key: u64, hello: &Hello) {
-        if !self.options.token.is_none_or(|token| is_same(&token, &hello.token)) {
+        let access = &self.options.access;
+        let Ok(grant) = access.authenticate(Some(&Secret::from_bytes(hello.token))) else {
             self.close(key, CloseReason::Token);
             return;
-        }
+        };
+        let left_us = grant.expires_at_us.saturating_sub(access.now_us()).max(0);
+        let expires_at = match grant.expires_at_us {
+            i64::MAX => NEVER,
+            _ => self.now + left_us as u64 / 1_000,
+        };
         // The older connection is cut off before the engine is asked. All that it had let in stands in the door's
         // queue before the question, so the answer counts it, and nothing of it comes behind.
         if let Some(older) = self.sessions.insert(hello.session, key) {
@@ -74,11 +82,14 @@ impl<N: Network> Gateway<N> {
         }
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.session = Some(hello.session);
+        connection.expires_at = expires_at;
         connection.refuses_to_wait = hello.refuse_when_busy == 1;
         self.has_refusing |= connection.refuses_to_wait;
         connection.enter(Stage::Opening, self.now);
         let mut work = self.pool.work();
-        work.task = Task::OpenSession { id: hello.session, must_exist: hello.resume == 1, actor: 0 };
+        work.task =
+            Task::OpenSession { id: hello.session, must_exist: hello.resume == 1, actor: grant.actor };
+        connection.grant = Some(grant);
         self.submit(key, work);
     }
 
@@ -121,10 +132,4 @@ fn turn_away(mut stream: impl Stream) {
     stream.finish();
     // Bytes left unread would turn the close into a reset, which may overtake the reason.
     let _ = stream.read(&mut [0; 512]);
-}
-
-/// Compares in a time that does not tell how much of a guess was right.
-fn is_same(known: &[u8; 32], told: &[u8; 32]) -> bool {
-    let difference = known.iter().zip(told).fold(0, |difference, (a, b)| difference | (a ^ b));
-    std::hint::black_box(difference) == 0
 }

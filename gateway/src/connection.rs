@@ -2,11 +2,12 @@
 
 use std::io::{self, ErrorKind};
 
+use orderline_access::Grant;
 use orderline_core::door::{Task, Work};
 use orderline_protocol::frame::{
     Close, CloseReason, FRAME_HEADER_BYTES, Frame, FrameHeader, FrameKind, Hello, write_frame,
 };
-use orderline_protocol::{SessionHandle, SessionId};
+use orderline_protocol::{Scope, SessionHandle, SessionId};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::GatewayOptions;
@@ -42,9 +43,8 @@ pub(crate) enum Stage {
 pub(crate) enum Heard {
     Nothing,
     Hello(Hello),
-    Commands(Box<Work>),
-    /// Commands that all are availability queries.
-    Availability(Box<Work>),
+    /// Commands, and of which kinds they are: bits by the kinds' numbers.
+    Commands(Box<Work>, u128),
     /// The peer has left, or its socket has failed.
     Gone,
     Wrong(CloseReason),
@@ -64,6 +64,10 @@ pub(crate) struct Connection<S> {
     pub(crate) stream: S,
     pub(crate) stage: Stage,
     pub(crate) session: Option<SessionId>,
+    /// What it may do; nothing before its hello.
+    pub(crate) grant: Option<Grant>,
+    /// When that is over.
+    pub(crate) expires_at: AtMs,
     /// The first bytes of a hello, or the work that holds the first bytes of a frame.
     early: Vec<u8>,
     intake: Option<Box<Work>>,
@@ -72,7 +76,7 @@ pub(crate) struct Connection<S> {
     pub(crate) refuses_to_wait: bool,
     /// What the session had accepted when it was opened here. What is asked again from before may have taken effect, so
     /// only the engine can say what became of it.
-    accepted_before: u64,
+    pub(crate) accepted_before: u64,
     /// Commands let in whose replies have not been released.
     unanswered: u32,
     /// Works inside the engine.
@@ -91,8 +95,8 @@ pub(crate) struct Connection<S> {
     /// Stands in the list of connections to read, or to write.
     pub(crate) is_to_read: bool,
     pub(crate) is_to_write: bool,
-    /// Nothing more is read; it is closed once nothing of it is in flight.
-    pub(crate) is_draining: bool,
+    /// Nothing more is read; it is closed for this reason once nothing of it is in flight.
+    pub(crate) draining: Option<CloseReason>,
     is_pinged: bool,
     stage_since: AtMs,
     heard_at: AtMs,
@@ -107,6 +111,8 @@ impl<S: Stream> Connection<S> {
             stream,
             stage: Stage::Hello,
             session: None,
+            grant: None,
+            expires_at: NEVER,
             early: Vec::new(),
             intake: None,
             last_request: 0,
@@ -123,7 +129,7 @@ impl<S: Stream> Connection<S> {
             is_ending: false,
             is_to_read: false,
             is_to_write: false,
-            is_draining: false,
+            draining: None,
             is_pinged: false,
             stage_since: now,
             heard_at: now,
@@ -163,7 +169,7 @@ impl<S: Stream> Connection<S> {
         self.readable
             && match self.stage {
                 Stage::Open(_) => {
-                    !self.is_draining
+                    self.draining.is_none()
                         && (self.in_engine < options.works_per_connection_max || self.may_refuse_next())
                         && self.queued_bytes < options.output_bytes_max / 4
                 }
@@ -299,8 +305,9 @@ impl<S: Stream> Connection<S> {
         }
         self.last_request = said.last_request;
         self.unanswered += work.command_count;
-        work.task = Task::Commands(handle);
-        (count, if found.others == 0 { Heard::Availability(work) } else { Heard::Commands(work) })
+        let scope = self.grant.as_ref().map_or(Scope::Everything, |grant| grant.scope);
+        work.task = Task::Commands(handle, scope);
+        (count, Heard::Commands(work, found.kinds))
     }
 
     /// Keeps a work that holds the start of a frame behind `taken` bytes, or gives it back when it holds nothing.
@@ -408,7 +415,8 @@ impl<S: Stream> Connection<S> {
             Stage::Opening => NEVER,
             Stage::Open(_) => (self.heard_at + if self.is_pinged { idle } else { idle / 2 })
                 .min(self.frame_since.saturating_add(options.frame_deadline_ms))
-                .min(self.stalled_since.saturating_add(options.write_stall_ms_max)),
+                .min(self.stalled_since.saturating_add(options.write_stall_ms_max))
+                .min(self.expires_at),
             Stage::Closing => self.stage_since + LINGER_MS,
         }
     }
@@ -426,7 +434,10 @@ impl<S: Stream> Connection<S> {
                 if now >= self.stalled_since.saturating_add(options.write_stall_ms_max) {
                     return Verdict::Close(CloseReason::SlowReader);
                 }
-                if self.readable || self.is_draining {
+                if now >= self.expires_at {
+                    return Verdict::Close(CloseReason::Token);
+                }
+                if self.readable || self.draining.is_some() {
                     // It has spoken and we have not listened: its clocks start again.
                     self.heard_at = now;
                     if self.frame_since != NEVER {

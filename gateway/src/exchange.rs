@@ -2,7 +2,9 @@
 
 use orderline_core::bugs::is_planted;
 use orderline_core::door::{Task, Work};
+use orderline_protocol::command::CommandKind;
 use orderline_protocol::frame::CloseReason;
+use orderline_protocol::{RejectCode, Scope};
 
 use crate::Gateway;
 use crate::connection::{Heard, Stage, Verdict};
@@ -12,6 +14,9 @@ use crate::stats::add;
 /// Bytes of commands inside the engine that are too much, whatever their number: long ones are refused before they fill the
 /// memory.
 const IN_ENGINE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Nothing but availability queries, as bits by the kinds' numbers.
+const AVAILABILITY: u128 = 1 << CommandKind::QueryAvailability as u8;
 
 impl<N: Network> Gateway<N> {
     /// Reads each ready connection once: one that has more to say comes back after the others.
@@ -32,13 +37,13 @@ impl<N: Network> Gateway<N> {
             match heard {
                 Heard::Nothing => {}
                 Heard::Hello(hello) => self.greet(key, &hello),
-                Heard::Commands(work) => {
+                Heard::Commands(work, kinds) => {
                     self.count(&work);
-                    self.admit_or_refuse(key, work);
-                }
-                Heard::Availability(work) => {
-                    self.count(&work);
-                    self.answer(key, work);
+                    match self.screen(key, work, kinds) {
+                        Some(work) if kinds == AVAILABILITY => self.answer(key, work),
+                        Some(work) => self.admit_or_refuse(key, work),
+                        None => {}
+                    }
                 }
                 Heard::Gone => {
                     self.remove(key);
@@ -66,7 +71,9 @@ impl<N: Network> Gateway<N> {
             self.pool.recycle(work);
             return;
         };
-        if connection.in_engine > 0 || !self.door.answer(&mut work) {
+        // The board has everybody's, so who may not see all is answered by the engine.
+        let sees_all = connection.grant.as_ref().is_none_or(|grant| grant.scope == Scope::Everything);
+        if connection.in_engine > 0 || !sees_all || !self.door.answer(&mut work) {
             return self.admit_or_refuse(key, work);
         }
         add(&self.stats.commands_from_board, work.command_count.into());
@@ -86,8 +93,13 @@ impl<N: Network> Gateway<N> {
             return self.submit(key, work);
         }
         add(&self.stats.commands_refused, work.command_count.into());
-        // It speaks of nothing that a crash could take back, so it waits for no watermark, nor for earlier commands.
-        work.refuse(self.door.durable());
+        work.refuse(RejectCode::Busy, 0, 0, self.door.durable());
+        self.tell_refused(key, work);
+    }
+
+    /// Sends a refusal. It speaks of nothing that a crash could take back, so it waits for no watermark, nor for earlier
+    /// commands.
+    pub(crate) fn tell_refused(&mut self, key: u64, mut work: Box<Work>) {
         let bytes = work.seal().len();
         if let Some(connection) = self.connections.get_mut(key) {
             connection.hold(bytes);
@@ -204,8 +216,11 @@ impl<N: Network> Gateway<N> {
                 self.close(key, CloseReason::SlowReader);
                 continue;
             }
-            if connection.is_draining && connection.in_flight == 0 && connection.stage != Stage::Closing {
-                self.close(key, CloseReason::Stopping);
+            if let Some(reason) = connection.draining
+                && connection.in_flight == 0
+                && connection.stage != Stage::Closing
+            {
+                self.close(key, reason);
             }
             self.want_read(key);
             self.arm(key);

@@ -45,6 +45,15 @@ impl<N: Network> Gateway<N> {
         self.accept_after = 0;
     }
 
+    /// Closes a connection once what is in flight of it is answered. Nothing more is read from it.
+    pub(crate) fn drain(&mut self, key: u64, reason: CloseReason) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.draining = Some(reason);
+        if connection.in_flight == 0 {
+            self.close(key, reason);
+        }
+    }
+
     /// Begins to stop when asked for the first time; true once everybody has gone or patience has run out.
     pub(crate) fn is_stopped(&mut self) -> bool {
         match self.stop_at {
@@ -53,11 +62,7 @@ impl<N: Network> Gateway<N> {
                 self.stop_at = Some(self.now + self.options.stop_ms_max);
                 self.network.close_listener();
                 for key in self.connections.keys() {
-                    let Some(connection) = self.connections.get_mut(key) else { continue };
-                    connection.is_draining = true;
-                    if connection.in_flight == 0 {
-                        self.close(key, CloseReason::Stopping);
-                    }
+                    self.drain(key, CloseReason::Stopping);
                 }
                 self.connections.len() == 0
             }

@@ -30,6 +30,8 @@ pub struct Gateway<N: Network = Tcp> {
     pub(crate) options: GatewayOptions,
     stop: Arc<AtomicBool>,
     pub(crate) stats: Arc<GatewayStats>,
+    /// What the tokens were when grants were last looked through.
+    pub(crate) access_generation: u64,
     pub(crate) connections: Connections<N::Stream>,
     /// Which connection has which session: at most one.
     pub(crate) sessions: HashMap<SessionId, u64>,
@@ -164,12 +166,14 @@ impl<N: Network> Gateway<N> {
     /// When an option is out of bounds or the door is too small for them.
     pub fn before(network: N, door: Door, options: GatewayOptions) -> Result<Self, GatewayError> {
         options.check(door.capacity())?;
+        let access_generation = options.access.generation();
         Ok(Self {
             network,
             door,
             options,
             stop: Arc::default(),
             stats: Arc::default(),
+            access_generation,
             connections: Connections::default(),
             sessions: HashMap::new(),
             pool: Pool::default(),
@@ -203,6 +207,7 @@ impl<N: Network> Gateway<N> {
     /// One turn of the loop, which waits for nothing. True: it was asked to stop, and everybody has gone.
     pub fn turn(&mut self) -> bool {
         self.tick();
+        self.recheck();
         self.note_ready();
         self.accept();
         self.read();

@@ -21,6 +21,7 @@ mod network;
 mod options;
 mod pool;
 mod scan;
+mod screen;
 mod stats;
 mod sync;
 mod tcp;

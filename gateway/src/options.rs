@@ -1,5 +1,6 @@
 //! What the operator may set about the gateway. Every bound has a default that suits one small machine.
 
+use orderline_access::Access;
 use orderline_protocol::limits::{CREDITS_MAX, FRAME_PAYLOAD_BYTES_MAX};
 
 use crate::GatewayError;
@@ -18,8 +19,8 @@ pub struct GatewayOptions {
     /// than wait is refused. What divides this by the rate at which the engine decides is about how long an accepted
     /// command of such a connection waits at most.
     pub queue_commands_max: u64,
-    /// The token that every hello must bring; `None`: anybody may connect.
-    pub token: Option<[u8; 32]>,
+    /// Who may come in, and as what; by default everybody, as an operator.
+    pub access: Access,
     /// Time from the accept to the last byte of the hello.
     pub hello_deadline_ms: u64,
     /// Time from a frame's first byte to its last.
@@ -45,7 +46,7 @@ impl Default for GatewayOptions {
             works_per_connection_max: 2,
             credits: CREDITS_MAX,
             queue_commands_max: 16_384,
-            token: None,
+            access: Access::open(),
             hello_deadline_ms: 5_000,
             frame_deadline_ms: 10_000,
             idle_ms_max: 30_000,

@@ -2,7 +2,7 @@
 //! can be fed anything.
 
 use orderline_core::door::Work;
-use orderline_protocol::command::{CommandKind, RawCommand};
+use orderline_protocol::command::RawCommand;
 use orderline_protocol::frame::{CloseReason, FRAME_HEADER_BYTES, Frame, FrameKind};
 
 /// What a connection has said so far, as far as the next frame depends on it.
@@ -21,8 +21,8 @@ pub(crate) struct Found {
     pub(crate) bytes: usize,
     /// Pings that want an answer.
     pub(crate) pings: usize,
-    /// Commands that are no availability queries.
-    pub(crate) others: usize,
+    /// Of which kinds the commands are: bits by the kinds' numbers, those from 128 on by what they leave.
+    pub(crate) kinds: u128,
 }
 
 /// Notes the payload of every whole command frame in `work`, whose input is what was read.
@@ -34,7 +34,7 @@ pub(crate) fn scan(work: &mut Work, said: &mut Said) -> Result<Found, CloseReaso
     while let Some(frame) = Frame::read(&work.input[found.bytes..])? {
         match frame.kind {
             FrameKind::Commands => {
-                found.others += walk(frame.payload, frame.count, said)?;
+                found.kinds |= walk(frame.payload, frame.count, said)?;
                 let start = found.bytes + FRAME_HEADER_BYTES;
                 work.payloads.push(start..start + frame.payload.len());
                 work.command_count += u32::from(frame.count);
@@ -52,9 +52,9 @@ pub(crate) fn scan(work: &mut Work, said: &mut Said) -> Result<Found, CloseReaso
     Ok(found)
 }
 
-/// Looks at each command of a frame; returns how many of them are no availability queries.
-fn walk(mut payload: &[u8], count: u16, said: &mut Said) -> Result<usize, CloseReason> {
-    let mut others = 0;
+/// Looks at each command of a frame; returns of which kinds they are.
+fn walk(mut payload: &[u8], count: u16, said: &mut Said) -> Result<u128, CloseReason> {
+    let mut kinds = 0;
     said.credits_left = said.credits_left.checked_sub(count.into()).ok_or(CloseReason::Credits)?;
     for _ in 0..count {
         let command = RawCommand::take(&mut payload).map_err(|_| CloseReason::Malformed)?;
@@ -62,15 +62,15 @@ fn walk(mut payload: &[u8], count: u16, said: &mut Said) -> Result<usize, CloseR
             return Err(CloseReason::Malformed);
         }
         said.last_request = command.request;
-        others += usize::from(command.kind != CommandKind::QueryAvailability as u8);
+        kinds |= 1 << (command.kind & 127);
     }
-    if payload.is_empty() && count > 0 { Ok(others) } else { Err(CloseReason::Malformed) }
+    if payload.is_empty() && count > 0 { Ok(kinds) } else { Err(CloseReason::Malformed) }
 }
 
 #[cfg(test)]
 mod tests {
     use orderline_protocol::Command;
-    use orderline_protocol::command::QueryStatus;
+    use orderline_protocol::command::{CommandKind, QueryStatus};
     use orderline_protocol::frame::{begin_frame, finish_frame, write_frame};
 
     use super::*;
@@ -109,15 +109,17 @@ mod tests {
     }
 
     #[test]
-    fn commands_that_are_no_availability_queries_are_counted() {
+    fn the_kinds_of_commands_are_noted() {
         let mut asking = frame(&[4, 5], 2);
         for at in [16, 40] {
             asking[at + 4] = CommandKind::QueryAvailability as u8;
         }
         finish_frame(&mut asking, 0, FrameKind::Commands, 2);
-        assert_eq!(scanned(asking.clone(), 9).unwrap().1.others, 0);
+        let (asked, status) =
+            (1 << CommandKind::QueryAvailability as u8, 1 << CommandKind::QueryStatus as u8);
+        assert_eq!(scanned(asking.clone(), 9).unwrap().1.kinds, asked);
         let mixed = [frame(&[1, 2, 3], 3), asking].concat();
-        assert_eq!(scanned(mixed, 9).unwrap().1.others, 3);
+        assert_eq!(scanned(mixed, 9).unwrap().1.kinds, asked | status);
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub struct GatewayStats {
     pub commands_from_board: AtomicU64,
     /// Commands that were let in and refused at once, for there was too much to do.
     pub commands_refused: AtomicU64,
+    /// Commands that were let in and refused at once, for their token's role or quota.
+    pub commands_denied: AtomicU64,
     /// Bytes read.
     pub bytes_in: AtomicU64,
     /// Bytes written.

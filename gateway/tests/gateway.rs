@@ -118,21 +118,6 @@ fn whoever_speaks_before_the_welcome_is_refused() {
 }
 
 #[test]
-fn a_token_must_be_the_one() {
-    let house = House::open(GatewayOptions { token: Some([7; 32]), ..options() });
-    let mut close = [7; 32];
-    close[31] = 8;
-    for token in [[0; 32], close] {
-        let mut peer = Peer::connect(&house);
-        peer.write(&hello_bytes(1, 0, token));
-        assert_eq!(peer.close(), Some(CloseReason::Token));
-    }
-    let mut peer = Peer::connect(&house);
-    peer.write(&hello_bytes(1, 0, [7; 32]));
-    assert_eq!(peer.welcome().credits.get(), options().credits);
-}
-
-#[test]
 fn a_hello_and_a_frame_have_an_absolute_deadline() {
     let options = GatewayOptions { hello_deadline_ms: 100, frame_deadline_ms: 100, ..options() };
     let house = House::open(options);

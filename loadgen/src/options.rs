@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use orderline_client::ClientOptions;
 use orderline_protocol::limits::{
     AVAILABILITY_SKUS_MAX, CART_LINES_MAX, DURATION_S_MAX, GROUP_ORDERS_MAX, LOCATIONS_MAX, ORDER_LINES_MAX,
     SELLERS_MAX, SKUS_MAX,
@@ -27,6 +28,8 @@ const SKUS_IN_FLIGHT: u32 = 32_768;
 pub struct LoadOptions {
     /// The server's TCP address.
     pub connect: SocketAddr,
+    /// What its clients begin with: the token that they bring. Times and frames are this run's to set.
+    pub client: ClientOptions,
     /// When the run is over.
     pub extent: Extent,
     /// What is sent.
@@ -87,6 +90,7 @@ impl LoadOptions {
     pub fn new(connect: SocketAddr, extent: Extent) -> Self {
         Self {
             connect,
+            client: ClientOptions::default(),
             extent,
             workload: WorkloadName::Place,
             rate: None,

@@ -138,7 +138,7 @@ fn connect(options: &LoadOptions, refuse_when_busy: bool) -> Result<Client, Load
             .orders_per_frame_max
             .map_or(u16::MAX, |orders| orders.min(u32::from(u16::MAX)) as u16),
         refuse_when_busy,
-        ..ClientOptions::default()
+        ..options.client.clone()
     };
     Client::connect(options.connect, client_options)
         .map_err(|source| LoadError::Server { addr: options.connect, source })

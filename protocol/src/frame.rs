@@ -58,8 +58,8 @@ numbered! {
         Checksum = 4 "the frame's checksum does not fit its bytes",
         /// The frame's payload is not what its kind says.
         Malformed = 5 "the frame's payload is malformed",
-        /// The token is not known.
-        Token = 6 "the token is not known",
+        /// The token is not known, was revoked or changed, or its time is over.
+        Token = 6 "the token is not known, or not valid any more",
         /// The hello did not come in time.
         HelloDeadline = 7 "no hello came in time",
         /// A frame was begun and not finished in time.
@@ -108,7 +108,7 @@ shapes! {
         pub magic: [u8; 8],
         /// The session to open or to resume.
         pub session: SessionId,
-        /// What the server knows the client by; zeros where the server asks for none.
+        /// The secret of its access token; zeros where the server asks for none.
         pub token: [u8; 32],
         /// 1: the session must be known already (a resume: the client has unanswered requests); 0: open it if it is new.
         pub resume: u8,

@@ -14,7 +14,7 @@ use orderline_protocol::command::{
 use orderline_protocol::event::EventKind;
 use orderline_protocol::lifecycle::PaymentState;
 
-use crate::cli::load;
+use crate::access::{secret, with};
 use crate::recovery::verified;
 use crate::scribe::{
     ACTOR, KEYED_BEHIND, LAST_SNAPSHOT_AT, RESERVATION, SNAPSHOT_AT, STORE_ID, order_id, write,
@@ -115,8 +115,11 @@ fn the_directory_of_version_4_is_still_read_to_the_same_state() {
     // Long after: what was due in it happens now.
     let (_, sequence) = recovered_hash(&said);
     assert!(sequence >= RECORDS, "{said}");
-    let server = Server::start(&data, NO_SNAPSHOTS);
-    load(&server, 500).well();
+    // Tokens are defined in it, so it takes one to go on.
+    let (operator, hash) = secret();
+    let config = format!("{NO_SNAPSHOTS}[access]\noperator_token_hash = \"{hash}\"\n");
+    let server = Server::start(&data, &config);
+    with(&operator, &server, &["load", "--orders", "500", "--skus", "100", "--json"]).well();
     server.stop();
     assert!(verified(&data)["orders_total"].as_u64() >= Some(500));
     assert!(inspected(&data).starts_with(&golden_records), "what was there is untouched");

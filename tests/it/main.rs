@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests.
 
+mod access;
 mod availability;
 mod bad_input;
 mod campaign;

@@ -17,7 +17,7 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("orderline-access", &["orderline-protocol"]),
     ("orderline-journal", &[]),
     ("orderline-core", &["orderline-protocol", "orderline-journal"]),
-    ("orderline-gateway", &["orderline-protocol", "orderline-core"]),
+    ("orderline-gateway", &["orderline-protocol", "orderline-core", "orderline-access"]),
     ("orderline-client", &["orderline-protocol"]),
     ("orderline-json", &["orderline-protocol"]),
     ("orderline-feed", &["orderline-protocol", "orderline-journal", "orderline-json"]),

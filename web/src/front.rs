@@ -14,7 +14,7 @@ use orderline_protocol::command::COMMAND_HEADER_BYTES;
 use orderline_protocol::frame::Frame;
 use orderline_protocol::limits::FRAME_PAYLOAD_BYTES_MAX;
 use orderline_protocol::reply::{Reply, ReplyHeader};
-use orderline_protocol::{Command, RejectCode, Request, Sequence, SessionHandle, SessionId};
+use orderline_protocol::{Command, RejectCode, Request, Scope, Sequence, SessionHandle, SessionId};
 use tokio::sync::{Semaphore, oneshot};
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -325,7 +325,7 @@ impl Loop {
         let kept = &mut self.kept;
         let (work, waiting) = self.filling.entry(token).or_insert_with(|| {
             let mut work = kept.pop().unwrap_or_default();
-            work.task = Task::Commands(handle);
+            work.task = Task::Commands(handle, Scope::Everything);
             (work, Waiting::default())
         });
         work.input.extend_from_slice(&call.commands.bytes);
@@ -369,7 +369,7 @@ impl Loop {
             self.door.released(&work);
             match work.task {
                 Task::OpenSession { .. } => self.opened(work.opened, waiting),
-                Task::Commands(handle) => self.answer(handle, &mut work, waiting),
+                Task::Commands(handle, _) => self.answer(handle, &mut work, waiting),
             }
             if self.kept.len() < WORKS_KEPT_MAX {
                 work.reset();

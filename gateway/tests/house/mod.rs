@@ -101,7 +101,7 @@ impl Engine {
                 };
                 self.memory.sequence.fetch_add(1, Ordering::SeqCst);
             }
-            Task::Commands(handle) => {
+            Task::Commands(handle, _) => {
                 let (_, last_request) = sessions.values_mut().find(|session| session.0 == handle).unwrap();
                 let input = std::mem::take(&mut work.input);
                 let mut count = 0;
