@@ -1,7 +1,8 @@
-//! The access table that all fronts ask, filled from the state, and where it is safe to listen.
+//! The access table that all fronts ask, filled from the state; who the server is; and where it is safe to listen.
 
 use std::net::SocketAddr;
 
+use orderline_access::tls::Identity;
 use orderline_access::{Access, Bearer};
 use orderline_core::State;
 
@@ -17,6 +18,29 @@ pub(crate) fn of(config: &Config, state: &State) -> Result<Access, Refusal> {
     Ok(access)
 }
 
+/// Who the server is, if the configuration says by what it proves that.
+pub(crate) fn identity(config: &Config) -> Result<Option<Identity>, Refusal> {
+    match (&config.tls.certificate, &config.tls.key) {
+        (Some(certificate), Some(key)) => Ok(Some(Identity::read(certificate, key)?)),
+        _ => Ok(None),
+    }
+}
+
+/// Reads the certificate again, and says what came of it.
+pub(crate) fn reload(identity: Option<&Identity>) {
+    let Some(identity) = identity else {
+        eprintln!("SIGHUP: there is no certificate to read again");
+        return;
+    };
+    let file = identity.certificate().display();
+    match identity.reload() {
+        Ok(()) => {
+            eprintln!("SIGHUP: the certificate {file} was read again; connections made from now on see it")
+        }
+        Err(error) => eprintln!("SIGHUP: the certificate stays what it was: {error}"),
+    }
+}
+
 /// Puts the state's tokens into the table.
 pub(crate) fn fill(access: &Access, state: &State) {
     access.replace(state.tokens().map(|(token, _, known)| Bearer {
@@ -27,7 +51,11 @@ pub(crate) fn fill(access: &Access, state: &State) {
 }
 
 /// Refuses to listen where whoever reaches the address could read along, or come in without a token.
-pub(crate) fn check_listening(arguments: &ServeArguments, access: &Access) -> Result<(), Refusal> {
+pub(crate) fn check_listening(
+    arguments: &ServeArguments,
+    access: &Access,
+    identity: Option<&Identity>,
+) -> Result<(), Refusal> {
     let is_public = |addr: &&SocketAddr| !addr.ip().is_loopback();
     let Some(addr) = [Some(&arguments.listen), arguments.http.as_ref()].into_iter().flatten().find(is_public)
     else {
@@ -38,6 +66,19 @@ pub(crate) fn check_listening(arguments: &ServeArguments, access: &Access) -> Re
             "warning: {addr} is reached from beyond this machine, and --insecure-network lets it be so"
         );
         return Ok(());
+    }
+    // Until HTTP asks for tokens and speaks TLS, too.
+    if arguments.http.as_ref().is_some_and(|http| is_public(&http)) {
+        return Err(Refusal::new(format!(
+            "--http {addr} is reached from beyond this machine, and HTTP neither speaks TLS nor asks for tokens yet: listen on \
+             loopback behind a proxy that does, or say --insecure-network"
+        )));
+    }
+    if identity.is_none() {
+        return Err(Refusal::new(format!(
+            "{addr} is reached from beyond this machine, and nothing is encrypted: whoever is on the way would read the orders and \
+             the tokens; name a certificate and its key in the configuration (tls.certificate, tls.key), or say --insecure-network"
+        )));
     }
     if access.is_open() {
         return Err(Refusal::new(format!(

@@ -60,6 +60,12 @@ pub(crate) struct ConnectArguments {
     /// if that is set.
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
+    /// Speak TLS, to a server whose certificate is, or is signed by, one of this PEM file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_ca: Option<PathBuf>,
+    /// The name in the server's certificate; by default its address.
+    #[arg(long, value_name = "NAME", requires = "tls_ca")]
+    pub(crate) tls_name: Option<String>,
 }
 
 /// See [`Verb::Serve`].

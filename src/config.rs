@@ -1,6 +1,6 @@
 //! The server's settings: one TOML file, every key with a default, checked before anything starts.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +25,17 @@ pub(crate) struct Config {
     pub(crate) gateway: GatewayConfig,
     pub(crate) http: HttpConfig,
     pub(crate) access: AccessConfig,
+    pub(crate) tls: TlsConfig,
+}
+
+/// By what the server proves who it is, to listeners' peers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct TlsConfig {
+    /// The certificate with the chain behind it, a PEM file; without it nothing is encrypted.
+    pub(crate) certificate: Option<PathBuf>,
+    /// Its private key, a PEM file.
+    pub(crate) key: Option<PathBuf>,
 }
 
 /// Who may come in beside those that tokens are defined for.
@@ -222,6 +233,9 @@ impl Config {
             }
         }
         config.access.operator()?;
+        if config.tls.certificate.is_some() != config.tls.key.is_some() {
+            return Err("tls.certificate and tls.key are given together".to_owned());
+        }
         Ok(config)
     }
 
@@ -314,6 +328,7 @@ mod tests {
             ("[journal]\nsegment_mib = 0", "journal.segment_mib"),
             ("[access]\noperator_token_hash = \"abc\"", "access.operator_token_hash"),
             ("[gateway]\ncredits = -1", "credits"),
+            ("[tls]\nkey = \"key.pem\"", "tls.certificate"),
             ("[journal]\nbackend = \"tape\"", "backend"),
         ] {
             let error = Config::parse(text).unwrap_err();

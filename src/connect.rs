@@ -1,7 +1,7 @@
 //! Reaching a server, for every verb that does: its address, and the secret that it is brought.
 
 use orderline_access::Secret;
-use orderline_client::{Client, ClientError, ClientOptions};
+use orderline_client::{Client, ClientError, ClientOptions, Encryption};
 
 use crate::cli::ConnectArguments;
 use crate::verb::Refusal;
@@ -11,6 +11,14 @@ const TOKEN_VARIABLE: &str = "ORDERLINE_TOKEN";
 
 /// What a client of this server begins with.
 pub(crate) fn client_options(server: &ConnectArguments) -> Result<ClientOptions, Refusal> {
+    let name = server.tls_name.clone().unwrap_or_else(|| server.connect.ip().to_string());
+    let encryption = server.tls_ca.as_deref().map(|file| Encryption::trusting(file, &name)).transpose()?;
+    let token = token(server)?.map_or([0; 32], |secret| *secret.bytes());
+    Ok(ClientOptions { token, encryption, ..ClientOptions::default() })
+}
+
+/// The secret that the server is brought, if there is one.
+fn token(server: &ConnectArguments) -> Result<Option<Secret>, Refusal> {
     let (text, place) = match &server.token_file {
         Some(file) => {
             let text = std::fs::read_to_string(file).map_err(|why| {
@@ -20,12 +28,11 @@ pub(crate) fn client_options(server: &ConnectArguments) -> Result<ClientOptions,
         }
         None => match std::env::var(TOKEN_VARIABLE) {
             Ok(text) => (text, TOKEN_VARIABLE.to_owned()),
-            Err(_) => return Ok(ClientOptions::default()),
+            Err(_) => return Ok(None),
         },
     };
-    let secret: Secret =
-        text.trim().parse().map_err(|error| Refusal::new(format!("{place} holds no token: {error}")))?;
-    Ok(ClientOptions { token: *secret.bytes(), ..ClientOptions::default() })
+    let secret = text.trim().parse();
+    secret.map(Some).map_err(|error| Refusal::new(format!("{place} holds no token: {error}")))
 }
 
 /// A client that the server has welcomed.

@@ -17,7 +17,7 @@ use orderline_core::{Doors, Engine};
 use orderline_gateway::Gateway;
 use orderline_journal::storage::{faulty_if_told, stop_on_lost_pages};
 use orderline_journal::{Locked, MappedStorage, PositionalStorage, Storage, Watermark};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::access;
@@ -33,6 +33,8 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
     tell_the_planted_bug()?;
     let config = Config::load(arguments.config.as_deref())?;
     let mut gateway_options = config.gateway_options();
+    let identity = access::identity(&config)?;
+    gateway_options.tls = identity.as_ref().map(|identity| identity.server_config(&[])).transpose()?;
     gateway_options.check(gateway_options.door_capacity())?;
 
     stop_on_lost_pages()?;
@@ -46,7 +48,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
     }
     let Recovered { mut state, opened, snapshot_sequence, .. } = recovered;
     let access = access::of(&config, &state)?;
-    access::check_listening(arguments, &access)?;
+    access::check_listening(arguments, &access, identity.as_ref())?;
     gateway_options.access = access.clone();
     state.preallocate_orders(config.engine.preallocate_orders);
 
@@ -87,10 +89,15 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
         _ => None,
     };
     let gateway_handle = gateway.handle();
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        if signals.forever().next().is_some() {
+        for signal in signals.forever() {
+            if signal == SIGHUP {
+                access::reload(identity.as_ref());
+                continue;
+            }
             gateway_handle.stop();
+            return;
         }
     })?;
 

@@ -54,7 +54,7 @@ impl Client {
     /// When the address does not resolve or cannot be reached, or the server refuses or does not welcome in time.
     pub fn connect(addr: impl ToSocketAddrs, options: ClientOptions) -> Result<Self, ClientError> {
         let addresses = addr.to_socket_addrs().map_err(|why| ClientError::Address(Arc::new(why)))?;
-        let mut client = Self::over(Tcp::new(addresses.collect()), options);
+        let mut client = Self::over(Tcp::new(addresses.collect(), options.encryption.clone()), options);
         loop {
             client.pump(|_| ())?;
             if client.welcomed {
@@ -114,7 +114,7 @@ impl Client {
     /// The socket to wait for, if there is one, and whether to wait until it can be written.
     pub(crate) fn interest(&self) -> Option<(&TcpStream, bool)> {
         match &self.phase {
-            Phase::Greeting { link, .. } | Phase::Up { link } => Some((&link.stream, link.has_output())),
+            Phase::Greeting { link, .. } | Phase::Up { link } => Some((link.stream.tcp(), link.has_output())),
             Phase::Down { .. } | Phase::Failed(_) => None,
         }
     }

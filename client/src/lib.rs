@@ -22,6 +22,7 @@
 
 pub mod catalogue;
 mod client;
+mod encryption;
 mod error;
 mod link;
 mod options;
@@ -32,6 +33,7 @@ mod unanswered;
 mod wait;
 
 pub use client::Client;
+pub use encryption::{Encrypted, Encryption, EncryptionError, Socket};
 pub use error::ClientError;
 pub use options::{ClientOptions, ReconnectPolicy};
 pub use owned::OwnedReply;

@@ -39,6 +39,8 @@ pub(crate) struct Link<S> {
     end: usize,
     pub(crate) out: Vec<u8>,
     sent: usize,
+    /// The stream has taken bytes that the socket has not.
+    is_unflushed: bool,
     /// When the last byte came.
     pub(crate) heard_at: Instant,
     /// When the last byte went.
@@ -55,6 +57,7 @@ impl<S: Read + Write> Link<S> {
             end: 0,
             out: Vec::new(),
             sent: 0,
+            is_unflushed: false,
             heard_at: now,
             said_at: now,
         }
@@ -62,7 +65,7 @@ impl<S: Read + Write> Link<S> {
 
     /// Whether bytes wait for the socket.
     pub(crate) fn has_output(&self) -> bool {
-        self.sent < self.out.len()
+        self.sent < self.out.len() || self.is_unflushed
     }
 
     /// Whether another frame may be appended to the output.
@@ -76,7 +79,7 @@ impl<S: Read + Write> Link<S> {
 
     /// Writes what the socket takes.
     pub(crate) fn write(&mut self, now: Instant) -> io::Result<()> {
-        while self.has_output() {
+        while self.sent < self.out.len() {
             match self.stream.write(&self.out[self.sent..]) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(bytes) => {
@@ -94,6 +97,13 @@ impl<S: Read + Write> Link<S> {
         }
         self.out.clear();
         self.sent = 0;
+        match self.stream.flush() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_unflushed = true,
+            flushed => {
+                self.is_unflushed = false;
+                flushed?;
+            }
+        }
         Ok(())
     }
 

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use orderline_protocol::SessionId;
 
+use crate::Encryption;
+
 /// How a client is to behave.
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
     /// What the server knows the client by; zeros where it asks for none.
     pub token: [u8; 32],
+    /// Speak TLS to a server that this trusts; `None`: everybody on the way reads along.
+    pub encryption: Option<Encryption>,
     /// The session to open or to take up; `None`: a new one with a random id.
     pub session: Option<SessionId>,
     /// Refuse to go on when the server does not know the session. Meant for a caller that comes back after a crash
@@ -31,6 +35,7 @@ impl Default for ClientOptions {
     fn default() -> Self {
         Self {
             token: [0; 32],
+            encryption: None,
             session: None,
             must_exist: false,
             connect_timeout: Duration::from_secs(5),

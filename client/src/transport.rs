@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::{ClientError, random};
+use crate::{ClientError, Encryption, Socket, random};
 
 /// Where a client's connections, its time and its chance come from.
 pub trait Transport {
@@ -26,24 +26,25 @@ pub trait Transport {
     fn draw(&mut self) -> u64;
 }
 
-/// The system's TCP, to the first of some addresses that answers.
+/// The system's TCP, inside TLS where that is asked for, to the first of some addresses that answers.
 pub struct Tcp {
     addresses: Vec<SocketAddr>,
+    encryption: Option<Encryption>,
 }
 
 impl Tcp {
-    pub(crate) fn new(addresses: Vec<SocketAddr>) -> Self {
-        Self { addresses }
+    pub(crate) fn new(addresses: Vec<SocketAddr>, encryption: Option<Encryption>) -> Self {
+        Self { addresses, encryption }
     }
 }
 
 impl Transport for Tcp {
-    type Stream = TcpStream;
+    type Stream = Socket;
 
-    fn connect(&mut self, timeout: Duration) -> Result<TcpStream, ClientError> {
+    fn connect(&mut self, timeout: Duration) -> Result<Socket, ClientError> {
         let mut last = ClientError::Address(Arc::new(ErrorKind::AddrNotAvailable.into()));
         for &addr in &self.addresses {
-            match connect_one(addr, timeout) {
+            match connect_one(addr, timeout, self.encryption.as_ref()) {
                 Ok(stream) => return Ok(stream),
                 Err(why) => last = ClientError::Connect { addr, why: Arc::new(why) },
             }
@@ -60,9 +61,9 @@ impl Transport for Tcp {
     }
 }
 
-fn connect_one(addr: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
+fn connect_one(addr: SocketAddr, timeout: Duration, encryption: Option<&Encryption>) -> io::Result<Socket> {
     let stream = TcpStream::connect_timeout(&addr, timeout)?;
     stream.set_nodelay(true)?;
     stream.set_nonblocking(true)?;
-    Ok(stream)
+    Socket::new(stream, encryption)
 }

@@ -361,7 +361,7 @@ impl<S: Stream> Connection<S> {
     }
 
     pub(crate) fn has_output(&self) -> bool {
-        self.sent < self.out.len()
+        self.sent < self.out.len() || self.stream.has_unsent()
     }
 
     pub(crate) fn queued_bytes(&self) -> usize {
@@ -386,7 +386,7 @@ impl<S: Stream> Connection<S> {
         };
         self.sent += bytes;
         self.queued_bytes = self.queued_bytes.saturating_sub(bytes);
-        if bytes == waiting {
+        if bytes == waiting && !self.stream.has_unsent() {
             self.sent = 0;
             self.stalled_since = NEVER;
             pool.recycle_output(std::mem::take(&mut self.out));

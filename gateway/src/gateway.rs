@@ -83,7 +83,7 @@ impl Gateway {
     /// When an option is out of bounds or the door is too small for them, or the address cannot be listened on.
     pub fn bind(addr: SocketAddr, door: Door, options: GatewayOptions) -> Result<Self, GatewayError> {
         options.check(door.capacity())?;
-        let tcp = Tcp::listen(addr).map_err(|why| GatewayError::Bind { addr, why })?;
+        let tcp = Tcp::listen(addr, options.tls.clone()).map_err(|why| GatewayError::Bind { addr, why })?;
         let rung = Arc::clone(&tcp.bell);
         door.on_wake(move || rung.ring());
         Self::before(tcp, door, options)

@@ -13,6 +13,7 @@ mod bell;
 mod connection;
 mod connections;
 mod deadlines;
+mod encrypted;
 mod error;
 mod exchange;
 mod farewell;
@@ -26,12 +27,13 @@ mod stats;
 mod sync;
 mod tcp;
 
+pub use encrypted::Encrypted;
 pub use error::GatewayError;
 pub use gateway::{Gateway, GatewayHandle};
 pub use network::{Network, Ready, Stream};
 pub use options::GatewayOptions;
 pub use stats::GatewayStats;
-pub use tcp::Tcp;
+pub use tcp::{Socket, Tcp};
 
 /// The fuzzers' door: compiled for nothing but `fuzz/`.
 #[cfg(fuzzing)]

@@ -23,6 +23,12 @@ pub trait Stream {
     /// As [`io::Write::write`].
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
+    /// Whether bytes that were taken wait for the socket all the same, or bytes of the stream's own do: to be written with nothing
+    /// new when it takes bytes again.
+    fn has_unsent(&self) -> bool {
+        false
+    }
+
     /// Says that no byte will follow.
     fn finish(&mut self);
 }

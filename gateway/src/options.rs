@@ -1,7 +1,11 @@
 //! What the operator may set about the gateway. Every bound has a default that suits one small machine.
 
+use std::sync::Arc;
+
 use orderline_access::Access;
 use orderline_protocol::limits::{CREDITS_MAX, FRAME_PAYLOAD_BYTES_MAX};
+
+use rustls::ServerConfig;
 
 use crate::GatewayError;
 
@@ -21,6 +25,8 @@ pub struct GatewayOptions {
     pub queue_commands_max: u64,
     /// Who may come in, and as what; by default everybody, as an operator.
     pub access: Access,
+    /// Speak TLS by this, and nothing else; `None`: everybody on the way reads along.
+    pub tls: Option<Arc<ServerConfig>>,
     /// Time from the accept to the last byte of the hello.
     pub hello_deadline_ms: u64,
     /// Time from a frame's first byte to its last.
@@ -47,6 +53,7 @@ impl Default for GatewayOptions {
             credits: CREDITS_MAX,
             queue_commands_max: 16_384,
             access: Access::open(),
+            tls: None,
             hello_deadline_ms: 5_000,
             frame_deadline_ms: 10_000,
             idle_ms_max: 30_000,

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use rustix::buffer::spare_capacity;
+use rustls::ServerConfig;
 
 use crate::bell::Bell;
+use crate::encrypted::Encrypted;
 use crate::network::{Network, Ready, Stream};
 
 const LISTENER: Token = Token(usize::MAX);
@@ -27,18 +29,36 @@ pub struct Tcp {
     pub(crate) addr: SocketAddr,
     pub(crate) bell: Arc<Bell>,
     started: Instant,
+    tls: Option<Arc<ServerConfig>>,
+}
+
+/// A connection, as it is or inside TLS.
+pub enum Socket {
+    /// What is said is what is sent.
+    Plain(TcpStream),
+    /// Inside TLS.
+    Encrypted(Box<Encrypted>),
+}
+
+impl Socket {
+    fn tcp(&mut self) -> &mut TcpStream {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Encrypted(inside) => &mut inside.socket,
+        }
+    }
 }
 
 impl Tcp {
-    /// Listens on `addr`.
-    pub(crate) fn listen(addr: SocketAddr) -> io::Result<Self> {
+    /// Listens on `addr`, inside TLS where that is configured.
+    pub(crate) fn listen(addr: SocketAddr, tls: Option<Arc<ServerConfig>>) -> io::Result<Self> {
         let mut listener = TcpListener::bind(addr)?;
         let addr = listener.local_addr()?;
         let poll = Poll::new()?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let bell = Arc::new(Bell::new(Waker::new(poll.registry(), BELL)?));
         let events = Events::with_capacity(EVENTS_MAX);
-        Ok(Self { poll, events, listener: Some(listener), addr, bell, started: Instant::now() })
+        Ok(Self { poll, events, listener: Some(listener), addr, bell, started: Instant::now(), tls })
     }
 
     /// Looks for readiness, and waits for it as long as the time says; `None`: without a bound.
@@ -69,18 +89,21 @@ impl Tcp {
 }
 
 impl Network for Tcp {
-    type Stream = TcpStream;
+    type Stream = Socket;
 
     fn now_ms(&self) -> u64 {
         self.started.elapsed().as_millis() as u64
     }
 
-    fn accept(&mut self) -> io::Result<TcpStream> {
+    fn accept(&mut self) -> io::Result<Socket> {
         let Some(listener) = &self.listener else { return Err(io::ErrorKind::WouldBlock.into()) };
         let (stream, _) = listener.accept()?;
         // Replies leave when they are written, not when the peer has acknowledged earlier ones.
         let _ = stream.set_nodelay(true);
-        Ok(stream)
+        match &self.tls {
+            None => Ok(Socket::Plain(stream)),
+            Some(tls) => Ok(Socket::Encrypted(Box::new(Encrypted::new(stream, Arc::clone(tls))?))),
+        }
     }
 
     fn is_listening(&self) -> bool {
@@ -91,14 +114,14 @@ impl Network for Tcp {
         self.listener = None;
     }
 
-    fn watch(&mut self, stream: &mut TcpStream, key: u64) -> io::Result<()> {
+    fn watch(&mut self, stream: &mut Socket, key: u64) -> io::Result<()> {
         let interest = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(stream, Token(key as usize), interest)
+        self.poll.registry().register(stream.tcp(), Token(key as usize), interest)
     }
 
-    fn forget(&mut self, mut stream: TcpStream) {
+    fn forget(&mut self, mut stream: Socket) {
         // Dropping the stream closes the socket, which leaves the poll by itself.
-        let _ = self.poll.registry().deregister(&mut stream);
+        let _ = self.poll.registry().deregister(stream.tcp());
     }
 
     fn take_ready(&mut self, mut each: impl FnMut(Ready)) {
@@ -114,20 +137,45 @@ impl Network for Tcp {
     }
 }
 
-impl Stream for TcpStream {
+impl Stream for Socket {
+    #[inline]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(rustix::io::read(&*self, buffer)?)
+        match self {
+            Self::Plain(socket) => Ok(rustix::io::read(&*socket, buffer)?),
+            Self::Encrypted(inside) => inside.read(buffer),
+        }
     }
 
+    #[inline]
     fn read_behind(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
-        Ok(rustix::io::read(&*self, spare_capacity(buffer))?)
+        match self {
+            Self::Plain(socket) => Ok(rustix::io::read(&*socket, spare_capacity(buffer))?),
+            Self::Encrypted(inside) => inside.read_behind(buffer),
+        }
     }
 
+    #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        io::Write::write(self, bytes)
+        match self {
+            Self::Plain(socket) => io::Write::write(socket, bytes),
+            Self::Encrypted(inside) => inside.write(bytes),
+        }
+    }
+
+    #[inline]
+    fn has_unsent(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Encrypted(inside) => inside.has_unsent(),
+        }
     }
 
     fn finish(&mut self) {
-        let _ = self.shutdown(Shutdown::Write);
+        match self {
+            Self::Plain(socket) => {
+                let _ = socket.shutdown(Shutdown::Write);
+            }
+            Self::Encrypted(inside) => inside.finish(),
+        }
     }
 }

@@ -64,6 +64,52 @@ fn beyond_loopback_nobody_is_served_without_tokens_unless_it_is_said() {
     assert!(server.stop().contains("warning"));
 }
 
+/// Writes a certificate of its own for this name, and its key; the configuration that names them.
+fn issue(directory: &Path, name: &str) -> String {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    let (certificate, key) = (directory.join("certificate.pem"), directory.join("key.pem"));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    format!("[tls]\ncertificate = {certificate:?}\nkey = {key:?}\n")
+}
+
+#[test]
+fn with_tls_and_a_token_a_server_listens_anywhere_and_reads_its_certificate_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let tls = issue(directory.path(), "orders.example");
+    let file = directory.path().join("server.toml");
+    std::fs::write(&file, format!("{NO_SNAPSHOTS}{tls}")).unwrap();
+    let serve = ["serve", "--data", data.to_str().unwrap(), "--config", file.to_str().unwrap()];
+    let anywhere = [&serve[..], &["--listen", "0.0.0.0:0"]].concat();
+    orderline(&anywhere).refused(&["0.0.0.0:0", "no access token", "--insecure-network"]);
+    let (operator, hash) = secret();
+    let config = format!("{NO_SNAPSHOTS}{tls}[access]\noperator_token_hash = \"{hash}\"\n");
+    std::fs::write(&file, config).unwrap();
+    let server = Server::run(command(&anywhere)).unwrap();
+
+    let addr = format!("127.0.0.1:{}", server.addr.port());
+    let list = |trusted: &Path, name: &str| {
+        let mut command = command(["token", "list", "--json", "--connect", &addr, "--tls-name", name]);
+        command.arg("--tls-ca").arg(trusted).env("ORDERLINE_TOKEN", &operator);
+        command.output().unwrap().status.code()
+    };
+    let (certificate, old) = (directory.path().join("certificate.pem"), directory.path().join("old.pem"));
+    assert_eq!(list(&certificate, "orders.example"), Some(0));
+    assert_eq!(list(&certificate, "other.example"), Some(2));
+    let plain = command(["token", "list", "--connect", &addr]).output().unwrap();
+    assert_eq!(plain.status.code(), Some(2), "nothing is said outside TLS");
+
+    std::fs::copy(&certificate, &old).unwrap();
+    issue(directory.path(), "orders.example");
+    let pid = rustix::process::Pid::from_raw(server.pid() as i32).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    let is_read = || list(&certificate, "orders.example") == Some(0);
+    assert!((0..100).any(|_| is_read()), "the new certificate is shown");
+    assert_eq!(list(&old, "orders.example"), Some(2));
+    assert!(server.stop().contains("read again"));
+}
+
 #[test]
 fn tokens_are_made_used_listed_and_revoked_and_survive_a_kill() {
     let directory = tempfile::tempdir().unwrap();
