@@ -189,6 +189,10 @@ impl Order {
     }
 
     fn work_mut(&mut self, location: LocationHandle) -> Result<&mut Work, Damage> {
+        if self.is_vague && self.works.iter().all(|work| work.location != location) {
+            let since = Moment { sequence: self.changed_sequence, at_us: self.changed_at_us };
+            self.give_work(since, location);
+        }
         self.works.iter_mut().find(|work| work.location == location).ok_or(UNFITTING)
     }
 
@@ -234,6 +238,9 @@ impl Order {
     }
 
     fn take(&mut self, part: &Allocation) -> Changed {
+        if self.is_vague {
+            return Ok(());
+        }
         let of = self.units.iter().position(|of| place_of(of) == place_of(part)).ok_or(UNFITTING)?;
         let left = self.units[of].quantity.get().checked_sub(part.quantity.get()).ok_or(UNFITTING)?;
         self.units[of].quantity = left.into();
@@ -245,7 +252,7 @@ impl Order {
 
     /// Ends the work of locations that have nothing of a confirmed order any more.
     fn end_empty_work(&mut self, moved: &[Allocation]) -> Changed {
-        if self.state != OrderState::Confirmed {
+        if self.state != OrderState::Confirmed || self.is_vague {
             return Ok(());
         }
         for location in locations_of(moved) {
@@ -258,8 +265,16 @@ impl Order {
         Ok(())
     }
 
-    /// Units at locations that are not packed.
+    /// Units at locations that are not packed; where that is not known, all that could be.
     fn unpacked(&self) -> Result<Vec<Allocation>, Damage> {
+        if self.is_vague {
+            let part = |(index, line): (usize, &crate::order::Line)| Allocation {
+                line: (index as u16).into(),
+                location: LocationHandle::NONE,
+                quantity: line.ordered.saturating_sub(line.cancelled).saturating_sub(line.shipped).into(),
+            };
+            return Ok(self.lines.iter().enumerate().map(part).collect());
+        }
         let mut units = self.units.clone();
         for packed in &self.packed {
             let of = units.iter_mut().find(|of| place_of(of) == place_of(&packed.part)).ok_or(UNFITTING)?;
@@ -273,6 +288,9 @@ impl Order {
     /// Units that can be given up: what is not packed, and what waits for stock (location NONE).
     fn movable(&self) -> Result<Vec<Allocation>, Damage> {
         let mut units = self.unpacked()?;
+        if self.is_vague {
+            return Ok(units);
+        }
         for (index, line) in self.lines.iter().enumerate() {
             let of_line = |part: &&Allocation| usize::from(part.line.get()) == index;
             let held: u32 = self.units.iter().filter(of_line).map(|part| part.quantity.get()).sum();

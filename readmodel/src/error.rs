@@ -17,11 +17,14 @@ pub struct Damage(pub(crate) &'static str);
 #[derive(Debug, thiserror::Error)]
 pub enum ReadModelError {
     /// The store refuses, or holds what it was not given.
-    #[error("the store of the read models: {0}; it is rebuilt from the journal")]
+    #[error("the store of the read models refuses: {0}; it is built anew out of the journal")]
     Store(#[from] fjall::Error),
     /// An entry of the store is not what was written.
-    #[error("the store of the read models is damaged: {0}; it is rebuilt from the journal")]
+    #[error("the store of the read models is damaged: {0}; it is built anew out of the journal")]
     Damaged(#[from] Damage),
+    /// The store is not one of this program and this journal.
+    #[error("the store of the read models {0}; it is built anew out of the journal")]
+    Foreign(&'static str),
     /// The operating system refused something of the store's directory.
     #[error(
         "cannot {action} {path}: {source}; the read models stand still until that is repaired and the server started again"
@@ -56,4 +59,16 @@ pub enum ReadModelError {
         /// Why.
         reason: String,
     },
+}
+
+impl ReadModelError {
+    /// Whether a new store would help.
+    pub(crate) fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged(_) | Self::Foreign(_) => true,
+            Self::Store(fjall::Error::Io(_) | fjall::Error::Poisoned) => false,
+            Self::Store(_) => true,
+            _ => false,
+        }
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -17,7 +17,7 @@ use thread_priority::{
 
 use crate::change::Moment;
 use crate::error::{Damage, ReadModelError};
-use crate::head::Head;
+use crate::head::{Head, Held};
 use crate::options::ReadModelOptions;
 use crate::order::Order;
 use crate::reader::Reader;
@@ -71,7 +71,7 @@ impl ReadModel {
             Ok(parts) => parts,
             Err(error @ ReadModelError::Io { .. }) => return Err(error),
             Err(error) => {
-                told.push(format!("the read models are built anew: {error}"));
+                told.push(in_words(&error));
                 Parts::over(open_store(&next_directory(path)?, &options)?, store_id)?
             }
         };
@@ -83,6 +83,7 @@ impl ReadModel {
             written: Condvar::new(),
             applied,
             publisher,
+            has_met_damage: AtomicBool::new(false),
             storage,
             store_id,
             options,
@@ -114,7 +115,7 @@ impl ReadModel {
     }
 
     /// Begins with the orders that the engine holds, as states and views of them (`OrderView`) in the order of their
-    /// placement, at a position of the journal up to which they are told, with its recorded time. What happened to them before is not known, nor what had left the engine's memory;
+    /// placement, and its reservations (`ReservationView`), at a position of the journal up to which they are told, with its recorded time. What happened to them before is not known, nor what had left the engine's memory;
     /// [`crate::AsOf::known_from`] says from where on everything is.
     ///
     /// # Errors
@@ -124,6 +125,7 @@ impl ReadModel {
         position: Position,
         at_us: i64,
         views: impl Iterator<Item = (OrderState, V)>,
+        reservations: impl Iterator<Item = V>,
     ) -> Result<(), ReadModelError> {
         let now = Moment { sequence: position.last_sequence(), at_us };
         let mut views = views.peekable();
@@ -138,13 +140,17 @@ impl ReadModel {
             self.write_if_full()?;
         }
         let mut parts = self.shared.parts.write();
+        for view in reservations {
+            let held = Held::of_view(view.as_ref())?;
+            parts.head.reservations.extend(held.map(|(id, held)| (id, Some(held))));
+        }
         parts.head.known_from = position.sequence;
         parts.head.now = now;
         parts.head.position = Some(position);
         drop(parts);
         self.write_head()?;
         self.is_new = false;
-        self.shared.publisher.publish(now.sequence);
+        self.shared.publish(now.sequence);
         Ok(())
     }
 
@@ -167,9 +173,9 @@ impl ReadModel {
         let mut rebuilt = 0;
         loop {
             let Err(error) = self.follow(watermark, stop) else { return };
-            let can_rebuild = rebuilt < REBUILDS_MAX && is_damage(&error);
+            let can_rebuild = rebuilt < REBUILDS_MAX && error.is_damage();
             if can_rebuild {
-                tell(format!("the read models are built anew: {error}"));
+                tell(in_words(&error));
                 rebuilt += 1;
             }
             match if can_rebuild { self.begin_anew() } else { Err(error) } {
@@ -191,6 +197,7 @@ impl ReadModel {
         let store = open_store(&next_directory(&self.path)?, &self.shared.options)?;
         let parts = Parts::over(store, self.shared.store_id)?;
         *self.shared.parts.write() = parts;
+        self.shared.has_met_damage.store(false, Ordering::Release);
         self.is_new = true;
         Ok(())
     }
@@ -199,7 +206,7 @@ impl ReadModel {
         let shared = &self.shared;
         let position = shared.parts.read().head.position;
         if position.is_some_and(|position| position.last_sequence() > watermark.durable()) {
-            return Err(Damage("it knows more than the journal").into());
+            return Err(ReadModelError::Foreign("knows more than the journal"));
         }
         let start = position.map_or(Start::Oldest, Start::At);
         let mut reader = orderline_journal::Reader::open(Arc::clone(&shared.storage), start)?;
@@ -223,14 +230,12 @@ impl ReadModel {
 /// Stores that are thrown away in one run: what is damaged again and again has another reason.
 const REBUILDS_MAX: usize = 2;
 
-/// Whether a new store would help.
-fn is_damage(error: &ReadModelError) -> bool {
-    match error {
-        ReadModelError::Damaged(_) => true,
-        ReadModelError::Store(fjall::Error::Io(_) | fjall::Error::Poisoned) => false,
-        ReadModelError::Store(_) => true,
-        _ => false,
+/// Why the read models are built anew.
+fn in_words(error: &ReadModelError) -> String {
+    if error.is_damage() {
+        return error.to_string();
     }
+    format!("the read models are built anew out of the journal: {error}")
 }
 
 /// Opens a store from a thread of the lowest priority, which the store's own threads then have as well.
@@ -355,6 +360,9 @@ impl Recording {
     }
 
     fn add(&mut self, batch: &Batch<'_>) -> Kept<()> {
+        if self.shared.has_met_damage.load(Ordering::Acquire) {
+            return Err(Damage("a question has met what was not written").into());
+        }
         let at_us = batch.recorded_at_us;
         let mut records = batch.records().peekable();
         if batch.first_sequence > 1 && self.shared.parts.read().head.now.sequence == 0 {
@@ -378,7 +386,7 @@ impl Recording {
             parts.head.places.push(batch.position);
         }
         drop(parts);
-        self.shared.publisher.publish(batch.last_sequence());
+        self.shared.publish(batch.last_sequence());
         self.write_if_full()
     }
 }

@@ -84,6 +84,15 @@ impl Reader {
         cursor: Option<&Cursor>,
         limit: usize,
     ) -> Result<Page<LedgerEntry>, ReadModelError> {
+        self.shared.noting(self.ledger_page(seller, cursor, limit))
+    }
+
+    fn ledger_page(
+        &self,
+        seller: SellerHandle,
+        cursor: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<LedgerEntry>, ReadModelError> {
         let asked = !seller.get();
         let (below_sequence, below_place) = match Cursor::of(cursor, asked)? {
             Some([sequence, place]) => (sequence, place as u16),

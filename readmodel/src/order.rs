@@ -52,6 +52,8 @@ pub struct Order {
     pub(crate) packed: Vec<Packed>,
     /// Numbers of returns that are packages on their way back undelivered.
     pub(crate) undelivered: Vec<U16>,
+    /// Where its units are was said before what is known begins.
+    pub(crate) is_vague: bool,
 }
 
 /// A line of an [`Order`].
@@ -151,7 +153,9 @@ pub(crate) struct Row {
     is_retired: u8,
     /// 1: no line has a `Progress`.
     is_as_placed: u8,
-    reserved: [u8; 2],
+    /// 1: where its units are is not known.
+    is_vague: u8,
+    reserved: u8,
 }
 
 /// What a placement says of one order.
@@ -167,6 +171,8 @@ pub(crate) struct Placed<'a> {
     /// Where all its units are; NONE: `units` says it.
     pub(crate) location: LocationHandle,
     pub(crate) units: &'a [Allocation],
+    /// Neither says it.
+    pub(crate) is_vague: bool,
 }
 
 impl Placed<'_> {
@@ -195,7 +201,8 @@ impl Placed<'_> {
             external_bytes: self.external_id.len() as u8,
             is_retired: 0,
             is_as_placed: 1,
-            reserved: [0; 2],
+            is_vague: self.is_vague.into(),
+            reserved: 0,
         };
         out.extend_from_slice(row.as_bytes());
         out.extend_from_slice(self.lines.as_bytes());
@@ -287,6 +294,7 @@ impl Order {
             works,
             packed,
             undelivered,
+            is_vague: row.is_vague == 1,
         })
     }
 
@@ -313,6 +321,7 @@ impl Order {
         row.state = self.state as u8;
         row.external_bytes = self.external_id.len() as u8;
         row.is_retired = self.is_retired.into();
+        row.is_vague = self.is_vague.into();
         out.extend_from_slice(row.as_bytes());
         for line in &self.lines {
             let placed =
@@ -368,6 +377,7 @@ mod tests {
             lines: &lines,
             location: LocationHandle::new(2),
             units: &[],
+            is_vague: false,
         };
         let mut bytes = Vec::new();
         placed.write(11, 1_000, &mut bytes);

@@ -44,6 +44,16 @@ impl Reader {
         cursor: Option<&Cursor>,
         limit: usize,
     ) -> Result<Page<QueuedWork>, ReadModelError> {
+        self.shared.noting(self.work_page(location, state, cursor, limit))
+    }
+
+    fn work_page(
+        &self,
+        location: LocationHandle,
+        state: Option<WorkState>,
+        cursor: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<QueuedWork>, ReadModelError> {
         let asked = u32::from(location.get()) << 8 | state.map_or(0, |state| state as u32);
         let limit = limit.clamp(1, PAGE_ENTRIES_MAX);
         let parts = self.shared.parts.read();

@@ -106,7 +106,8 @@ impl Reader {
 
     /// Waits until a sequence is in the read models, so that a caller reads what it wrote; false if the time ran out first.
     pub fn wait_for(&self, sequence: Sequence, timeout: Duration) -> bool {
-        self.shared.applied.wait_for(sequence, timeout)
+        // While a store is built anew it has less in it than it had.
+        self.shared.applied.wait_for(sequence, timeout) && self.as_of().sequence >= sequence
     }
 
     /// How far the read models have come, as a cursor that can be subscribed to.
@@ -140,10 +141,9 @@ impl Reader {
     pub fn order(&self, order: OrderId) -> Result<Option<Order>, ReadModelError> {
         let parts = self.shared.parts.read();
         let view = parts.view();
-        match view.number_of(order)? {
-            Some(number) => view.order(number),
-            None => Ok(None),
-        }
+        let order =
+            view.number_of(order).and_then(|number| number.map_or(Ok(None), |number| view.order(number)));
+        self.shared.noting(order)
     }
 
     /// The orders of a group, in the order in which they were placed; none: the group is not known.
@@ -153,8 +153,8 @@ impl Reader {
     pub fn group(&self, group: GroupId) -> Result<Vec<Order>, ReadModelError> {
         let parts = self.shared.parts.read();
         let view = parts.view();
-        let Some(row) = view.group(group)? else { return Ok(Vec::new()) };
+        let Some(row) = self.shared.noting(view.group(group))? else { return Ok(Vec::new()) };
         let numbers = row.first.get()..row.first.get() + u64::from(row.count.get());
-        numbers.filter_map(|number| view.order(number).transpose()).collect()
+        self.shared.noting(numbers.filter_map(|number| view.order(number).transpose()).collect())
     }
 }

@@ -195,6 +195,7 @@ impl Recorder<'_> {
             lines,
             location: head.location,
             units,
+            is_vague: false,
         };
         self.head.place(self.now, &placed);
     }
@@ -215,12 +216,14 @@ impl Recorder<'_> {
                 held
             }
         };
-        let (mut location, mut units) = (head.location, units);
+        let (mut location, mut units, mut is_vague) = (head.location, units, false);
         if head.is_as_reserved == 1 {
             match &reserved {
                 Some(held) => (location, units) = (held.location, &held.units),
-                // Where its units are is not known. They show again when something moves them.
-                None => self.unknown()?,
+                None => {
+                    self.unknown()?;
+                    is_vague = true;
+                }
             }
         }
         let first = self.head.next();
@@ -241,6 +244,7 @@ impl Recorder<'_> {
                 lines: own_lines,
                 location,
                 units: &own_units,
+                is_vague,
             };
             self.head.place(self.now, &placed);
             rest = behind;

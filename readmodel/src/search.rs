@@ -230,6 +230,15 @@ impl Reader {
         cursor: Option<&Cursor>,
         limit: usize,
     ) -> Result<Page<Order>, ReadModelError> {
+        self.shared.noting(self.search_page(filter, cursor, limit))
+    }
+
+    fn search_page(
+        &self,
+        filter: &OrderFilter,
+        cursor: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<Order>, ReadModelError> {
         let asked = filter.digest();
         let below = Cursor::of(cursor, asked)?.map(|[below, _]| below);
         let parts = self.shared.parts.read();

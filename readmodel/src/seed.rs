@@ -1,10 +1,13 @@
 //! An order as the engine's view tells it, for read models whose journal does not tell of its beginning.
 
+use orderline_protocol::LocationHandle;
 use orderline_protocol::event::{Allocation, OrderState};
+use orderline_protocol::lifecycle::ReservationState;
 use orderline_protocol::lifecycle::ShipmentState;
-use orderline_protocol::reply::{LineView, OrderView, WorkView};
+use orderline_protocol::reply::{LineView, OrderView, ReservationView, WorkView};
 
 use crate::error::Damage;
+use crate::head::Held;
 use crate::order::{Line, Order, Packed, Work};
 
 impl Order {
@@ -52,6 +55,7 @@ impl Order {
             works: parts.works.iter().map(work).collect(),
             packed: Vec::new(),
             undelivered: Vec::new(),
+            is_vague: false,
         };
         let mut rest = parts.shipment_parts;
         for shipment in parts.shipments {
@@ -73,5 +77,18 @@ impl Order {
         let undelivered = parts.returns.iter().filter(|of| of.is_undelivered == 1);
         order.undelivered = undelivered.map(|of| of.number).collect();
         Ok(order)
+    }
+}
+
+impl Held {
+    /// The reservation that a `ReservationView`'s bytes tell of, with its id; nothing if it is not held any more.
+    pub(crate) fn of_view(view: &[u8]) -> Result<Option<(u128, Self)>, Damage> {
+        const VIEW: Damage = Damage("a view that was handed over is not a reservation's");
+        let (head, _, units) = ReservationView::read(view).map_err(|_| VIEW)?;
+        if head.state != ReservationState::Held as u8 {
+            return Ok(None);
+        }
+        let held = Self { location: LocationHandle::NONE, units: units.to_vec(), notes: Vec::new() };
+        Ok(Some((head.reservation.get(), held)))
     }
 }

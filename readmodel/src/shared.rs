@@ -1,8 +1,10 @@
 //! What the follower, the writer of heads and the readers share, behind one lock that nobody holds for long.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use orderline_journal::{Storage, Watermark, WatermarkPublisher};
+use orderline_protocol::Sequence;
 use parking_lot::{Condvar, Mutex, RwLock};
 
 use crate::change::Moment;
@@ -49,8 +51,27 @@ pub(crate) struct Shared {
     /// Up to where readers see.
     pub(crate) applied: Watermark,
     pub(crate) publisher: WatermarkPublisher,
+    /// Somebody who asked has met damage.
+    pub(crate) has_met_damage: AtomicBool,
     /// The journal's directory.
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) store_id: u128,
     pub(crate) options: ReadModelOptions,
+}
+
+impl Shared {
+    /// Hands an answer on; that it met damage is told to the follower, which has the store built anew.
+    pub(crate) fn noting<T>(&self, answer: Result<T, ReadModelError>) -> Result<T, ReadModelError> {
+        if answer.as_ref().is_err_and(ReadModelError::is_damage) {
+            self.has_met_damage.store(true, Ordering::Release);
+        }
+        answer
+    }
+
+    /// Says up to where readers see. While a store is built anew they see less than they did.
+    pub(crate) fn publish(&self, sequence: Sequence) {
+        if sequence > self.applied.durable() {
+            self.publisher.publish(sequence);
+        }
+    }
 }

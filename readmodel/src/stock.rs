@@ -32,6 +32,15 @@ impl Reader {
         cursor: Option<&Cursor>,
         limit: usize,
     ) -> Result<Page<Level>, ReadModelError> {
+        self.shared.noting(self.levels_at_page(location, cursor, limit))
+    }
+
+    fn levels_at_page(
+        &self,
+        location: LocationHandle,
+        cursor: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<Level>, ReadModelError> {
         let asked = u32::from(location.get()) | 1 << 30;
         let from = Cursor::of(cursor, asked)?.map_or(0, |[sku, _]| sku as u32);
         let limit = limit.clamp(1, PAGE_ENTRIES_MAX);
@@ -61,6 +70,15 @@ impl Reader {
     /// # Errors
     /// [`ReadModelError::Cursor`] if the cursor is another question's; if the store is damaged.
     pub fn levels_of(
+        &self,
+        sku: SkuHandle,
+        cursor: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<Level>, ReadModelError> {
+        self.shared.noting(self.levels_of_page(sku, cursor, limit))
+    }
+
+    fn levels_of_page(
         &self,
         sku: SkuHandle,
         cursor: Option<&Cursor>,

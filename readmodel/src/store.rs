@@ -184,10 +184,10 @@ impl Store {
         let Some(bytes) = self.rest.get([letter::META])? else { return Ok(None) };
         let meta = Meta::read_from_bytes(&bytes).map_err(|_| Damage("it does not say what it is"))?;
         if meta.version.get() != STORE_VERSION {
-            return Err(Damage("it is of another version of the program").into());
+            return Err(ReadModelError::Foreign("is of another version of the program"));
         }
         if meta.store_id.get() != store_id {
-            return Err(Damage("it belongs to another journal").into());
+            return Err(ReadModelError::Foreign("belongs to another journal"));
         }
         Ok(Some(meta))
     }

@@ -50,6 +50,15 @@ impl Reader {
         cursor: Option<&Cursor>,
         limit: usize,
     ) -> Result<Option<Page<TimelineEntry>>, ReadModelError> {
+        self.shared.noting(self.timeline_page(order, cursor, limit))
+    }
+
+    fn timeline_page(
+        &self,
+        order: OrderId,
+        cursor: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Option<Page<TimelineEntry>>, ReadModelError> {
         let asked = (order.get() as u32) ^ (order.get() >> 40) as u32;
         let from = Cursor::of(cursor, asked)?.map_or(0, |[from, _]| from);
         let Some((as_of, mut entries, places)) = self.noted(order, from, limit)? else { return Ok(None) };

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use orderline_journal::{JournalOptions, MappedStorage, Opened, Storage, Watermark, Writer};
-use orderline_protocol::command::{Command, QueryOrder};
+use orderline_protocol::command::{Command, QueryOrder, QueryReservation};
 use orderline_protocol::event::{EVENT_VERSION, Event, ExpiryKind, OrderState, RetiredKind};
 use orderline_protocol::lifecycle::WorkState;
 use orderline_protocol::reply::OrderView;
-use orderline_protocol::{LocationHandle, OrderId, Sequence};
+use orderline_protocol::{LocationHandle, OrderId, ReservationId, Sequence};
 use orderline_readmodel::{OrderFilter, ReadModel, ReadModelOptions, Reader};
 
 use crate::generate::Generator;
@@ -229,6 +229,15 @@ impl World {
             }
         }
         work
+    }
+
+    /// The views of reservations that the engine holds.
+    pub fn reservation_views(&self) -> Vec<Vec<u8>> {
+        let view = |&id: &u128| {
+            let query = QueryReservation { reservation: ReservationId::new(id) };
+            self.pair.driver.query(&Command::QueryReservation(&query)).ok()
+        };
+        self.reservations.keys().filter_map(view).collect()
     }
 
     pub fn end(&mut self) {
