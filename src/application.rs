@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
+use orderline_access::Access;
 use orderline_core::Meters;
 use orderline_core::door::Door;
 use orderline_feed::webhooks::Webhooks;
@@ -58,6 +59,7 @@ impl Application {
         door: Door,
         counted: Counted,
         kept: Kept,
+        access: Access,
         config: &Config,
     ) -> Result<Self, Refusal> {
         let Counted { meters, watermark, gateway } = counted;
@@ -83,6 +85,7 @@ impl Application {
         let webhooks = Webhooks::start(Arc::clone(&feed), Arc::clone(&storage), config.webhook_options())?;
         let parts = Parts {
             front: front.clone(),
+            access,
             names,
             metrics: Metrics::new(meters, watermark, gateway_samples(gateway)),
             feed,

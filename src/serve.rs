@@ -57,6 +57,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
     let http_door = arguments.http.map(|_| doors.open(config.http.works_max));
     let meters = doors.meters();
     let snapshots = doors.snapshots();
+    let http_access = access.clone();
     doors.on_tokens(move |state| access::fill(&access, state));
     let gateway = Gateway::bind(arguments.listen, door, gateway_options)?;
     let listen = gateway.local_addr();
@@ -84,7 +85,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
     let application = match (arguments.http, http_door) {
         (Some(listen), Some(door)) => {
             let counted = Counted { meters, watermark, gateway: gateway.stats() };
-            Some(Application::start(listen, door, counted, kept, &config)?)
+            Some(Application::start(listen, door, counted, kept, http_access, &config)?)
         }
         _ => None,
     };

@@ -17,6 +17,7 @@ mod faults;
 mod full_disk;
 mod golden_store;
 mod http;
+mod http_access;
 mod http_events;
 #[path = "../proof/mod.rs"]
 mod proof;

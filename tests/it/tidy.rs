@@ -29,6 +29,7 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
         "orderline-web",
         &[
             "orderline-protocol",
+            "orderline-access",
             "orderline-core",
             "orderline-journal",
             "orderline-json",

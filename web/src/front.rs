@@ -14,12 +14,11 @@ use orderline_protocol::command::COMMAND_HEADER_BYTES;
 use orderline_protocol::frame::Frame;
 use orderline_protocol::limits::FRAME_PAYLOAD_BYTES_MAX;
 use orderline_protocol::reply::{Reply, ReplyHeader};
-use orderline_protocol::{Command, RejectCode, Request, Scope, Sequence, SessionHandle, SessionId};
+use orderline_protocol::{
+    Command, KEYED_FROM, RejectCode, Request, Scope, Sequence, SessionHandle, SessionId,
+};
 use tokio::sync::{Semaphore, oneshot};
 use zerocopy::{FromBytes, IntoBytes};
-
-/// Requests from here up are keys: the core remembers them by what they are, not by how far back they lie.
-pub const KEYED_REQUESTS: Request = 1 << 63;
 
 /// Bytes of commands in one work beyond which the next begins: a batch that stays in the processor's cache.
 const WORK_BYTES: usize = 64 * 1024;
@@ -50,6 +49,8 @@ pub struct Actor {
     pub token: u32,
     /// The session under which the actor's requests are remembered.
     pub session: SessionId,
+    /// What it may touch; the engine refuses what lies outside of it.
+    pub scope: Scope,
 }
 
 /// Commands, encoded one behind the other.
@@ -80,10 +81,10 @@ impl Commands {
     /// The one command is known by this key from now on: asked again under it, it is answered as before.
     ///
     /// # Panics
-    /// If there is not exactly one command, or the key is below [`KEYED_REQUESTS`].
+    /// If there is not exactly one command, or the key is below [`KEYED_FROM`].
     #[must_use]
     pub fn keyed(mut self, key: Request) -> Self {
-        assert!(self.count == 1 && key >= KEYED_REQUESTS, "a key names one command");
+        assert!(self.count == 1 && key >= KEYED_FROM, "a key names one command");
         self.key = Some(key);
         self
     }
@@ -232,6 +233,9 @@ struct Waiting {
     calls: Vec<Call>,
 }
 
+/// Commands that may share a work: of one session, or of none where they only ask; and of one token, whose scope is theirs.
+type Lane = (u32, bool);
+
 enum Session {
     Opening(Vec<Call>),
     Open { handle: SessionHandle, last_request: Request },
@@ -242,8 +246,8 @@ struct Loop {
     shared: Arc<Shared>,
     /// By their tokens.
     sessions: BTreeMap<u32, Session>,
-    /// Works that are being filled, by their session; what only asks has none.
-    filling: BTreeMap<Option<u32>, (Box<Work>, Waiting)>,
+    /// Works that are being filled.
+    filling: BTreeMap<Lane, (Box<Work>, Waiting)>,
     /// Full works for which the door had no room.
     full: VecDeque<(Box<Work>, Waiting)>,
     /// Inside the engine, in the order in which they went in. They come back in that order.
@@ -295,7 +299,7 @@ impl Loop {
     /// Puts a call into the work of its session, or asks for the session first.
     fn take(&mut self, mut call: Call) {
         if !call.commands.changes {
-            return self.fill(None, SessionHandle::NONE, call);
+            return self.fill((call.actor.token, false), SessionHandle::NONE, call);
         }
         let actor = call.actor;
         match self.sessions.get_mut(&actor.token) {
@@ -303,7 +307,7 @@ impl Loop {
             Some(Session::Open { handle, last_request }) => {
                 let handle = *handle;
                 number(&mut call.commands, last_request);
-                self.fill(Some(actor.token), handle, call);
+                self.fill((actor.token, true), handle, call);
             }
             None => {
                 let mut work = self.kept.pop().unwrap_or_default();
@@ -314,18 +318,18 @@ impl Loop {
         }
     }
 
-    fn fill(&mut self, token: Option<u32>, handle: SessionHandle, call: Call) {
+    fn fill(&mut self, lane: Lane, handle: SessionHandle, call: Call) {
         let bytes = call.commands.bytes.len();
         let is_full = |work: &Work| !work.input.is_empty() && work.input.len() + bytes > WORK_BYTES;
-        if self.filling.get(&token).is_some_and(|(work, _)| is_full(work))
-            && let Some(filled) = self.filling.remove(&token)
+        if self.filling.get(&lane).is_some_and(|(work, _)| is_full(work))
+            && let Some(filled) = self.filling.remove(&lane)
         {
             self.full.push_back(seal_input(filled));
         }
-        let kept = &mut self.kept;
-        let (work, waiting) = self.filling.entry(token).or_insert_with(|| {
+        let (kept, scope) = (&mut self.kept, call.actor.scope);
+        let (work, waiting) = self.filling.entry(lane).or_insert_with(|| {
             let mut work = kept.pop().unwrap_or_default();
-            work.task = Task::Commands(handle, Scope::Everything);
+            work.task = Task::Commands(handle, scope);
             (work, Waiting::default())
         });
         work.input.extend_from_slice(&call.commands.bytes);

@@ -10,7 +10,9 @@ use orderline_feed::Whose;
 use orderline_protocol::command::{EntityKind, QueryCatalogue, QueryOrder, ResolveCode};
 use orderline_protocol::limits::CODE_BYTES_MAX;
 use orderline_protocol::reply::{CatalogueEntry, OrderParts, OrderView};
-use orderline_protocol::{Command, LocationHandle, OrderId, RejectCode, SellerHandle, SessionId, SkuHandle};
+use orderline_protocol::{
+    Command, LocationHandle, OrderId, RejectCode, Scope, SellerHandle, SessionId, SkuHandle,
+};
 use quick_cache::sync::Cache;
 
 use crate::front::{Actor, Commands, Front, FrontError, Replies};
@@ -21,8 +23,9 @@ const SKUS_KEPT: usize = 262_144;
 /// Codes of sellers and of locations that are kept, each way.
 const OTHERS_KEPT: usize = 65_536;
 
-/// Whoever asks only for names needs no session.
-pub(crate) const READER: Actor = Actor { token: 0, session: SessionId::new(0) };
+/// Whoever asks only for names needs no session, and is no token: names are nobody's secret.
+pub(crate) const READER: Actor =
+    Actor { token: u32::MAX - 1, session: SessionId::new(0), scope: Scope::Everything };
 
 /// Codes and handles of one kind.
 struct Kept {

@@ -222,6 +222,7 @@ pub fn status_of(code: RejectCode) -> StatusCode {
         | Code::UnknownHold
         | Code::UnknownLine => StatusCode::NOT_FOUND,
         Code::OrderRetired => StatusCode::GONE,
+        Code::Forbidden | Code::OutOfScope => StatusCode::FORBIDDEN,
         Code::VersionMismatch => StatusCode::PRECONDITION_FAILED,
         Code::Busy => StatusCode::SERVICE_UNAVAILABLE,
         Code::StorageFull | Code::CatalogueFull => StatusCode::INSUFFICIENT_STORAGE,

@@ -4,6 +4,7 @@
 //! id, so a stream that broke off is sent again from wherever its sender likes: what was placed is answered as before.
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use axum::body::{Body as HttpBody, Bytes};
 use axum::extract::{Request, State};
@@ -11,6 +12,8 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use http_body_util::channel::{Channel, Sender};
+use orderline_access::Deed;
+use orderline_protocol::command::CommandKind;
 use orderline_protocol::lifecycle::Entity;
 use orderline_protocol::reply::Reply;
 use serde::Serialize;
@@ -31,6 +34,9 @@ const BATCH_ORDERS: u32 = 512;
 
 /// Batches of one stream that are decided, or wait to be read by the peer, at one time.
 const BATCHES_MAX: usize = 8;
+
+/// Between two looks whether the quota has room again.
+const QUOTA_PAUSE: Duration = Duration::from_millis(20);
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(place))
@@ -106,6 +112,7 @@ async fn place(State(api): State<Api>, caller: Caller, request: Request) -> Resu
             "A stream has no key; each order in it has its id.",
         ));
     }
+    caller.may(Deed::Command(CommandKind::PlaceOrder))?;
     let (send, body) = Channel::<Bytes, FrontError>::new(BATCHES_MAX);
     let (batches, answers) = mpsc::channel(BATCHES_MAX);
     tokio::spawn(read(api, caller, request.into_body(), batches));
@@ -183,6 +190,18 @@ async fn hand_over(
     // A place first: what was handed over is then answered, and no more is decided than will be.
     let Ok(place) = batches.reserve().await else { return ControlFlow::Break(()) };
     let commands = std::mem::take(&mut batch.commands);
+    // A stream takes what its quota gives, and waits for the rest: its sender feels it.
+    while let Err(problem) = caller.take_quota(api.access(), commands.len()) {
+        if caller.grant.quota.as_ref().is_none_or(|quota| quota.commands_per_s_max() < commands.len()) {
+            batch
+                .lines
+                .iter_mut()
+                .for_each(|(_, told)| *told = told.take().or_else(|| Some(problem.clone())));
+            place.send((batch, None));
+            return ControlFlow::Continue(());
+        }
+        tokio::time::sleep(QUOTA_PAUSE).await;
+    }
     let deciding = (!commands.is_empty()).then(|| {
         let (front, actor) = (api.front().clone(), caller.actor);
         tokio::spawn(async move { front.ask(actor, commands).await })

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::channel::Channel;
+use orderline_access::{Area, Deed};
 use orderline_feed::{Feed, FeedError, Filter, Page, PageBounds, kind_of_type};
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -124,9 +125,10 @@ async fn page(feed: &Arc<Feed>, from: u64, filter: &Filter, bounds: PageBounds) 
 #[utoipa::path(get, path = "/v1/events", tag = "events", params(EventTerms), responses((status = 200, body = Page), Problems))]
 async fn events(
     State(api): State<Api>,
-    _caller: Caller,
+    caller: Caller,
     Asked(terms): Asked<EventTerms>,
 ) -> Result<Json<Page>, Problem> {
+    caller.may(Deed::Area(Area::Feed))?;
     let filter = terms.filter(&api).await?;
     let feed = api.feed();
     let bounds =
@@ -164,10 +166,11 @@ async fn events(
     responses((status = 200, body = String, content_type = "text/event-stream"), Problems))]
 async fn stream(
     State(api): State<Api>,
-    _caller: Caller,
+    caller: Caller,
     headers: HeaderMap,
     Asked(terms): Asked<EventTerms>,
 ) -> Result<Response, Problem> {
+    caller.may(Deed::Area(Area::Feed))?;
     let filter = terms.filter(&api).await?;
     let feed = Arc::clone(api.feed());
     let last = match headers.get("last-event-id") {

@@ -16,6 +16,7 @@ mod returns;
 mod search;
 mod service;
 mod stock;
+mod tokens;
 pub mod types;
 mod webhooks;
 
@@ -28,12 +29,13 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use orderline_access::{Access, Deed};
 use orderline_feed::webhooks::Webhooks;
 use orderline_feed::{Consumers, Feed};
-use orderline_protocol::command::EntityKind;
+use orderline_protocol::command::{CommandKind, EntityKind};
 use orderline_protocol::lifecycle::Entity;
 use orderline_protocol::reply::Outcome;
-use orderline_protocol::{Command, LocationHandle, RejectCode, SellerHandle, SessionId, SkuHandle};
+use orderline_protocol::{Command, LocationHandle, RejectCode, SellerHandle, SkuHandle};
 use orderline_readmodel::Reader;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -42,16 +44,13 @@ use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::front::{Actor, Commands, Front, Replies};
+use crate::front::{Commands, Front, Replies};
 use crate::metrics::Metrics;
 use crate::names::{NameError, Names};
 use crate::problem::Problem;
 use reads::Terms;
 use request::Caller;
 use types::Time;
-
-/// The session of requests without a token: the same after a restart, so that keys are still known then.
-const OPEN_SESSION: SessionId = SessionId::new(0x4f72_6465_726c_696e_652e_6874_7470_2e30);
 
 /// How long a read waits for the sequence that it asks to be at, and between two looks.
 const AT_LEAST_PATIENCE: Duration = Duration::from_secs(1);
@@ -70,6 +69,8 @@ pub struct Api {
 pub struct Parts {
     /// Where commands enter the engine.
     pub front: Front,
+    /// Who may come in, and do what.
+    pub access: Access,
     /// Who knows the codes behind handles.
     pub names: Arc<Names>,
     /// What is counted.
@@ -102,17 +103,20 @@ pub(crate) struct Done {
 }
 
 impl Api {
-    fn actor(&self) -> Actor {
-        Actor { token: 0, session: OPEN_SESSION }
-    }
-
     /// Has a command decided, and waits until that is durable.
     pub(crate) async fn run(&self, caller: &Caller, command: &Command<'_>) -> Result<Done, Problem> {
-        self.run_encoded(caller, Commands::one(command)).await
+        self.run_encoded(caller, command.kind(), Commands::one(command)).await
     }
 
     /// As [`Api::run`], for one command that is encoded already.
-    pub(crate) async fn run_encoded(&self, caller: &Caller, commands: Commands) -> Result<Done, Problem> {
+    pub(crate) async fn run_encoded(
+        &self,
+        caller: &Caller,
+        kind: CommandKind,
+        commands: Commands,
+    ) -> Result<Done, Problem> {
+        caller.may(Deed::Command(kind))?;
+        caller.take_quota(self.access(), 1)?;
         let commands = match caller.key {
             Some(key) => commands.keyed(key),
             None => commands,
@@ -141,6 +145,8 @@ impl Api {
         terms: &Terms,
         query: &Command<'_>,
     ) -> Result<Replies, Problem> {
+        caller.may(Deed::Command(query.kind()))?;
+        caller.take_quota(self.access(), 1)?;
         let deadline = tokio::time::Instant::now() + AT_LEAST_PATIENCE;
         loop {
             let replies = self.inner.parts.front.ask(caller.actor, Commands::one(query)).await?;
@@ -159,6 +165,11 @@ impl Api {
                 Err(Problem::of_reply(&reply))
             };
         }
+    }
+
+    /// Who may come in.
+    fn access(&self) -> &Access {
+        &self.inner.parts.access
     }
 
     fn front(&self) -> &Front {
@@ -351,6 +362,7 @@ pub(crate) fn etag(version: u32) -> HeaderValue {
         (name = "fulfilment", description = "The work of locations, and packages"),
         (name = "returns", description = "Goods on their way back"),
         (name = "events", description = "Events out"),
+        (name = "access", description = "Tokens"),
         (name = "service", description = "The service itself"),
     )
 )]
@@ -372,6 +384,7 @@ pub fn router(parts: Parts) -> Router {
         .merge(events::routes())
         .merge(webhooks::routes())
         .merge(search::routes())
+        .merge(tokens::routes())
         .routes(routes!(problems))
         .split_for_parts();
     let (changed, durable) = watch::channel(());

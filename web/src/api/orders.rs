@@ -2,8 +2,8 @@
 
 use axum::extract::State;
 use orderline_protocol::command::{
-    CancelLines, ConfirmOrder, EditAddress, EditLine, LineQuantity, OrderLine, PlaceHold, PlaceOrder,
-    ReleaseHold,
+    CancelLines, CommandKind, ConfirmOrder, EditAddress, EditLine, LineQuantity, OrderLine, PlaceHold,
+    PlaceOrder, ReleaseHold,
 };
 use orderline_protocol::lifecycle::{Entity, blocks};
 use orderline_protocol::limits::ORDER_LINES_MAX;
@@ -91,7 +91,7 @@ async fn place(
     Body(body): Body<NewOrder>,
 ) -> Result<Receipt, Problem> {
     let commands = body.command(&api, crate::front::Commands::one).await?;
-    let done = api.run_encoded(&caller, commands).await?;
+    let done = api.run_encoded(&caller, CommandKind::PlaceOrder, commands).await?;
     Ok(Receipt { total_minor: Some(done.detail as i64), ..of_order(&done) }.created())
 }
 

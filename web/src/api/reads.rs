@@ -87,7 +87,7 @@ pub(crate) struct Terms {
 }
 
 /// A view that the engine wrote and that cannot be read is the engine's fault.
-fn readable<T>(read: Result<T, Malformed>) -> Result<T, Problem> {
+pub(super) fn readable<T>(read: Result<T, Malformed>) -> Result<T, Problem> {
     read.map_err(|error| {
         let title = "The engine's answer cannot be read.";
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "UnreadableAnswer", title, error.to_string())
@@ -257,6 +257,18 @@ pub(crate) struct PageTerms {
     limit: Option<u32>,
 }
 
+impl PageTerms {
+    /// The number that the page begins with.
+    pub(super) fn first(&self) -> u32 {
+        self.cursor.unwrap_or(0)
+    }
+
+    /// Entries at most.
+    pub(super) fn count(&self) -> u32 {
+        self.limit.unwrap_or(PAGE_COUNT).clamp(1, 500)
+    }
+}
+
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Page<T> {
@@ -264,6 +276,14 @@ pub(crate) struct Page<T> {
     items: Vec<T>,
     /// Where the next page begins; null behind the last.
     next: Option<u32>,
+}
+
+impl<T> Page<T> {
+    /// A page out of a reply whose detail is where the next one begins.
+    pub(super) fn seen(reply: &Reply<'_>, items: Vec<T>) -> Seen<Self> {
+        let next = Some(reply.header.detail.get() as u32).filter(|&next| next > 0);
+        Seen { version: 0, ..Seen::of(reply, Self { items, next }) }
+    }
 }
 
 /// Entries of a page where nobody says how many.
@@ -278,8 +298,8 @@ impl Api {
         of: impl Fn(&CatalogueEntry) -> T,
     ) -> Read<Page<T>> {
         let head = QueryCatalogue {
-            from: terms.cursor.unwrap_or(0).into(),
-            count: terms.limit.unwrap_or(PAGE_COUNT).clamp(1, 500).into(),
+            from: terms.first().into(),
+            count: terms.count().into(),
             entity: kind as u8,
             reserved: [0; 7],
         };
@@ -287,8 +307,7 @@ impl Api {
         let replies = self.query(caller, &any, &Command::QueryCatalogue(&head)).await?;
         let reply = replies.first();
         let items = readable(CatalogueEntry::read_all(reply.view))?.iter().map(of).collect();
-        let next = Some(reply.header.detail.get() as u32).filter(|&next| next > 0);
-        Ok(Seen { version: 0, ..Seen::of(&reply, Page { items, next }) })
+        Ok(Page::seen(&reply, items))
     }
 
     async fn entry<T>(

@@ -6,15 +6,16 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use orderline_protocol::Request as RequestNumber;
+use orderline_access::{Access, Deed, Grant, Secret};
 use orderline_protocol::command::EXPECTED_NEW;
+use orderline_protocol::{KEYED_FROM, Request as RequestNumber, SessionId};
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 use xxhash_rust::xxh3::xxh3_64;
 use zerocopy::little_endian::U32;
 
 use super::Api;
-use crate::front::{Actor, KEYED_REQUESTS};
+use crate::front::Actor;
 use crate::problem::Problem;
 
 /// Bytes of a body at most: an order of 2,000 lines with room to spare.
@@ -38,8 +39,10 @@ pub(crate) struct CommandHeaders {
 }
 
 /// Who asks, and on what terms.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Caller {
+    /// What its token allows.
+    pub(crate) grant: Grant,
     /// Whose session it is.
     pub(crate) actor: Actor,
     /// The request that the idempotency key names.
@@ -48,16 +51,65 @@ pub(crate) struct Caller {
     pub(crate) expected: U32,
 }
 
+impl Caller {
+    /// Refuses what the caller's role may not do.
+    pub(crate) fn may(&self, deed: Deed) -> Result<(), Problem> {
+        if self.grant.deeds.has(deed) {
+            return Ok(());
+        }
+        let detail = format!("The role {:?} may not: {}.", self.grant.role.name(), deed.name());
+        Err(Problem::new(StatusCode::FORBIDDEN, "Forbidden", "The token's role does not allow this.", detail))
+    }
+
+    /// Takes so many commands out of the token's quota, all or none.
+    pub(crate) fn take_quota(&self, access: &Access, count: u32) -> Result<(), Problem> {
+        let Some(quota) = &self.grant.quota else { return Ok(()) };
+        if quota.take(count, access.now_us()) >= count {
+            return Ok(());
+        }
+        let detail = format!("The token may bring {} commands a second.", quota.commands_per_s_max());
+        Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "OverQuota", "More than the token's quota.", detail))
+    }
+}
+
 impl FromRequestParts<Api> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let grant = authenticate(&parts.headers, api.access())?;
+        let actor = Actor { token: grant.actor, session: session_of(grant.actor), scope: grant.scope };
         Ok(Self {
-            actor: api.actor(),
+            actor,
             key: idempotency_key(&parts.headers)?,
             expected: expected_version(&parts.headers)?.into(),
+            grant,
         })
     }
+}
+
+/// The session of each actor: the same after a restart, so that keys are still known then.
+fn session_of(actor: u32) -> SessionId {
+    const HTTP: u128 = 0x4f72_6465_726c_696e_6500_6874_7470_0000;
+    SessionId::new(HTTP << 16 | HTTP >> 112 | u128::from(actor) << 1)
+}
+
+/// Who brings these headers.
+fn authenticate(headers: &HeaderMap, access: &Access) -> Result<Grant, Problem> {
+    let refused = |detail: String| {
+        Problem::new(StatusCode::UNAUTHORIZED, "Unauthorized", "A token that is known is asked for.", detail)
+    };
+    let secret = match headers.get(header::AUTHORIZATION) {
+        None => None,
+        Some(value) => {
+            let brought = value.to_str().ok().and_then(|value| value.split_once(' '));
+            let token = brought.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+            let secret = token.and_then(|(_, secret)| secret.trim().parse::<Secret>().ok());
+            Some(secret.ok_or_else(|| {
+                refused("Authorization is Bearer and the 64 hexadecimal digits of a token.".to_owned())
+            })?)
+        }
+    };
+    access.authenticate(secret.as_ref()).map_err(|error| refused(format!("{error}.")))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Problem> {
@@ -74,7 +126,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<RequestNumber>, Problem
         let detail = format!("{name} has 1 to {KEY_BYTES_MAX} bytes; this one has {}.", key.len());
         return Err(Problem::unreadable(name, detail));
     }
-    Ok(Some(xxh3_64(key.as_bytes()) | KEYED_REQUESTS))
+    Ok(Some(xxh3_64(key.as_bytes()) | KEYED_FROM))
 }
 
 fn expected_version(headers: &HeaderMap) -> Result<u32, Problem> {
@@ -221,7 +273,7 @@ mod tests {
             assert_eq!(expected_version(&headers("if-match", wrong)).unwrap_err().status, 400, "{wrong}");
         }
         let key = |value| idempotency_key(&headers("idempotency-key", value));
-        assert!(key("a").unwrap().unwrap() >= KEYED_REQUESTS && key("a") == key("a") && key("a") != key("b"));
+        assert!(key("a").unwrap().unwrap() >= KEYED_FROM && key("a") == key("a") && key("a") != key("b"));
         assert_eq!(key("").unwrap_err().status, 400);
     }
 

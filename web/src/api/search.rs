@@ -6,12 +6,13 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use orderline_access::{Area, Deed};
 use orderline_json::view;
 use orderline_protocol::command::QueryStock;
 use orderline_protocol::event::Event;
 use orderline_protocol::lifecycle::WorkState;
 use orderline_protocol::reply::LevelView;
-use orderline_protocol::{BuyerId, Command};
+use orderline_protocol::{BuyerId, Command, Scope};
 use orderline_readmodel::{AsOf, Cursor, OrderFilter, ReadModelError, Reader};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -72,6 +73,12 @@ impl Api {
             Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "NoReadModels", title, error.to_string()))
         })
     }
+}
+
+/// What is asked for is not the token's to see.
+fn out_of_scope() -> Problem {
+    let detail = "The token is bound to a seller or a location, and this is another's.";
+    Problem::new(StatusCode::FORBIDDEN, "OutOfScope", "This lies outside of what the token is for.", detail)
 }
 
 /// A cursor as a request brings it.
@@ -173,9 +180,10 @@ pub(crate) struct FoundOrder {
     responses((status = 200, body = FoundPage<FoundOrder>), Problems))]
 async fn orders(
     State(api): State<Api>,
-    _caller: Caller,
+    caller: Caller,
     Asked(terms): Asked<SearchTerms>,
 ) -> Result<Json<FoundPage<FoundOrder>>, Problem> {
+    caller.may(Deed::Area(Area::Orders))?;
     let mut filter = OrderFilter {
         order: terms.order.map(|id| id.0),
         external_id: terms.external_id,
@@ -194,6 +202,15 @@ async fn orders(
     }
     if let Some(code) = &terms.location {
         filter.location = Some(api.location(code).await?);
+    }
+    // Whoever is bound sees what it is bound to, whatever else it asks for.
+    match caller.grant.scope {
+        Scope::Everything => {}
+        Scope::Seller(own) if filter.seller.is_none_or(|asked| asked == own) => filter.seller = Some(own),
+        Scope::Location(own) if filter.location.is_none_or(|asked| asked == own) => {
+            filter.location = Some(own)
+        }
+        Scope::Seller(_) | Scope::Location(_) => return Err(out_of_scope()),
     }
     let (cursor, limit) = (cursor(terms.cursor.as_ref())?, terms.limit.unwrap_or(PAGE_COUNT));
     let found =
@@ -237,14 +254,22 @@ pub(crate) struct ListTerms {
     responses((status = 200, body = FoundPage<Value>), Problems))]
 async fn timeline(
     State(api): State<Api>,
-    _caller: Caller,
+    caller: Caller,
     At(order): At<OrderUlid>,
     Asked(terms): Asked<ListTerms>,
 ) -> Result<Json<FoundPage<Value>>, Problem> {
+    caller.may(Deed::Area(Area::Orders))?;
     let (cursor, limit) = (cursor(terms.cursor.as_ref())?, terms.limit.unwrap_or(PAGE_COUNT));
-    let found = api
-        .ask_models(terms.at_least, move |models| models.timeline(order.0, cursor.as_ref(), limit))
-        .await?;
+    let scope = caller.grant.scope;
+    let ask = move |models: &Reader| {
+        let is_within = match scope {
+            Scope::Everything => true,
+            Scope::Seller(own) => models.order(order.0)?.is_some_and(|order| order.seller == own),
+            Scope::Location(own) => models.order(order.0)?.is_some_and(|order| order.is_at(own)),
+        };
+        if is_within { models.timeline(order.0, cursor.as_ref(), limit) } else { Ok(None) }
+    };
+    let found = api.ask_models(terms.at_least, ask).await?;
     let found = found.ok_or_else(|| {
         let detail = "No order with this id is in the read models.";
         Problem::new(StatusCode::NOT_FOUND, "UnknownOrder", "No order has this id.", detail)
@@ -300,11 +325,17 @@ pub(crate) struct FoundWork {
     responses((status = 200, body = FoundPage<FoundWork>), Problems))]
 async fn work(
     State(api): State<Api>,
-    _caller: Caller,
+    caller: Caller,
     At(location): At<String>,
     Asked(terms): Asked<WorkTerms>,
 ) -> Result<Json<FoundPage<FoundWork>>, Problem> {
     let location = api.location(&location).await?;
+    caller.may(Deed::Area(Area::WorkQueue))?;
+    if matches!(caller.grant.scope, Scope::Seller(_))
+        || matches!(caller.grant.scope, Scope::Location(own) if own != location)
+    {
+        return Err(out_of_scope());
+    }
     let (cursor, limit) = (cursor(terms.cursor.as_ref())?, terms.limit.unwrap_or(PAGE_COUNT));
     let state: Option<WorkState> = terms.state.map(|state| state.0);
     let found = api
@@ -331,6 +362,10 @@ async fn levels(
     Asked(terms): Asked<ListTerms>,
 ) -> Result<Json<FoundPage<view::Level>>, Problem> {
     let location = api.location(&location).await?;
+    caller.may(Deed::Area(Area::Stock))?;
+    if matches!(caller.grant.scope, Scope::Location(own) if own != location) {
+        return Err(out_of_scope());
+    }
     let (cursor, limit) = (cursor(terms.cursor.as_ref())?, terms.limit.unwrap_or(PAGE_COUNT));
     let found = api
         .ask_models(terms.at_least, move |models| models.levels_at(location, cursor.as_ref(), limit))
@@ -372,11 +407,17 @@ pub(crate) struct FoundEntry {
     responses((status = 200, body = FoundPage<FoundEntry>), Problems))]
 async fn entries(
     State(api): State<Api>,
-    _caller: Caller,
+    caller: Caller,
     At(seller): At<String>,
     Asked(terms): Asked<ListTerms>,
 ) -> Result<Json<FoundPage<FoundEntry>>, Problem> {
     let seller = api.seller(&seller).await?;
+    caller.may(Deed::Area(Area::Ledger))?;
+    if matches!(caller.grant.scope, Scope::Location(_))
+        || matches!(caller.grant.scope, Scope::Seller(own) if own != seller)
+    {
+        return Err(out_of_scope());
+    }
     let (cursor, limit) = (cursor(terms.cursor.as_ref())?, terms.limit.unwrap_or(PAGE_COUNT));
     let found = api
         .ask_models(terms.at_least, move |models| models.ledger_entries(seller, cursor.as_ref(), limit))

@@ -6,12 +6,14 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use orderline_access::{Area, Deed};
 use orderline_protocol::Command;
 use orderline_protocol::command::QueryStatus;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
+use super::request::Caller;
 use crate::front::Commands;
 use crate::metrics::Figures;
 use crate::names::READER;
@@ -56,7 +58,8 @@ async fn readyz(State(api): State<Api>) -> Result<&'static str, Problem> {
 /// Metrics in the text form that Prometheus reads.
 #[utoipa::path(get, path = "/metrics", tag = "service",
     responses((status = 200, body = String, content_type = "text/plain"), Problems))]
-async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
+async fn metrics(State(api): State<Api>, caller: Caller) -> Result<Response, Problem> {
+    caller.may(Deed::Area(Area::Operations))?;
     let text = api.metrics().text().map_err(|error| {
         let title = "The metrics cannot be written.";
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "NoMetrics", title, error.to_string())
@@ -66,6 +69,7 @@ async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
 
 /// Figures since the start, and of now: two looks make a rate.
 #[utoipa::path(get, path = "/v1/figures", tag = "service", responses((status = 200, body = Figures), Problems))]
-async fn figures(State(api): State<Api>) -> Json<Figures> {
-    Json(api.metrics().figures())
+async fn figures(State(api): State<Api>, caller: Caller) -> Result<Json<Figures>, Problem> {
+    caller.may(Deed::Area(Area::Operations))?;
+    Ok(Json(api.metrics().figures()))
 }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, SecondsFormat};
 use orderline_protocol::command::{
-    Bucket, RefundOutcome, ReturnStep, ShipmentStep, SourcingRule, Standing, WorkStep,
+    Bucket, RefundOutcome, ReturnStep, Role, ShipmentStep, SourcingRule, Standing, WorkStep,
 };
 use orderline_protocol::lifecycle::{Disposition, HoldKind, OrderState, WorkState};
 use orderline_protocol::{CurrencyCode, GroupId, OrderId, ReservationId};
@@ -224,6 +224,8 @@ named! {
     ReturnStepName(ReturnStep);
     /// How a refund ended.
     RefundOutcomeName(RefundOutcome);
+    /// What a token's bearer may do.
+    RoleName(Role);
     /// An order's state.
     OrderStateName(OrderState);
     /// A fulfilment order's state.

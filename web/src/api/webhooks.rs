@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use orderline_access::{Area, Deed};
 use orderline_feed::webhooks::{
     DeadLetter, EndpointSpec, EndpointState, EndpointStatus, WebhookError, Webhooks,
 };
@@ -166,7 +167,8 @@ pub(crate) struct WebhookSecret {
 
 /// All webhooks, and how far each has come.
 #[utoipa::path(get, path = "/v1/webhooks", tag = "events", responses((status = 200, body = Vec<EndpointStatus>), Problems))]
-async fn list(State(api): State<Api>, _caller: Caller) -> Result<Json<Vec<EndpointStatus>>, Problem> {
+async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<Vec<EndpointStatus>>, Problem> {
+    caller.may(Deed::Area(Area::Webhooks))?;
     Ok(Json(api.ask_webhooks(|webhooks| Ok(webhooks.status())).await?))
 }
 
@@ -174,9 +176,10 @@ async fn list(State(api): State<Api>, _caller: Caller) -> Result<Json<Vec<Endpoi
 #[utoipa::path(post, path = "/v1/webhooks", tag = "events", responses((status = 201, body = WebhookSecret), Problems))]
 async fn create(
     State(api): State<Api>,
-    _caller: Caller,
+    caller: Caller,
     Body(body): Body<NewWebhook>,
 ) -> Result<Response, Problem> {
+    caller.may(Deed::Area(Area::Webhooks))?;
     let spec = body.spec(&api).await?;
     let (from, secret) = (body.from, body.secret);
     let (endpoint, secret) =
@@ -190,10 +193,11 @@ async fn create(
     responses((status = 204, description = "Changed."), Problems))]
 async fn change(
     State(api): State<Api>,
-    _caller: Caller,
+    caller: Caller,
     At(webhook): At<u64>,
     Body(body): Body<NewWebhook>,
 ) -> Result<StatusCode, Problem> {
+    caller.may(Deed::Area(Area::Webhooks))?;
     if body.from.is_some() || body.secret.is_some() {
         let detail = "from and secret are of new webhooks; replay and secret have paths of their own.";
         return Err(Problem::unreadable("from", detail));
@@ -207,11 +211,8 @@ async fn change(
 #[utoipa::path(delete, path = "/v1/webhooks/{webhook}", tag = "events",
     params(("webhook" = u64, Path, description = "The webhook's number.")),
     responses((status = 204, description = "Removed."), Problems))]
-async fn remove(
-    State(api): State<Api>,
-    _caller: Caller,
-    At(webhook): At<u64>,
-) -> Result<StatusCode, Problem> {
+async fn remove(State(api): State<Api>, caller: Caller, At(webhook): At<u64>) -> Result<StatusCode, Problem> {
+    caller.may(Deed::Area(Area::Webhooks))?;
     api.ask_webhooks(move |webhooks| webhooks.remove(webhook)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -230,10 +231,11 @@ pub(crate) struct WebhookState {
     responses((status = 204, description = "Set."), Problems))]
 async fn set_state(
     State(api): State<Api>,
-    _caller: Caller,
+    caller: Caller,
     At(webhook): At<u64>,
     Body(body): Body<WebhookState>,
 ) -> Result<StatusCode, Problem> {
+    caller.may(Deed::Area(Area::Webhooks))?;
     api.ask_webhooks(move |webhooks| webhooks.set_state(webhook, body.state)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -244,9 +246,10 @@ async fn set_state(
     responses((status = 200, body = WebhookSecret), Problems))]
 async fn rotate(
     State(api): State<Api>,
-    _caller: Caller,
+    caller: Caller,
     At(webhook): At<u64>,
 ) -> Result<Json<WebhookSecret>, Problem> {
+    caller.may(Deed::Area(Area::Webhooks))?;
     let secret = api.ask_webhooks(move |webhooks| webhooks.rotate_secret(webhook, None)).await?;
     Ok(Json(WebhookSecret { endpoint: webhook, secret }))
 }
@@ -269,10 +272,11 @@ pub(crate) struct LetterTerms {
     responses((status = 200, body = Vec<DeadLetter>), Problems))]
 async fn dead_letters(
     State(api): State<Api>,
-    _caller: Caller,
+    caller: Caller,
     At(webhook): At<u64>,
     Asked(terms): Asked<LetterTerms>,
 ) -> Result<Json<Vec<DeadLetter>>, Problem> {
+    caller.may(Deed::Area(Area::Webhooks))?;
     let (from, limit) = (terms.from.unwrap_or(0), terms.limit.unwrap_or(100).clamp(1, 500));
     Ok(Json(api.ask_webhooks(move |webhooks| webhooks.dead_letters(webhook, from, limit)).await?))
 }
@@ -293,10 +297,11 @@ pub(crate) struct Replay {
     responses((status = 202, description = "They go out."), Problems))]
 async fn replay(
     State(api): State<Api>,
-    _caller: Caller,
+    caller: Caller,
     At(webhook): At<u64>,
     Body(body): Body<Replay>,
 ) -> Result<StatusCode, Problem> {
+    caller.may(Deed::Area(Area::Webhooks))?;
     api.ask_webhooks(move |webhooks| match (body.from, body.dead_letter) {
         (Some(from), _) => webhooks.replay_from(webhook, from),
         (None, only) => webhooks.replay_dead(webhook, only).map(drop),
@@ -307,8 +312,9 @@ async fn replay(
 
 /// Named consumers of the feed, and how far each has come.
 #[utoipa::path(get, path = "/v1/consumers", tag = "events", responses((status = 200, body = Vec<Consumer>), Problems))]
-async fn consumers(State(api): State<Api>, _caller: Caller) -> Json<Vec<Consumer>> {
-    Json(api.consumers().list(api.feed().durable()))
+async fn consumers(State(api): State<Api>, caller: Caller) -> Result<Json<Vec<Consumer>>, Problem> {
+    caller.may(Deed::Area(Area::Feed))?;
+    Ok(Json(api.consumers().list(api.feed().durable())))
 }
 
 /// How far a consumer has come.
@@ -317,9 +323,10 @@ async fn consumers(State(api): State<Api>, _caller: Caller) -> Json<Vec<Consumer
     responses((status = 200, body = Consumer), Problems))]
 async fn consumer(
     State(api): State<Api>,
-    _caller: Caller,
+    caller: Caller,
     At(name): At<String>,
 ) -> Result<Json<Consumer>, Problem> {
+    caller.may(Deed::Area(Area::Feed))?;
     let found = api.consumers().get(&name, api.feed().durable());
     Ok(Json(found.ok_or(ConsumerError::Unknown { name })?))
 }
@@ -338,10 +345,11 @@ pub(crate) struct FeedPosition {
     responses((status = 200, body = Consumer), Problems))]
 async fn commit(
     State(api): State<Api>,
-    _caller: Caller,
+    caller: Caller,
     At(name): At<String>,
     Body(body): Body<FeedPosition>,
 ) -> Result<Json<Consumer>, Problem> {
+    caller.may(Deed::Area(Area::Feed))?;
     let (consumers, durable) = (Arc::clone(api.consumers()), api.feed().durable());
     let kept = tokio::task::spawn_blocking(move || consumers.commit(&name, body.position, durable)).await;
     kept.map_or_else(|error| Err(Problem::wrong("NotKept", error.to_string())), |kept| Ok(Json(kept?)))
@@ -351,11 +359,8 @@ async fn commit(
 #[utoipa::path(delete, path = "/v1/consumers/{consumer}", tag = "events",
     params(("consumer" = String, Path, description = "Its name.")),
     responses((status = 204, description = "Forgotten."), Problems))]
-async fn forget(
-    State(api): State<Api>,
-    _caller: Caller,
-    At(name): At<String>,
-) -> Result<StatusCode, Problem> {
+async fn forget(State(api): State<Api>, caller: Caller, At(name): At<String>) -> Result<StatusCode, Problem> {
+    caller.may(Deed::Area(Area::Feed))?;
     let consumers = Arc::clone(api.consumers());
     let forgotten = tokio::task::spawn_blocking(move || consumers.remove(&name)).await;
     forgotten.map_or_else(|error| Err(Problem::wrong("NotKept", error.to_string())), |done| Ok(done?))?;
