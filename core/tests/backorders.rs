@@ -60,7 +60,7 @@ fn a_sku_is_promised_as_far_as_its_cap_goes_over_all_orders() {
     driver.receive(mugs, near, 5);
     // Nothing is there of what is backordered: eleven units more than the stock are too many.
     let too_many = [line(mugs, 1, 5), line(shirts, 8, 5), line(shirts, 6, 5)];
-    let refused = driver.no(&Command::PlaceOrder(&placement(1, 3), &too_many));
+    let refused = driver.no(&Command::PlaceOrder(&placement(1, 3), &too_many, ""));
     assert_eq!(refused, (RejectCode::InsufficientStock, 1, 3));
     // Lines that repeat the SKU get what is there in their order.
     driver.place(1, &[line(mugs, 1, 5), line(shirts, 2, 5), line(shirts, 5, 5)]).unwrap();
@@ -68,7 +68,7 @@ fn a_sku_is_promised_as_far_as_its_cap_goes_over_all_orders() {
     driver.place(2, &[line(shirts, 4, 5)]).unwrap();
     assert_eq!(driver.newest_rule(), DecidingRule::Backorder as u8);
     assert_eq!(driver.whereabouts(2), [(0, NONE, 4)]);
-    let refused = driver.no(&Command::PlaceOrder(&placement(3, 1), &[line(shirts, 3, 5)]));
+    let refused = driver.no(&Command::PlaceOrder(&placement(3, 1), &[line(shirts, 3, 5)], ""));
     assert_eq!(refused, (RejectCode::InsufficientStock, 0, 0));
     driver.place(3, &[line(shirts, 2, 5)]).unwrap();
     driver.assert_lasting();
@@ -88,7 +88,7 @@ fn a_sku_is_promised_as_far_as_its_cap_goes_over_all_orders() {
     // A lower cap leaves what was promised.
     driver.sku_with_cap("shirt", 0);
     driver.cancel(2, &[]).unwrap();
-    let refused = driver.no(&Command::PlaceOrder(&placement(4, 1), &[line(shirts, 1, 5)]));
+    let refused = driver.no(&Command::PlaceOrder(&placement(4, 1), &[line(shirts, 1, 5)], ""));
     assert_eq!(refused, (RejectCode::InsufficientStock, 0, 0));
     driver.assert_lasting();
 }
@@ -218,7 +218,7 @@ fn a_location_that_opens_again_serves_who_waits_whatever_its_capacity() {
     driver.define_location("near", Place { capacity: 1, ..PLACE });
     assert_eq!(driver.refills_since(first), [[(1, 0, near, 1), (2, 0, near, 1)]]);
     // Both count: a new order finds no room, and waits for what is there, and gets it.
-    let refused = driver.no(&Command::PlaceOrder(&placement(3, 1), &[line(shirts, 13, 5)]));
+    let refused = driver.no(&Command::PlaceOrder(&placement(3, 1), &[line(shirts, 13, 5)], ""));
     assert_eq!(refused, (RejectCode::InsufficientStock, 0, 2));
     driver.place(3, &[line(shirts, 1, 5)]).unwrap();
     assert_eq!(driver.newest_rule(), DecidingRule::Backorder as u8);

@@ -292,7 +292,7 @@ fn what_is_wrong_with_a_checkout_is_said() {
     let refused = |driver: &mut Driver, head: &CheckOut, orders: &[GroupOrder], lines: &[OrderLine]| {
         let (order_count, line_count) = (orders.len() as u16, lines.len() as u16);
         let head = CheckOut { order_count: order_count.into(), line_count: line_count.into(), ..*head };
-        let refused = driver.refused(&Command::CheckOut(&head, orders, lines));
+        let refused = driver.refused(&Command::CheckOut(&head, orders, lines, ""));
         (refused.code, refused.subject, refused.detail)
     };
     let good = checkout(id(9), 0, 2, 2);
@@ -365,7 +365,7 @@ fn the_same_checkout_happens_once_whoever_asks_again() {
     let (s, l) = ([line(shirts, 1, 10)], [line(lamps, 1, 10)]);
     let (orders, lines) = parts_of(&[(id(1), acme, &s), (id(2), bolt, &l)]);
     let head = checkout(id(9), 0, 2, 2);
-    let command = Command::CheckOut(&head, &orders, &lines);
+    let command = Command::CheckOut(&head, &orders, &lines, "");
     let first = driver.run(&command).unwrap();
     driver.confirm(id(1)).unwrap();
     driver.cancel(id(2), &[]).unwrap();
@@ -379,7 +379,7 @@ fn the_same_checkout_happens_once_whoever_asks_again() {
         (refused.code, refused.subject, refused.sequence),
         (RejectCode::OrderIdReused, 1, Some(first.sequence))
     );
-    let refused = driver.refused(&Command::PlaceOrder(&placement(id(1), 1), &s));
+    let refused = driver.refused(&Command::PlaceOrder(&placement(id(1), 1), &s, ""));
     assert_eq!((refused.code, refused.sequence), (RejectCode::OrderIdReused, Some(first.sequence)));
     driver.assert_sound_and_replayed();
 }
@@ -398,7 +398,7 @@ fn orders_and_groups_share_their_ids() {
     let refused = driver.refused_check_out(id(2), 0, &[(id(3), acme, &s)]);
     assert_eq!((refused.code, refused.sequence), (RejectCode::GroupIdReused, Some(group.sequence)));
     // An order under the id of a group: it would be a group of its own under that id.
-    let refused = driver.refused(&Command::PlaceOrder(&placement(id(9), 1), &s));
+    let refused = driver.refused(&Command::PlaceOrder(&placement(id(9), 1), &s, ""));
     assert_eq!((refused.code, refused.sequence), (RejectCode::OrderIdReused, Some(group.sequence)));
     let refused = driver.refused_check_out(id(10), 0, &[(id(4), bolt, &l), (id(9), acme, &s)]);
     assert_eq!(
@@ -409,7 +409,7 @@ fn orders_and_groups_share_their_ids() {
     driver.check_out(id(11), 0, &[(id(11), acme, &s), (id(12), bolt, &l)]).unwrap();
     assert_eq!(driver.order(id(11)).0.group, GroupId::new(id(11)));
     assert_eq!(driver.group(id(11)).1.len(), 2);
-    let refused = driver.refused(&Command::PlaceOrder(&placement(id(11), 1), &s));
+    let refused = driver.refused(&Command::PlaceOrder(&placement(id(11), 1), &s, ""));
     assert_eq!(refused.code, RejectCode::OrderIdReused);
     driver.assert_sound_and_replayed();
 }
@@ -436,7 +436,7 @@ fn a_reserved_cart_checks_out_where_it_stands() {
     let (s, l) = ([line(shirts, 3, 10)], [line(lamps, 1, 7)]);
     let placed = driver.check_out(id(9), id(5), &[(id(1), acme, &s), (id(2), bolt, &l)]).unwrap();
     assert_eq!(placed.detail, 37);
-    let Event::GroupPlaced(event, _, _, allocations) = newest(&driver, EventKind::GroupPlaced) else {
+    let Event::GroupPlaced(event, _, _, allocations, _) = newest(&driver, EventKind::GroupPlaced) else {
         panic!()
     };
     assert_eq!(
@@ -484,7 +484,7 @@ fn a_reservation_is_checked_out_by_its_buyer_while_it_is_held_and_once() {
     driver.reserve(id(5), &[wanted(shirts, 1)]).unwrap();
     let (orders, lines) = parts_of(&[(id(1), acme, &s)]);
     let other = CheckOut { buyer: BuyerId::new(2), ..checkout(id(9), id(5), 1, 1) };
-    let refused = driver.refused(&Command::CheckOut(&other, &orders, &lines));
+    let refused = driver.refused(&Command::CheckOut(&other, &orders, &lines, ""));
     assert_eq!((refused.code, refused.detail), (RejectCode::OtherBuyer, 1));
     driver.check_out(id(9), id(5), &[(id(1), acme, &s)]).unwrap();
     let refused = driver.refused_check_out(id(10), id(5), &[(id(2), acme, &s)]);
@@ -561,7 +561,7 @@ fn a_location_counts_an_order_once_and_a_reserved_one_not_again() {
     // One of three: two more orders fit, here of one group.
     let (s, l) = ([line(shirts, 1, 10), line(shirts, 2, 10)], [line(lamps, 1, 7)]);
     driver.check_out(id(9), 0, &[(id(2), acme, &s), (id(3), bolt, &l)]).unwrap();
-    let refused = driver.refused(&Command::PlaceOrder(&placement(id(4), 1), &[line(shirts, 1, 10)]));
+    let refused = driver.refused(&Command::PlaceOrder(&placement(id(4), 1), &[line(shirts, 1, 10)], ""));
     assert_eq!(refused.code, RejectCode::CapacityExhausted);
     driver.assert_sound_and_replayed();
 }
@@ -595,7 +595,7 @@ fn a_checkout_has_backordered_what_the_stock_lacks_and_an_expiry_gives_it_up() {
     assert_eq!(counters(&driver, id(2), 0), (1, 0, 0));
     driver.assert_sound_and_replayed();
     // The cap is full: nobody else gets a shirt promised. Then the order's time is over, and nobody waits any more.
-    let refused = driver.refused(&Command::PlaceOrder(&placement(id(3), 1), &[line(shirts, 1, 10)]));
+    let refused = driver.refused(&Command::PlaceOrder(&placement(id(3), 1), &[line(shirts, 1, 10)], ""));
     assert_eq!(refused.code, RejectCode::InsufficientStock);
     driver.pass_time(NOW_US + 60 * SECOND_US);
     assert_eq!((counters(&driver, id(1), 0), counters(&driver, id(1), 1)), ((0, 0, 4), (0, 0, 2)));

@@ -160,10 +160,10 @@ fn nothing_may_be_seen_before_it_is_durable_not_even_a_refusal() {
     rig.open_session(1);
     rig.set_up();
     let lines = [line(SkuHandle::new(0), 1, 5)];
-    let mut placed = rig.send(&Command::PlaceOrder(&placement(1, 1), &lines));
+    let mut placed = rig.send(&Command::PlaceOrder(&placement(1, 1), &lines, ""));
     assert_eq!(placed.release_at, 6);
     assert_eq!(rig.door.durable(), 0, "nobody has synced");
-    let refused = rig.send(&Command::PlaceOrder(&placement(2, 1), &[line(SkuHandle::new(9), 1, 5)]));
+    let refused = rig.send(&Command::PlaceOrder(&placement(2, 1), &[line(SkuHandle::new(9), 1, 5)], ""));
     assert_eq!(refused.release_at, 6, "the refusal speaks of a state that is not durable");
     rig.sync();
     assert_eq!(rig.door.durable(), 6);
@@ -208,7 +208,7 @@ fn the_board_answers_what_the_engine_would_once_somebody_has_asked() {
     // The engine answered in a turn of its own, in which it began to keep the board.
     for placed in 1..=20 {
         let lines = [line(SkuHandle::new(0), 2, 5)];
-        rig.send(&Command::PlaceOrder(&placement(placed, 1), &lines));
+        rig.send(&Command::PlaceOrder(&placement(placed, 1), &lines, ""));
         let mut work = asking(&mut rig);
         assert!(rig.door.answer(&mut work), "the board is whole");
         let sequence = 5 + placed as u64;
@@ -242,7 +242,7 @@ fn what_may_be_told_of_the_board_survives_the_loss_of_all_that_was_not_synced() 
     // Answers by when they may leave, and what they say.
     let mut answers = Vec::new();
     for placed in 1..=40 {
-        rig.send(&Command::PlaceOrder(&placement(placed, 1), &[line(SkuHandle::new(0), 1, 5)]));
+        rig.send(&Command::PlaceOrder(&placement(placed, 1), &[line(SkuHandle::new(0), 1, 5)], ""));
         if placed % 7 == 0 {
             rig.sync();
         }
@@ -315,9 +315,9 @@ fn a_crash_takes_back_only_what_was_not_durable_and_a_request_asked_again_is_ans
     rig.open_session(1);
     rig.set_up();
     let lines = [line(SkuHandle::new(0), 1, 5)];
-    rig.send(&Command::PlaceOrder(&placement(1, 1), &lines));
+    rig.send(&Command::PlaceOrder(&placement(1, 1), &lines, ""));
     rig.sync();
-    rig.send(&Command::PlaceOrder(&placement(2, 1), &lines));
+    rig.send(&Command::PlaceOrder(&placement(2, 1), &lines, ""));
     // What was not synced is lost, all of it.
     let crashed = storage.crash(&mut |_| 0);
     rig.stop();
@@ -325,9 +325,9 @@ fn a_crash_takes_back_only_what_was_not_durable_and_a_request_asked_again_is_ans
     let mut rig = Rig::start(&crashed, || NOW_US);
     let opened = rig.open_session(1);
     assert_eq!(opened, Opened::Session { handle: SessionHandle::new(0), last_request: 5 });
-    let mut again = rig.send_as(5, &Command::PlaceOrder(&placement(1, 1), &lines));
+    let mut again = rig.send_as(5, &Command::PlaceOrder(&placement(1, 1), &lines, ""));
     assert_eq!(reply(&mut again), (Outcome::AcceptedBefore, 6, 0, 5), "the first answer again");
-    let mut lost = rig.send_as(6, &Command::PlaceOrder(&placement(2, 1), &lines));
+    let mut lost = rig.send_as(6, &Command::PlaceOrder(&placement(2, 1), &lines, ""));
     assert_eq!(reply(&mut lost), (Outcome::Accepted, 7, 0, 5), "never acknowledged, so decided anew");
     let status = QueryStatus { with_state_hash: 1, reserved: [0; 7] };
     let mut answer = rig.send(&Command::QueryStatus(&status));
@@ -445,7 +445,7 @@ fn an_answer_that_does_not_fit_a_frame_is_refused_with_its_size() {
     };
     rig.send(&Command::ReceiveStock(&stock));
     let lines = vec![line(SkuHandle::new(0), 20, 5); 2_000];
-    rig.send(&Command::PlaceOrder(&placement(1, 2_000), &lines));
+    rig.send(&Command::PlaceOrder(&placement(1, 2_000), &lines, ""));
     let order = OrderId::new(1);
     let confirm = ConfirmOrder { order, expected_version: 0.into(), reserved: [0; 4] };
     rig.send(&Command::ConfirmOrder(&confirm));

@@ -34,7 +34,7 @@ impl Shop {
     ) -> Result<Accepted, Rejection> {
         let mut bytes = Vec::new();
         let lines = [line(self.shirts, shirts, 5)];
-        Command::PlaceOrder(&placement(order, 1), &lines).write(KEYED_FROM | key, &mut bytes);
+        Command::PlaceOrder(&placement(order, 1), &lines, "").write(KEYED_FROM | key, &mut bytes);
         self.driver.send(session, &bytes)
     }
 

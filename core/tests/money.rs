@@ -59,8 +59,9 @@ impl Market {
             order_count: (heads.len() as u16).into(),
             line_count: (lines.len() as u16).into(),
             region: 0.into(),
+            external_id_bytes: 0,
         };
-        self.driver.run(&Command::CheckOut(&head, &heads, &lines)).unwrap();
+        self.driver.run(&Command::CheckOut(&head, &heads, &lines, "")).unwrap();
     }
 }
 

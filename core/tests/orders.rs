@@ -4,8 +4,9 @@
 
 mod support;
 
+use orderline_protocol::command::PlaceOrder;
 use orderline_protocol::command::ShipmentStep::Deliver;
-use orderline_protocol::event::OrderState;
+use orderline_protocol::event::{EVENT_VERSION, Event, OrderState};
 use orderline_protocol::*;
 use support::*;
 
@@ -172,7 +173,7 @@ fn asking_again_gets_the_first_answer_and_runs_nothing_twice() {
     driver.receive(shirts, near, 10);
     let lines = [line(shirts, 1, 5)];
     let mut place = Vec::new();
-    Command::PlaceOrder(&placement(7, 1), &lines).write(500, &mut place);
+    Command::PlaceOrder(&placement(7, 1), &lines, "").write(500, &mut place);
     let session = driver.session;
     let first = driver.send(session, &place).unwrap();
     let hash = driver.state.hash();
@@ -184,18 +185,18 @@ fn asking_again_gets_the_first_answer_and_runs_nothing_twice() {
     assert_ne!(hash, hash_with_session);
 
     let mut reused = Vec::new();
-    Command::PlaceOrder(&placement(8, 1), &lines).write(500, &mut reused);
+    Command::PlaceOrder(&placement(8, 1), &lines, "").write(500, &mut reused);
     let refused = driver.send(session, &reused).unwrap_err();
     assert_eq!((refused.code, refused.sequence), (RejectCode::RequestReused, Some(first.sequence)));
     let mut changed = Vec::new();
-    Command::PlaceOrder(&placement(7, 1), &[line(shirts, 2, 5)]).write(501, &mut changed);
+    Command::PlaceOrder(&placement(7, 1), &[line(shirts, 2, 5)], "").write(501, &mut changed);
     let refused = driver.send(session, &changed).unwrap_err();
     assert_eq!((refused.code, refused.sequence), (RejectCode::OrderIdReused, Some(first.sequence)));
 
     // The window ends with the 16,384th number back from the newest.
     let ahead = |driver: &mut Driver, order, request| {
         let mut bytes = Vec::new();
-        Command::PlaceOrder(&placement(order, 1), &lines).write(request, &mut bytes);
+        Command::PlaceOrder(&placement(order, 1), &lines, "").write(request, &mut bytes);
         driver.send(session, &bytes).unwrap();
     };
     ahead(&mut driver, 9, 500 + limits::SESSION_WINDOW - 1);
@@ -268,7 +269,7 @@ fn bad_orders_are_refused_by_name_and_change_nothing() {
     let mut strange = placement(1, 1);
     for numeric in [1, 999, 963, 959, 191] {
         strange.currency = CurrencyCode::new(numeric);
-        assert_eq!(code(driver.run(&Command::PlaceOrder(&strange, &[good]))), UnknownCurrency);
+        assert_eq!(code(driver.run(&Command::PlaceOrder(&strange, &[good], ""))), UnknownCurrency);
         let sku = command::DefineSku { currency: strange.currency, ..euro };
         assert_eq!(code(driver.run(&Command::DefineSku(&sku, "gold"))), UnknownCurrency);
     }
@@ -409,5 +410,29 @@ fn rules_that_somebody_else_has_set_are_not_overwritten() {
         }
         assert_eq!(driver.state.hash(), before);
         driver.run(&Command::DefineSourcing(&set(mine, rules_digest(&theirs)))).unwrap();
+    }
+}
+
+#[test]
+fn the_callers_own_id_stands_in_the_event_and_is_like_a_code() {
+    let Shop { mut driver, shirts, near, .. } = shop();
+    driver.receive(shirts, near, 10);
+    let mut place = |external_id: &str| {
+        let head = PlaceOrder { external_id_bytes: external_id.len() as u8, ..placement(1, 1) };
+        driver.run(&Command::PlaceOrder(&head, &[line(shirts, 1, 5)], external_id))
+    };
+    let long = "x".repeat(65);
+    for wrong in [" po-1", "po-1 ", "po\t1", &long] {
+        assert_eq!(code(place(wrong)), RejectCode::InvalidCode, "{wrong:?}");
+    }
+    let placed = place("PO-1/ä").unwrap();
+    assert_eq!(place("PO-1/ä"), Ok(placed));
+    assert_eq!(code(place("PO-2")), RejectCode::OrderIdReused, "it is part of what was asked");
+    let (_, kind, bytes) = driver.events.last().unwrap();
+    match Event::read(*kind, EVENT_VERSION, bytes) {
+        Ok(Event::OrderPlaced(head, lines, _, external_id)) => {
+            assert_eq!((head.placement.order.get(), lines.len(), external_id), (1, 1, "PO-1/ä"));
+        }
+        other => panic!("{other:?}"),
     }
 }

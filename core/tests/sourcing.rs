@@ -49,7 +49,7 @@ impl Shop {
         let wanted = self.skus.iter().zip(units).filter(|(_, units)| **units > 0);
         let lines: Vec<_> = wanted.map(|(&sku, &units)| line(sku, units, 5)).collect();
         let head = PlaceOrder { region: region.into(), ..placement(order, lines.len()) };
-        self.driver.run(&Command::PlaceOrder(&head, &lines)).unwrap();
+        self.driver.run(&Command::PlaceOrder(&head, &lines, "")).unwrap();
         let parts = self.driver.whereabouts(order);
         let parts = parts.into_iter().map(|(line, location, units)| (line, location.get(), units)).collect();
         (DecidingRule::from_number(self.driver.newest_rule()).unwrap(), parts)
@@ -122,7 +122,7 @@ fn a_split_is_decided_by_what_the_first_of_its_locations_had_before_the_others()
     // The lines draw on the locations in the order in which they were chosen, whatever their handles.
     let lines = [line(shop.skus[0], 3, 5), line(shop.skus[0], 3, 6)];
     let head = PlaceOrder { region: 7.into(), ..placement(1, 2) };
-    shop.driver.run(&Command::PlaceOrder(&head, &lines)).unwrap();
+    shop.driver.run(&Command::PlaceOrder(&head, &lines, "")).unwrap();
     assert_eq!(shop.driver.newest_rule(), DecidingRule::SameRegion as u8);
     let [_, second, third] = shop.places[..] else { panic!("three places") };
     assert_eq!(shop.driver.whereabouts(1), [(0, third, 3), (1, second, 2), (1, third, 1)]);
@@ -137,16 +137,16 @@ fn a_location_at_its_capacity_is_none_until_the_next_day() {
     assert_eq!(shop.order(2, 0, &[2]), (DecidingRule::Priority, vec![(0, 0, 2)]));
     // The first one is full: the second is the only choice, and has not the other SKU.
     let both = [line(shop.skus[0], 1, 5), line(shop.skus[1], 1, 5)];
-    let refused = shop.driver.no(&Command::PlaceOrder(&placement(3, 2), &both));
+    let refused = shop.driver.no(&Command::PlaceOrder(&placement(3, 2), &both, ""));
     assert_eq!(refused, (RejectCode::CapacityExhausted, 1, 0));
-    let refused = shop.driver.no(&Command::PlaceOrder(&placement(3, 1), &[line(shop.skus[1], 9, 5)]));
+    let refused = shop.driver.no(&Command::PlaceOrder(&placement(3, 1), &[line(shop.skus[1], 9, 5)], ""));
     assert_eq!(refused, (RejectCode::InsufficientStock, 0, 8));
     assert_eq!(shop.order(3, 0, &[1]), (DecidingRule::OnlyChoice, vec![(0, 1, 1)]));
-    let refused = shop.driver.no(&Command::PlaceOrder(&placement(4, 1), &[line(shop.skus[0], 14, 5)]));
+    let refused = shop.driver.no(&Command::PlaceOrder(&placement(4, 1), &[line(shop.skus[0], 14, 5)], ""));
     assert_eq!(refused, (RejectCode::CapacityExhausted, 0, 0));
     shop.driver.assert_lasting();
     shop.driver.now_us = (NOW_US / DAY_US + 1) * DAY_US - 1;
-    let refused = shop.driver.no(&Command::PlaceOrder(&placement(4, 1), &both[..1]));
+    let refused = shop.driver.no(&Command::PlaceOrder(&placement(4, 1), &both[..1], ""));
     assert_eq!(refused, (RejectCode::CapacityExhausted, 0, 0));
     shop.driver.now_us += 1;
     assert_eq!(shop.order(4, 0, &[14]), (DecidingRule::Priority, vec![(0, 0, 6), (0, 1, 8)]));
@@ -159,7 +159,7 @@ fn a_location_at_its_capacity_is_none_until_the_next_day() {
 fn an_inactive_location_is_no_candidate_and_its_stock_does_not_count() {
     let mut shop = shop(&[by_priority(1), by_priority(2)], &[&[5, 1]]);
     shop.driver.define_location("place 0", Place { is_active: false, ..by_priority(1) });
-    let refused = shop.driver.no(&Command::PlaceOrder(&placement(1, 1), &[line(shop.skus[0], 2, 5)]));
+    let refused = shop.driver.no(&Command::PlaceOrder(&placement(1, 1), &[line(shop.skus[0], 2, 5)], ""));
     assert_eq!(refused, (RejectCode::InsufficientStock, 0, 1));
     assert_eq!(shop.order(1, 0, &[1]), (DecidingRule::OnlyChoice, vec![(0, 1, 1)]));
 }
@@ -189,6 +189,7 @@ fn a_cart_of_ones_own_is_no_obstacle() {
             order_count: 1.into(),
             line_count: 1.into(),
             region: 0.into(),
+            external_id_bytes: 0,
         };
         let order = OrderId::new(order);
         (head, [GroupOrder { order, seller: ACME, line_count: 1.into(), reserved: [0; 2] }])
@@ -196,11 +197,11 @@ fn a_cart_of_ones_own_is_no_obstacle() {
     let lines = [line(sku, 3, 5)];
     let (head, orders) = check_out(0, 1);
     assert_eq!(
-        shop.driver.no(&Command::CheckOut(&head, &orders, &lines)),
+        shop.driver.no(&Command::CheckOut(&head, &orders, &lines, "")),
         (RejectCode::InsufficientStock, 0, 2)
     );
     let (head, orders) = check_out(1, 1);
-    shop.driver.run(&Command::CheckOut(&head, &orders, &lines)).unwrap();
+    shop.driver.run(&Command::CheckOut(&head, &orders, &lines, "")).unwrap();
     let [first, second] = shop.places[..] else { panic!("two places") };
     assert_eq!(shop.driver.whereabouts(1), [(0, first, 2), (0, second, 1)]);
     shop.driver.assert_lasting();
@@ -215,7 +216,7 @@ fn the_sum_of_a_skus_lines_is_bounded_by_the_first_line_that_passes_it() {
     for rest in [0, 30] {
         let mut lines = vec![line(b, most, 5), line(a, most, 5), line(b, 1, 5), line(a, 1, 5)];
         lines.extend((0..rest).map(|_| line(a, 1, 5)));
-        let refused = shop.driver.no(&Command::PlaceOrder(&placement(1, lines.len()), &lines));
+        let refused = shop.driver.no(&Command::PlaceOrder(&placement(1, lines.len()), &lines, ""));
         assert_eq!(refused, (RejectCode::QuantityTooLarge, 2, 0), "{rest} more lines");
     }
 }

@@ -396,6 +396,7 @@ fn a_search_goes_on_while_the_world_changes_and_is_right_when_it_ends() {
         order_count: 1.into(),
         line_count: 5.into(),
         region: 0.into(),
+        external_id_bytes: 0,
     };
     let order = GroupOrder {
         order: OrderId::new(ORDERS + 8),
@@ -403,7 +404,7 @@ fn a_search_goes_on_while_the_world_changes_and_is_right_when_it_ends() {
         line_count: 5.into(),
         reserved: [0; 2],
     };
-    driver.run(&Command::CheckOut(&group, &[order], &[line(shirts, 1, 5); 5])).unwrap();
+    driver.run(&Command::CheckOut(&group, &[order], &[line(shirts, 1, 5); 5], "")).unwrap();
     driver.adjust(shirts, near, Bucket::Available, -1).unwrap();
     driver.adjust(mugs, far, Bucket::Available, 1).unwrap();
     driver.assert_lasting();

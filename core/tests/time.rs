@@ -284,14 +284,14 @@ fn what_has_finished_leaves_memory_and_is_never_run_again() {
     driver.set_policy(&policy(0, 100, 86_400));
     let order = (placement(id(1), 1), [line(shirts, 1, 10)]);
     let reserve = (cart(id(2), 1), [wanted(shirts, 1)]);
-    let placed = driver.run(&Command::PlaceOrder(&order.0, &order.1)).unwrap();
+    let placed = driver.run(&Command::PlaceOrder(&order.0, &order.1, "")).unwrap();
     driver.run(&Command::ReserveCart(&reserve.0, &reserve.1)).unwrap();
     driver.now_us += 500_000;
     driver.cancel(id(1), &[]).unwrap();
     driver.release(id(2)).unwrap();
     // Until then each is still known.
     assert_nothing_due(&mut driver.state, at(100) - 1);
-    assert_eq!(driver.again_in(2, &Command::PlaceOrder(&order.0, &order.1)).unwrap(), placed);
+    assert_eq!(driver.again_in(2, &Command::PlaceOrder(&order.0, &order.1, "")).unwrap(), placed);
     driver.pass_time(at(100));
     assert_eq!(
         retirements(&driver),
@@ -305,7 +305,7 @@ fn what_has_finished_leaves_memory_and_is_never_run_again() {
     assert_eq!(driver.query(&query).unwrap_err().code, RejectCode::OrderRetired);
     // In another session nobody can tell any more: refused rather than run again.
     for session in [3, 4] {
-        let refused = driver.again_in(session, &Command::PlaceOrder(&order.0, &order.1)).unwrap_err();
+        let refused = driver.again_in(session, &Command::PlaceOrder(&order.0, &order.1, "")).unwrap_err();
         assert_eq!((refused.code, refused.detail), (RejectCode::OrderIdTooOld, horizon_ms));
         let refused =
             driver.again_in(session + 10, &Command::ReserveCart(&reserve.0, &reserve.1)).unwrap_err();
@@ -327,7 +327,7 @@ fn ids_without_a_time_are_not_used_again_either() {
     driver.cancel(7, &[]).unwrap();
     driver.pass_time(at(10));
     assert_eq!(driver.state.counts().orders_total, 0);
-    let refused = driver.refused(&Command::PlaceOrder(&placement(7, 1), &[line(shirts, 1, 10)]));
+    let refused = driver.refused(&Command::PlaceOrder(&placement(7, 1), &[line(shirts, 1, 10)], ""));
     assert_eq!(refused.code, RejectCode::OrderIdTooOld);
 }
 
@@ -337,15 +337,15 @@ fn an_order_that_is_still_here_is_found_however_old_its_id() {
     driver.receive(shirts, near, 99);
     driver.set_policy(&policy(0, 100, 86_400));
     let (head, lines) = (placement(id(1), 1), [line(shirts, 1, 10)]);
-    let first = driver.run(&Command::PlaceOrder(&head, &lines)).unwrap();
+    let first = driver.run(&Command::PlaceOrder(&head, &lines, "")).unwrap();
     driver.place(id_at(50, 2), &lines).unwrap();
     driver.cancel(id_at(50, 2), &[]).unwrap();
     driver.pass_time(at(100));
     assert_eq!(driver.state.counts().orders_total, 1);
-    assert_eq!(driver.again_in(2, &Command::PlaceOrder(&head, &lines)).unwrap(), first);
+    assert_eq!(driver.again_in(2, &Command::PlaceOrder(&head, &lines, "")).unwrap(), first);
     assert_eq!(driver.order_state(id(1)), OrderState::Pending);
     // Beside it, an id of the same time that is not here, alone or in a group.
-    let refused = driver.refused(&Command::PlaceOrder(&placement(id(3), 1), &lines));
+    let refused = driver.refused(&Command::PlaceOrder(&placement(id(3), 1), &lines, ""));
     assert_eq!(refused.code, RejectCode::OrderIdTooOld);
     let refused = driver.refused_check_out(id_at(60, 9), 0, &[(id(3), acme, &lines)]);
     assert_eq!((refused.code, refused.subject), (RejectCode::OrderIdTooOld, 0));
@@ -365,19 +365,19 @@ fn a_group_leaves_with_the_last_of_its_orders() {
     let group = id_at(30, 9);
     let (orders, lines) = parts_of(&[(id(1), acme, &s), (id(2), bolt, &l)]);
     let head = checkout(group, 0, 2, 2);
-    let first = driver.run(&Command::CheckOut(&head, &orders, &lines)).unwrap();
+    let first = driver.run(&Command::CheckOut(&head, &orders, &lines, "")).unwrap();
     driver.cancel(id(1), &[]).unwrap();
     driver.pass_time(at(100));
     assert_eq!(driver.state.counts().orders_total, 1);
     let (view, orders_left) = driver.group(group);
     assert_eq!((view.total.minor(), orders_left.len()), (7, 1));
-    assert_eq!(driver.again_in(2, &Command::CheckOut(&head, &orders, &lines)).unwrap(), first);
+    assert_eq!(driver.again_in(2, &Command::CheckOut(&head, &orders, &lines, "")).unwrap(), first);
     driver.reopen();
     driver.cancel(id(2), &[]).unwrap();
     driver.pass_time(at(200));
     let query = Command::QueryGroup(&QueryGroup { group: GroupId::new(group) });
     assert_eq!(driver.query(&query).unwrap_err().code, RejectCode::OrderRetired);
-    let refused = driver.again_in(3, &Command::CheckOut(&head, &orders, &lines)).unwrap_err();
+    let refused = driver.again_in(3, &Command::CheckOut(&head, &orders, &lines, "")).unwrap_err();
     assert_eq!(refused.code, RejectCode::OrderIdTooOld);
     // Nor is its id free for another cart, though no order was ever made as late.
     let refused = driver.refused_check_out(group, 0, &[(id_at(40, 1), acme, &s)]);

@@ -597,6 +597,7 @@ fn check_out(shop: &mut Shop, id: u128) -> Answer {
         order_count: 1.into(),
         line_count: 1.into(),
         region: 0.into(),
+        external_id_bytes: 0,
     };
     let order = GroupOrder {
         order: OrderId::new(id),
@@ -605,7 +606,7 @@ fn check_out(shop: &mut Shop, id: u128) -> Answer {
         reserved: [0; 2],
     };
     let lines = [line(shop.shirts, 1, 1_000)];
-    shop.driver.run(&Command::CheckOut(&head, &[order], &lines))
+    shop.driver.run(&Command::CheckOut(&head, &[order], &lines, ""))
 }
 
 #[test]

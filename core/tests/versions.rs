@@ -208,11 +208,12 @@ fn what_uses_up_a_reservation_expects_its_version() {
         order_count: 1.into(),
         line_count: 1.into(),
         region: 0.into(),
+        external_id_bytes: 0,
     };
-    let nothing = driver.refused(&Command::CheckOut(&checkout(0, 7), &[order], &bought));
+    let nothing = driver.refused(&Command::CheckOut(&checkout(0, 7), &[order], &bought, ""));
     assert_eq!((nothing.code, nothing.subject), (RejectCode::InvalidField, 40));
-    let refused = driver.refused(&Command::CheckOut(&checkout(id(2), 2), &[order], &bought));
+    let refused = driver.refused(&Command::CheckOut(&checkout(id(2), 2), &[order], &bought, ""));
     assert_eq!((refused.code, refused.version), (RejectCode::VersionMismatch, 1));
-    driver.run(&Command::CheckOut(&checkout(id(2), 1), &[order], &bought)).unwrap();
+    driver.run(&Command::CheckOut(&checkout(id(2), 1), &[order], &bought, "")).unwrap();
     driver.assert_kept();
 }

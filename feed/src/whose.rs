@@ -51,10 +51,10 @@ impl Lately {
     pub(crate) fn learn(&mut self, event: &Event<'_>) {
         match *event {
             Event::SkuDefined(head, _) => self.skus.put(head.handle.get(), head.definition.seller),
-            Event::OrderPlaced(head, _, allocations) => {
+            Event::OrderPlaced(head, _, allocations, _) => {
                 self.placed(head.placement.order, head.placement.seller, allocations.iter());
             }
-            Event::GroupPlaced(_, orders, _, allocations) => {
+            Event::GroupPlaced(_, orders, _, allocations, _) => {
                 let mut first = 0;
                 for order in orders {
                     let behind = first + u32::from(order.line_count.get());

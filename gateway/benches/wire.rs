@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let started = Instant::now();
     for number in 0..20_000 {
         let (head, lines) = placement(number);
-        client.call(&Command::PlaceOrder(&head, &lines))?;
+        client.call(&Command::PlaceOrder(&head, &lines, ""))?;
     }
     eprintln!("one call at a time: {:.1} us", started.elapsed().as_secs_f64() * 1e6 / 20_000.0);
     handle.stop();
@@ -73,6 +73,7 @@ fn placement(number: u64) -> (PlaceOrder, [OrderLine; 4]) {
         currency: CurrencyCode::new(826),
         line_count: U16::new(4),
         region: 0.into(),
+        external_id_bytes: 0,
     };
     (head, [line(0), line(1), line(2), line(3)])
 }
@@ -87,7 +88,7 @@ fn encode() {
             out.clear();
         }
         let (head, lines) = placement(number);
-        Command::PlaceOrder(&head, &lines).write(number, &mut out);
+        Command::PlaceOrder(&head, &lines, "").write(number, &mut out);
     }
     eprintln!("encode: {:.1} M placements/s", count as f64 / started.elapsed().as_secs_f64() / 1e6);
 }
@@ -100,7 +101,7 @@ fn flood(clients: &mut [Client]) -> Result<(u64, Duration), ClientError> {
         for client in &mut *clients {
             for _ in 0..client.credits_left().min(2048) {
                 let (head, lines) = placement(number);
-                client.submit(&Command::PlaceOrder(&head, &lines))?;
+                client.submit(&Command::PlaceOrder(&head, &lines, ""))?;
                 number += 1;
             }
             progress += client.pump(|_| ())?;

@@ -11,8 +11,8 @@ use orderline_protocol::lifecycle::{
 use serde_json::{Value, json};
 
 use crate::show::{
-    Places, Shown, blocked, cause, currency, expired, expiry, happened, id, list, named, retired, said, time,
-    time_of_ms,
+    Places, Shown, blocked, cause, currency, expired, expiry, happened, id, list, named, retired, said, text,
+    time, time_of_ms,
 };
 
 /// Who asked for an event, if anybody did, and what it says.
@@ -161,17 +161,17 @@ pub(crate) fn origin_and_body<'a>(names: &Shown<'_>, event: &Event<'a>) -> (Opti
         Event::ReservationReleased(head) => {
             (&head.origin, json!({"reservation": id(head.reservation.get())}))
         }
-        Event::OrderPlaced(head, lines, allocations) => (
+        Event::OrderPlaced(head, lines, allocations, external_id) => (
             &head.origin,
             json!({
-                "order": id(head.placement.order.get()), "buyer": head.placement.buyer.get(),
+                "order": id(head.placement.order.get()), "external_id": text(external_id), "buyer": head.placement.buyer.get(),
                 "seller": names.seller(head.placement.seller), "currency": currency(head.placement.currency),
                 "region": said(head.placement.region.get()), "rule": rule(head.rule),
                 "location": names.location(head.location), "lines": list(lines, |line| names.line(line)),
                 "allocations": names.moves(allocations),
             }),
         ),
-        Event::GroupPlaced(head, orders, lines, allocations) => {
+        Event::GroupPlaced(head, orders, lines, allocations, external_id) => {
             let places = Places::of(orders);
             let of_group = |(index, line)| places.at(index, names.line(line));
             let lines: Vec<Value> = lines.iter().enumerate().map(of_group).collect();
@@ -181,7 +181,7 @@ pub(crate) fn origin_and_body<'a>(names: &Shown<'_>, event: &Event<'a>) -> (Opti
             (
                 &head.origin,
                 json!({
-                    "group": id(head.checkout.group.get()), "reservation": id(head.checkout.reservation.get()),
+                    "group": id(head.checkout.group.get()), "external_id": text(external_id), "reservation": id(head.checkout.reservation.get()),
                     "buyer": head.checkout.buyer.get(), "currency": currency(head.checkout.currency),
                     "region": said(head.checkout.region.get()), "rule": rule(head.rule),
                     "location": names.location(head.location), "is_as_reserved": head.is_as_reserved == 1,

@@ -72,12 +72,12 @@ pub fn each_party(event: &Event<'_>, mut each: impl FnMut(Party)) {
             tell(Party::Location(head.location));
             locations(&mut tell, allocations);
         }
-        Event::OrderPlaced(head, _, allocations) => {
+        Event::OrderPlaced(head, _, allocations, _) => {
             tell(Party::Seller(head.placement.seller));
             tell(Party::Location(head.location));
             locations(&mut tell, allocations);
         }
-        Event::GroupPlaced(head, orders, _, allocations) => {
+        Event::GroupPlaced(head, orders, _, allocations, _) => {
             orders.iter().for_each(|order| tell(Party::Seller(order.seller)));
             tell(Party::Location(head.location));
             locations(&mut tell, allocations);

@@ -118,6 +118,11 @@ pub(crate) fn said(number: impl Into<u64>) -> Value {
     }
 }
 
+/// A text, of which an empty one is none.
+pub(crate) fn text(text: &str) -> Value {
+    if text.is_empty() { Value::Null } else { text.into() }
+}
+
 /// A currency by its letters, or by its number if the standard has none.
 pub fn currency(currency: CurrencyCode) -> Value {
     match currency.letters() {

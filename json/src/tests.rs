@@ -295,11 +295,11 @@ fn each_of_checkouts(each: &mut Each<'_>) {
         rule = DecidingRule::OnlyChoice as u8,
     });
     let told = json!({
-        "order": ONE_TEXT, "buyer": 5, "seller": "acme", "currency": "GBP", "region": null,
+        "order": ONE_TEXT, "external_id": "po-7", "buyer": 5, "seller": "acme", "currency": "GBP", "region": null,
         "rule": "only choice", "location": "leeds", "allocations": [],
         "lines": [{"sku": "tea", "quantity": 3, "unit_price_minor": 250}],
     });
-    each(Event::OrderPlaced(&head, &[order_line(TEA, 3, 250)], &[]), told, &[ONE]);
+    each(Event::OrderPlaced(&head, &[order_line(TEA, 3, 250)], &[], "po-7"), told, &[ONE]);
     let head = shape!(GroupPlaced {
         origin = origin, checkout.group = GroupId::new(GROUP),
         checkout.reservation = ReservationId::new(CART), checkout.buyer = BuyerId::new(5),
@@ -313,7 +313,7 @@ fn each_of_checkouts(each: &mut Each<'_>) {
     // Lines and units of a group are shown by the order that they are of.
     let units = [allocation(1, LEEDS, 1), allocation(2, YORK, 3), allocation(2, NONE, 1)];
     let told = json!({
-        "group": GROUP_TEXT, "reservation": CART_TEXT, "buyer": 5, "currency": "GBP", "region": 44,
+        "group": GROUP_TEXT, "external_id": null, "reservation": CART_TEXT, "buyer": 5, "currency": "GBP", "region": 44,
         "rule": "backorder", "location": null, "is_as_reserved": false,
         "orders": [{"order": ONE_TEXT, "seller": "acme"}, {"order": TWO_TEXT, "seller": "bolt"}],
         "lines": [
@@ -327,7 +327,7 @@ fn each_of_checkouts(each: &mut Each<'_>) {
             {"order": TWO_TEXT, "line": 0, "quantity": 1, "is_backordered": true},
         ],
     });
-    each(Event::GroupPlaced(&head, &orders, &lines, &units), told, &[GROUP, CART, ONE, TWO]);
+    each(Event::GroupPlaced(&head, &orders, &lines, &units, ""), told, &[GROUP, CART, ONE, TWO]);
 }
 
 fn each_of_orders(each: &mut Each<'_>) {
@@ -634,7 +634,7 @@ fn an_order_of_a_group_has_its_payments_in_its_life() {
     let placed = shape!(GroupPlaced { checkout.group = GroupId::new(GROUP) });
     let orders = [ONE, TWO].map(|id| shape!(GroupOrder { order = OrderId::new(id) }));
     let failed = shape!(PaymentFailed { end.group = GroupId::new(GROUP) });
-    let placed = Event::GroupPlaced(&placed, &orders, &[], &[]);
+    let placed = Event::GroupPlaced(&placed, &orders, &[], &[], "");
     let failed = Event::PaymentFailed(&failed);
     for id in [ONE, TWO, GROUP] {
         let mut life = Life::of(OrderId::new(id));

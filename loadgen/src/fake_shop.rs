@@ -241,7 +241,7 @@ impl FakeShop {
                 view.sales = Amount::new(self.sales.get(&head.seller).copied().unwrap_or(0));
                 Ok((0, view.as_bytes().to_vec()))
             }
-            Command::PlaceOrder(head, lines) => {
+            Command::PlaceOrder(head, lines, _) => {
                 let only = GroupOrder {
                     order: head.order,
                     seller: head.seller,
@@ -265,7 +265,7 @@ impl FakeShop {
                 assert!(known.is_none(), "{} was used before", head.reservation);
                 Ok((1, vec![]))
             }
-            Command::CheckOut(head, orders, lines) => {
+            Command::CheckOut(head, orders, lines, _) => {
                 let known = self.reservations.get_mut(&head.reservation);
                 let reservation = known.ok_or(RejectCode::UnknownReservation)?;
                 if reservation.state != ReservationState::Held {

@@ -80,7 +80,7 @@ fn encode_commands(out: &mut Vec<u8>, per_frame: u64) {
         let start = begin_frame(out);
         for number in first..first + per_frame {
             let (head, lines) = placement(number);
-            Command::PlaceOrder(&head, &lines).write(number + 1, out);
+            Command::PlaceOrder(&head, &lines, "").write(number + 1, out);
         }
         finish_frame(out, start, FrameKind::Commands, per_frame as u16);
     }
@@ -99,6 +99,7 @@ fn placement(number: u64) -> (PlaceOrder, [OrderLine; 4]) {
         currency: CurrencyCode::new(826),
         line_count: U16::new(4),
         region: 0.into(),
+        external_id_bytes: 0,
     };
     (head, [line(0), line(1), line(2), line(3)])
 }

@@ -33,9 +33,11 @@ impl Recorder<'_> {
         };
         let untouched = &mut |_: &mut Order| Ok(());
         match *event {
-            Event::OrderPlaced(head, lines, units) => self.placed(head, lines, units),
-            Event::GroupPlaced(head, orders, lines, units) => {
-                self.group_placed(head, orders, lines, units)?
+            Event::OrderPlaced(head, lines, units, external_id) => {
+                self.placed(head, lines, units, external_id);
+            }
+            Event::GroupPlaced(head, orders, lines, units, external_id) => {
+                self.group_placed(head, orders, lines, units, external_id)?
             }
             Event::CartReserved(head, _, units) => self.reserved(kind, head, units),
             Event::ReservationExtended(head) => self.note_reservation(head.reservation.get(), kind)?,
@@ -182,12 +184,12 @@ impl Recorder<'_> {
         Ok(())
     }
 
-    fn placed(&mut self, head: &OrderPlaced, lines: &[OrderLine], units: &[Allocation]) {
+    fn placed(&mut self, head: &OrderPlaced, lines: &[OrderLine], units: &[Allocation], external_id: &str) {
         let placement = &head.placement;
         let placed = Placed {
             order: placement.order,
             group: placement.order.into(),
-            external_id: "",
+            external_id,
             buyer: placement.buyer,
             seller: placement.seller,
             currency: placement.currency,
@@ -206,6 +208,7 @@ impl Recorder<'_> {
         orders: &[GroupOrder],
         lines: &[OrderLine],
         units: &[Allocation],
+        external_id: &str,
     ) -> Kept<()> {
         let checkout = &head.checkout;
         let reserved = match checkout.reservation.get() {
@@ -236,7 +239,7 @@ impl Recorder<'_> {
             let placed = Placed {
                 order: order.order,
                 group: checkout.group,
-                external_id: "",
+                external_id,
                 buyer: checkout.buyer,
                 seller: order.seller,
                 currency: checkout.currency,

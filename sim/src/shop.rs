@@ -170,8 +170,9 @@ impl Shop {
             currency: CURRENCY,
             line_count: (lines.len() as u16).into(),
             region: (self.chance.below(3) as u16).into(),
+            external_id_bytes: 0,
         };
-        let command = bytes(&Command::PlaceOrder(&head, &lines));
+        let command = bytes(&Command::PlaceOrder(&head, &lines, ""));
         self.know(order, GroupId::new(order.get()), lines);
         self.placements.push_back(command.clone());
         self.placements.truncate(8);
@@ -252,9 +253,10 @@ impl Shop {
             order_count: (orders.len() as u16).into(),
             line_count: (lines.len() as u16).into(),
             region: (self.chance.below(3) as u16).into(),
+            external_id_bytes: 0,
         };
         known.into_iter().for_each(|(order, own)| self.know(order, group, own));
-        bytes(&Command::CheckOut(&head, &orders, &lines))
+        bytes(&Command::CheckOut(&head, &orders, &lines, ""))
     }
 
     /// Takes an order one step further, or tries to.

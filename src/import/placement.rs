@@ -94,8 +94,9 @@ impl<'g, G: Gateway> Placement<'g, G> {
                 currency: order.currency,
                 line_count: (lines.len() as u16).into(),
                 region: 0.into(),
+                external_id_bytes: 0,
             };
-            send(&Command::PlaceOrder(&head, &lines));
+            send(&Command::PlaceOrder(&head, &lines, ""));
         };
         let asked = gateway.exchange(good.len(), &mut ask, &mut |index, reply| {
             let order = good[index];

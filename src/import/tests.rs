@@ -67,7 +67,7 @@ impl Core {
                 let found = self.orders.get(&query.order);
                 found.map(|_| (Outcome::Answered, 0, Vec::new())).ok_or(RejectCode::UnknownOrder)
             }
-            Command::PlaceOrder(head, lines) => {
+            Command::PlaceOrder(head, lines, _) => {
                 let mut body = Vec::new();
                 command.write(0, &mut body);
                 if let Some((placed, total)) = self.orders.get(&head.order) {

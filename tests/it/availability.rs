@@ -36,7 +36,7 @@ fn stock(client: &mut Client, sku: SkuHandle) -> u64 {
 fn place(desk: &mut Desk, sku: SkuHandle, quantity: u32) -> u64 {
     let id = desk.new_id();
     let head = desk.placement(id, 1);
-    let reply = desk.send(&Command::PlaceOrder(&head, &[line(sku, quantity, 250)]));
+    let reply = desk.send(&Command::PlaceOrder(&head, &[line(sku, quantity, 250)], ""));
     assert!(reply.as_reply().is_accepted(), "{:?}", reply.header);
     reply.header.sequence.get()
 }
@@ -124,7 +124,7 @@ fn no_answer_counts_a_sale_that_a_kill_takes_back() {
             for id in 1.. {
                 while buyer.credits_left() > 0 {
                     let id = id << 32 | u128::from(buyer.next_request());
-                    buyer.submit(&Command::PlaceOrder(&shop.order(id, 1), &lines)).unwrap();
+                    buyer.submit(&Command::PlaceOrder(&shop.order(id, 1), &lines, "")).unwrap();
                 }
                 if buyer.pump(|_| ()).is_err() {
                     break;

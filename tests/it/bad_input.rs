@@ -150,7 +150,7 @@ fn frames_cut_short_leave_nothing_behind() {
     let mut house = House::open();
     let order = house.shop.order(77, 1);
     let mut bytes = Vec::new();
-    Command::PlaceOrder(&order, &[house.shop.line(0, 1)]).write(1, &mut bytes);
+    Command::PlaceOrder(&order, &[house.shop.line(0, 1)], "").write(1, &mut bytes);
     let frame = commands(&bytes, 1);
     for cut in [1, 15, 16, 40, frame.len() - 1] {
         let (mut connection, _) = RawConnection::welcomed(house.server.addr, SessionId::new(8));
@@ -172,7 +172,7 @@ fn frames_that_lie_about_their_commands_are_closed() {
     let order = house.shop.order(77, 1);
     let command = |request| {
         let mut bytes = Vec::new();
-        Command::PlaceOrder(&order, &[house.shop.line(0, 1)]).write(request, &mut bytes);
+        Command::PlaceOrder(&order, &[house.shop.line(0, 1)], "").write(request, &mut bytes);
         bytes
     };
     let odd = |change: fn(&mut Vec<u8>)| {
@@ -248,13 +248,13 @@ fn orders_that_cannot_be_are_rejected_with_a_code_and_not_journalled() {
         (RejectCode::Malformed, order(0), vec![shop.line(0, 1)]),
     ];
     for (index, (code, head, lines)) in cases.iter().enumerate() {
-        let reply = connection.ask(index as u64 + 1, &Command::PlaceOrder(head, lines));
+        let reply = connection.ask(index as u64 + 1, &Command::PlaceOrder(head, lines, ""));
         assert_eq!(RejectCode::from_number(reply.code.get()), Some(*code), "case {index}");
         assert_eq!((reply.outcome, reply.sequence.get()), (3, before), "case {index}");
     }
     // A kind that nobody knows, between commands that somebody does.
     let mut unknown = Vec::new();
-    Command::PlaceOrder(&order(1), &[shop.line(0, 1)]).write(50, &mut unknown);
+    Command::PlaceOrder(&order(1), &[shop.line(0, 1)], "").write(50, &mut unknown);
     assert_eq!(unknown[4], CommandKind::PlaceOrder as u8);
     unknown[4] = 63;
     assert_eq!(connection.ask_bytes(&unknown).code, RejectCode::UnknownKind as u16);

@@ -64,7 +64,7 @@ fn place_until_full(server: &Server, shop: &Shop, first_id: u128) -> u128 {
         client
             .call_all(
                 ids,
-                |client, id| client.submit(&Command::PlaceOrder(&shop.order(id, lines.len()), &lines)),
+                |client, id| client.submit(&Command::PlaceOrder(&shop.order(id, lines.len()), &lines, "")),
                 |_, reply| match RejectCode::from_number(reply.header.code.get()) {
                     None => accepted += 1,
                     Some(RejectCode::StorageFull) => refused += 1,
@@ -110,7 +110,7 @@ fn a_full_disk_refuses_orders_until_there_is_room_again_and_loses_nothing() {
     assert_eq!(reply.header.outcome, Outcome::Answered as u8);
     assert_eq!(OrderView::read(&reply.view).unwrap().head.buyer, shop.order(1, 0).buyer);
     let line = [shop.line(0, 1)];
-    let refused = client.call(&Command::PlaceOrder(&shop.order(2, 1), &line)).unwrap();
+    let refused = client.call(&Command::PlaceOrder(&shop.order(2, 1), &line, "")).unwrap();
     assert_eq!(refused.header.code, RejectCode::StorageFull as u16);
     let (before, _) = status(&mut client);
     assert_eq!(u128::from(before.orders_total.get()), accepted + placed, "accepted orders, and no others");
@@ -119,7 +119,7 @@ fn a_full_disk_refuses_orders_until_there_is_room_again_and_loses_nothing() {
     std::fs::remove_file(disk.ballast()).unwrap();
     let start = Instant::now();
     loop {
-        let reply = client.call(&Command::PlaceOrder(&shop.order(2, 1), &line)).unwrap();
+        let reply = client.call(&Command::PlaceOrder(&shop.order(2, 1), &line, "")).unwrap();
         if reply.header.outcome == Outcome::Accepted as u8 {
             break;
         }

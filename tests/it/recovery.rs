@@ -96,9 +96,9 @@ fn the_same_order_after_a_restart_gets_the_first_answer() {
         let (mut connection, welcome) = RawConnection::welcomed(server.addr, session);
         assert_eq!(welcome.last_request, 0);
         let (order, lines) = (shop.order(99, 1), [shop.line(0, 2)]);
-        let first = connection.ask(1, &Command::PlaceOrder(&order, &lines));
+        let first = connection.ask(1, &Command::PlaceOrder(&order, &lines, ""));
         assert_eq!((first.outcome, first.detail.get()), (Outcome::Accepted as u8, 500), "{first:?}");
-        let refused = connection.ask(2, &Command::PlaceOrder(&shop.order(98, 1), &[shop.line(0, 0)]));
+        let refused = connection.ask(2, &Command::PlaceOrder(&shop.order(98, 1), &[shop.line(0, 0)], ""));
         assert_eq!(refused.code, RejectCode::ZeroQuantity as u16);
         if with_snapshot {
             load(&server, 9_000).well();
@@ -110,7 +110,7 @@ fn the_same_order_after_a_restart_gets_the_first_answer() {
         let (mut connection, welcome) = RawConnection::welcomed(server.addr, session);
         assert_eq!(welcome.last_request, 1, "what was refused is not remembered");
         let ask = |connection: &mut RawConnection, request, order: &PlaceOrder, lines: &[OrderLine]| {
-            connection.ask(request, &Command::PlaceOrder(order, lines))
+            connection.ask(request, &Command::PlaceOrder(order, lines, ""))
         };
         let again = ask(&mut connection, 1, &order, &lines);
         let same = [again.sequence, again.detail] == [first.sequence, first.detail];

@@ -144,6 +144,7 @@ impl Scribe {
     }
 
     fn place(&mut self, number: u128, lines: &[OrderLine]) {
+        let external_id = format!("PO-{number}");
         let head = PlaceOrder {
             order: order_id(number),
             buyer: BuyerId::new(700 + number as u64),
@@ -151,8 +152,9 @@ impl Scribe {
             currency: POUNDS,
             line_count: (lines.len() as u16).into(),
             region: 44.into(),
+            external_id_bytes: external_id.len() as u8,
         };
-        self.run(&Command::PlaceOrder(&head, lines));
+        self.run(&Command::PlaceOrder(&head, lines, &external_id));
     }
 
     fn confirm(&mut self, number: u128) {
@@ -483,6 +485,7 @@ fn checkouts(scribe: &mut Scribe) {
         order_count: 2.into(),
         line_count: 2.into(),
         region: 44.into(),
+        external_id_bytes: 0,
     };
     let order = |number, seller| GroupOrder {
         order: order_id(number),
@@ -491,7 +494,7 @@ fn checkouts(scribe: &mut Scribe) {
         reserved: [0; 2],
     };
     let orders = [order(51, ACME), order(52, ZEST)];
-    scribe.run(&Command::CheckOut(&head, &orders, &[line(TEA, 2, 1_999), line(SPOONS, 4, 125)]));
+    scribe.run(&Command::CheckOut(&head, &orders, &[line(TEA, 2, 1_999), line(SPOONS, 4, 125)], ""));
     let edit = EditLine {
         order: order_id(51),
         expected_version: 0.into(),

@@ -199,6 +199,7 @@ fn is_checked_out(desk: &mut Desk, story: &Story) {
         order_count: 2.into(),
         line_count: 3.into(),
         region: 44.into(),
+        external_id_bytes: 0,
     };
     let order = |order, seller, line_count: u16| GroupOrder {
         order,
@@ -208,7 +209,7 @@ fn is_checked_out(desk: &mut Desk, story: &Story) {
     };
     let orders = [order(story.order, desk.acme, 2), order(story.beside, desk.zest, 1)];
     let lines = [line(tea, 3, 1_999), line(cups, 2, 250), line(spoons, 2, 125)];
-    let total = desk.run(&Command::CheckOut(&head, &orders, &lines)) as i64;
+    let total = desk.run(&Command::CheckOut(&head, &orders, &lines, "")) as i64;
     assert_eq!(total, ACME_MINOR + ZEST_MINOR);
     assert_eq!(desk.reservation(story.reservation).state, ReservationState::Consumed as u8);
     assert_eq!(desk.level(tea, store), (7, 3, 0), "what was reserved only changes its owner");
@@ -505,7 +506,7 @@ fn a_finished_order_leaves_memory_and_stays_in_the_journal() {
 
     let again = |desk: &mut Desk| {
         let head = desk.placement(order, 1);
-        desk.refused(&Command::PlaceOrder(&head, &[line(tea, 2, 500)]))
+        desk.refused(&Command::PlaceOrder(&head, &[line(tea, 2, 500)], ""))
     };
     assert_eq!(again(&mut desk), RejectCode::OrderIdTooOld);
     let (counts, _) = status(&mut desk.client);

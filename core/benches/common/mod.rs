@@ -234,8 +234,16 @@ fn write(
     match shape {
         Shape::Place => {
             let order = OrderId::new(id);
-            let head = PlaceOrder { order, buyer, seller, currency: CURRENCY, line_count, region };
-            Command::PlaceOrder(&head, lines).write(request, bytes);
+            let head = PlaceOrder {
+                order,
+                buyer,
+                seller,
+                currency: CURRENCY,
+                line_count,
+                region,
+                external_id_bytes: 0,
+            };
+            Command::PlaceOrder(&head, lines, "").write(request, bytes);
         }
         Shape::Reserve => {
             let head = ReserveCart {
@@ -260,9 +268,10 @@ fn write(
                 order_count: 1.into(),
                 line_count,
                 region,
+                external_id_bytes: 0,
             };
             let order = GroupOrder { order: OrderId::new(id ^ 1), seller, line_count, reserved: [0; 2] };
-            Command::CheckOut(&head, &[order], lines).write(request, bytes);
+            Command::CheckOut(&head, &[order], lines, "").write(request, bytes);
         }
     }
 }

@@ -46,7 +46,7 @@ impl State {
         self.sequence = sequence;
         self.recorded_at_us = recorded_at_us;
         let (origin, effect) = match *event {
-            Event::OrderPlaced(head, lines, allocations) => {
+            Event::OrderPlaced(head, lines, allocations, _) => {
                 (head.origin, self.apply_placed(recorded_at_us, head, lines, allocations))
             }
             Event::OrderConfirmed(head) => (head.origin, self.apply_confirmed(head)),
@@ -89,7 +89,7 @@ impl State {
             Event::CartReserved(head, lines, allocations) => {
                 (head.origin, self.apply_reserved(at_us, head, lines, allocations))
             }
-            Event::GroupPlaced(head, orders, lines, allocations) => {
+            Event::GroupPlaced(head, orders, lines, allocations, _) => {
                 (head.origin, self.apply_group_placed(at_us, head, orders, lines, allocations))
             }
             Event::ShipmentMade(head, moves, tracking) => {

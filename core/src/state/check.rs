@@ -434,11 +434,11 @@ pub(super) mod tests {
             currency: CurrencyCode::new(826),
             line_count: 1.into(),
             region: 0.into(),
+            external_id_bytes: 0,
         };
-        let placed =
-            OrderPlaced { origin, placement, location, allocation_count: 0.into(), rule: 1, reserved: 0 };
+        let placed = OrderPlaced { origin, placement, location, allocation_count: 0.into(), rule: 1 };
         let line = OrderLine { sku, quantity: 3.into(), unit_price: Amount::new(5) };
-        state.apply(4, 0, &Event::OrderPlaced(&placed, &[line], &[]));
+        state.apply(4, 0, &Event::OrderPlaced(&placed, &[line], &[], ""));
         state
     }
 

@@ -14,6 +14,7 @@ use orderline_protocol::{CurrencyCode, LocationHandle, OrderId, RejectCode, Sell
 use super::apply::Effect;
 use super::cart::check_expected;
 use super::decide::{Refusable, Scratch, check_zeros, write};
+use super::define::check_code;
 use super::groups::{Group, Payment};
 use super::money::check_priced_in;
 use super::orders::NewOrder;
@@ -24,12 +25,14 @@ use super::{Accepted, Decision, Rejection, State};
 
 impl State {
     #[inline]
+    #[allow(clippy::too_many_arguments)] // A command's parts, and where its decision works and goes.
     pub(super) fn decide_place(
         &self,
         origin: Origin,
         now_us: i64,
         head: &PlaceOrder,
         lines: &[OrderLine],
+        external_id: &str,
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Decision {
@@ -51,25 +54,28 @@ impl State {
                 state: OrderState::Pending as u8,
             });
         }
-        match self.place(origin, now_us, head, lines, scratch, out) {
+        match self.place(origin, now_us, head, lines, external_id, scratch, out) {
             Ok(()) => Decision::Event(EventKind::OrderPlaced),
             Err(rejection) => Decision::Rejected(rejection),
         }
     }
 
     #[inline]
+    #[allow(clippy::too_many_arguments)] // See above.
     fn place(
         &self,
         origin: Origin,
         now_us: i64,
         head: &PlaceOrder,
         lines: &[OrderLine],
+        external_id: &str,
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Refusable<()> {
         self.check_id(head.order.get(), self.finished.orders_horizon_ms, now_us)?;
         self.check_no_group(head.order, 0)?;
         self.check_lines_count(lines.len(), ORDER_LINES_MAX)?;
+        check_external_id(external_id)?;
         self.check_seller(head.seller)?;
         check_priced_in(head.currency)?;
         let sourced = match self.plain_location(head, lines, day_of(now_us)) {
@@ -86,9 +92,8 @@ impl State {
             location: sourced.location,
             allocation_count: allocation_count.into(),
             rule: sourced.rule as u8,
-            reserved: 0,
         };
-        write(Event::OrderPlaced(&event, lines, allocations), out);
+        write(Event::OrderPlaced(&event, lines, allocations, external_id), out);
         Ok(())
     }
 
@@ -210,6 +215,7 @@ impl State {
         head: &CheckOut,
         orders: &[GroupOrder],
         lines: &[OrderLine],
+        external_id: &str,
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Decision {
@@ -225,7 +231,7 @@ impl State {
                 state: PaymentState::Pending as u8,
             });
         }
-        match self.check_out(origin, now_us, head, orders, lines, scratch, out) {
+        match self.check_out(origin, now_us, head, orders, lines, external_id, scratch, out) {
             Ok(()) => Decision::Event(EventKind::GroupPlaced),
             Err(rejection) => Decision::Rejected(rejection),
         }
@@ -239,10 +245,12 @@ impl State {
         head: &CheckOut,
         orders: &[GroupOrder],
         lines: &[OrderLine],
+        external_id: &str,
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Refusable<()> {
         self.check_group_orders(now_us, head, orders, lines.len())?;
+        check_external_id(external_id)?;
         check_priced_in(head.currency)?;
         let mut first = 0;
         let mut group_total = 0;
@@ -269,7 +277,7 @@ impl State {
         };
         if let Some(reservation) = reservation.filter(|reservation| reservation.is_exactly(lines)) {
             event.location = reservation.head.location;
-            write(Event::GroupPlaced(&event, orders, lines, &[]), out);
+            write(Event::GroupPlaced(&event, orders, lines, &[], external_id), out);
             return Ok(());
         }
         let own = reservation.map_or_else(Vec::new, Reservation::own_units);
@@ -291,7 +299,7 @@ impl State {
         event.allocation_count = (allocations.len() as u32).into();
         event.rule = sourced.rule as u8;
         event.is_as_reserved = 0;
-        write(Event::GroupPlaced(&event, orders, lines, allocations), out);
+        write(Event::GroupPlaced(&event, orders, lines, allocations, external_id), out);
         Ok(())
     }
 
@@ -498,6 +506,12 @@ fn first_repeated<K: Ord>(orders: &[GroupOrder], key: impl Fn(&GroupOrder) -> K)
     let mut keyed: Vec<(K, usize)> = orders.iter().enumerate().map(|(at, order)| (key(order), at)).collect();
     keyed.sort_unstable();
     keyed.windows(2).filter(|pair| pair[0].0 == pair[1].0).map(|pair| pair[1].1).min()
+}
+
+/// Whether a caller's own id is there and can be one, or is not there.
+#[inline]
+fn check_external_id(external_id: &str) -> Refusable<()> {
+    if external_id.is_empty() { Ok(()) } else { check_code(external_id) }
 }
 
 /// What a line costs.

@@ -56,14 +56,14 @@ impl State {
         };
         let origin = Origin { session, digest: raw.digest().into(), request: raw.request.into() };
         match body {
-            Command::PlaceOrder(head, lines) => {
-                return self.decide_place(origin, now_us, head, lines, scratch, out);
+            Command::PlaceOrder(head, lines, external_id) => {
+                return self.decide_place(origin, now_us, head, lines, external_id, scratch, out);
             }
             Command::ReserveCart(head, lines) => {
                 return self.decide_reserve(origin, now_us, head, lines, scratch, out);
             }
-            Command::CheckOut(head, orders, lines) => {
-                return self.decide_check_out(origin, now_us, head, orders, lines, scratch, out);
+            Command::CheckOut(head, orders, lines, external_id) => {
+                return self.decide_check_out(origin, now_us, head, orders, lines, external_id, scratch, out);
             }
             _ => {}
         }

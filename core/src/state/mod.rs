@@ -306,7 +306,7 @@ impl State {
     #[inline]
     pub fn prefetch_first(&self, command: &Parsed<'_>) {
         match command.body {
-            Ok(Command::PlaceOrder(head, lines)) => {
+            Ok(Command::PlaceOrder(head, lines, _)) => {
                 self.orders.prefetch(self.orders.hash(head.order));
                 // Orders and groups share their ids.
                 self.groups.prefetch(head.order.get());
@@ -316,7 +316,7 @@ impl State {
                 self.reservations.prefetch(self.reservations.hash(head.reservation));
                 self.prefetch_skus(lines.iter().map(|line| line.sku));
             }
-            Ok(Command::CheckOut(head, orders, lines)) => {
+            Ok(Command::CheckOut(head, orders, lines, _)) => {
                 self.reservations.prefetch(self.reservations.hash(head.reservation));
                 self.orders.prefetch(self.orders.hash(OrderId::new(head.group.get())));
                 self.groups.prefetch(head.group.get());
@@ -339,8 +339,8 @@ impl State {
     #[inline]
     pub fn prefetch_second(&self, command: &Parsed<'_>) {
         match command.body {
-            Ok(Command::PlaceOrder(_, lines)) => self.prefetch_levels(lines.iter().map(|line| line.sku)),
-            Ok(Command::CheckOut(head, _, lines)) => {
+            Ok(Command::PlaceOrder(_, lines, _)) => self.prefetch_levels(lines.iter().map(|line| line.sku)),
+            Ok(Command::CheckOut(head, _, lines, _)) => {
                 // Looking for the reservation has it fetched, while the other commands' fetches are under way.
                 let is_held =
                     head.reservation.get() != 0 && self.reservations.find(head.reservation).is_some();
@@ -356,7 +356,7 @@ impl State {
     /// The first pass over a group of events.
     #[inline]
     pub fn prefetch_event_first(&self, event: &Event<'_>) {
-        if let Event::OrderPlaced(head, lines, _) = event {
+        if let Event::OrderPlaced(head, lines, _, _) = event {
             self.orders.prefetch(self.orders.hash(head.placement.order));
             self.prefetch_skus(lines.iter().map(|line| line.sku));
         }
@@ -365,7 +365,7 @@ impl State {
     /// The second pass over a group of events.
     #[inline]
     pub fn prefetch_event_second(&self, event: &Event<'_>) {
-        if let Event::OrderPlaced(_, lines, _) = event {
+        if let Event::OrderPlaced(_, lines, _, _) = event {
             self.prefetch_levels(lines.iter().map(|line| line.sku));
         }
     }

@@ -145,6 +145,7 @@ mod tests {
                     currency: CurrencyCode::new(826),
                     line_count: (lines.len() as u16).into(),
                     region: 0.into(),
+                    external_id_bytes: 0,
                 };
                 let found = state.plain_location(&head, &lines, day_of(NOW_US));
                 let known: Vec<_> = lines.iter().filter_map(|line| state.catalogue.sku(line.sku)).collect();

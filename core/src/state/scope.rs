@@ -48,8 +48,8 @@ impl State {
             Command::ExtendReservation(head) => self.is_cart_of(seller, head.reservation),
             Command::ReleaseReservation(head) => self.is_cart_of(seller, head.reservation),
             // Whether the lines are of the orders' sellers, the placement's own rules say.
-            Command::PlaceOrder(head, _) => head.seller == seller,
-            Command::CheckOut(head, orders, _) => {
+            Command::PlaceOrder(head, _, _) => head.seller == seller,
+            Command::CheckOut(head, orders, _, _) => {
                 let is_own = |order: &GroupOrder| order.seller == seller;
                 orders.iter().all(is_own) && self.is_cart_of(seller, head.reservation)
             }

@@ -60,7 +60,7 @@ impl Model {
     /// The first step of judging: what is known by its id is answered as it was, or refused for being something else.
     pub fn known_already(&self, command: &Command<'_>) -> Result<Option<Told>, Refused> {
         let (first, sequence, answer, code) = match *command {
-            Command::PlaceOrder(head, _) => {
+            Command::PlaceOrder(head, _, _) => {
                 let id = head.order.get();
                 match (self.orders.get(&id), self.groups.get(&id)) {
                     (Some(order), Some(group)) if order.group == id => {

@@ -99,7 +99,7 @@ pub fn everything(driver: &Driver, model: &Model) -> Result<(), String> {
 /// The first fact that differs.
 pub fn order_of(driver: &Driver, model: &Model, command: &Command<'_>) -> Result<(), String> {
     let id = match *command {
-        Command::PlaceOrder(head, _) => head.order,
+        Command::PlaceOrder(head, _, _) => head.order,
         Command::ConfirmOrder(head) => head.order,
         Command::CancelLines(head, _) => head.order,
         Command::RequestReturn(head, _) => head.order,

@@ -34,7 +34,7 @@ impl Model {
     pub fn faults(&self, command: &Command<'_>) -> BTreeSet<RejectCode> {
         let mut faults = Faults::default();
         match *command {
-            Command::PlaceOrder(head, lines) => {
+            Command::PlaceOrder(head, lines, _) => {
                 faults.note(fields::check(command));
                 faults.note_if(head.order.get() == 0, RejectCode::InvalidOrderId);
                 faults.note(fields::priced_in(head.currency));
@@ -66,7 +66,8 @@ impl Model {
                 }
                 faults.note(fields::sums(lines.iter().map(|line| (line.sku.get(), line.quantity.get()))));
             }
-            Command::CheckOut(head, orders, lines) => {
+            Command::CheckOut(head, orders, lines, external_id) => {
+                faults.note(fields::own_id(external_id));
                 faults.note(fields::check(command));
                 self.faults_of_group(&mut faults, head, orders, lines);
             }

@@ -154,14 +154,15 @@ pub fn check(command: &Command<'_>) -> Result<(), Refused> {
         Command::ReleaseReservation(head) => {
             first_wrong(&[zeros(&head.reserved, offset_of!(ReleaseReservation, reserved))])
         }
-        Command::CheckOut(head, orders, _) => {
+        Command::PlaceOrder(_, _, external_id) => own_id(external_id),
+        Command::CheckOut(head, orders, _, external_id) => {
             let is_named = head.reservation.get() != 0 || head.expected_version.get() == 0;
             first_wrong(&[(is_named, offset_of!(CheckOut, expected_version))])?;
             for (index, order) in orders.iter().enumerate() {
                 let start = size_of::<CheckOut>() + index * size_of::<GroupOrder>();
                 first_wrong(&[zeros(&order.reserved, start + offset_of!(GroupOrder, reserved))])?;
             }
-            Ok(())
+            own_id(external_id)
         }
         Command::ConfirmOrder(head) => {
             first_wrong(&[zeros(&head.reserved, offset_of!(ConfirmOrder, reserved))])
@@ -250,6 +251,11 @@ pub fn code(code: &str) -> Result<(), Refused> {
         return Ok(());
     }
     refuse(RejectCode::InvalidCode)
+}
+
+/// The caller's own id of an order is like a code, or not there.
+pub fn own_id(external_id: &str) -> Result<(), Refused> {
+    if external_id.is_empty() { Ok(()) } else { code(external_id) }
 }
 
 /// What goods are priced in: a currency in circulation.

@@ -78,6 +78,7 @@ pub fn checkout(group: u128, reservation: u128, orders: usize, lines: usize) -> 
         order_count: (orders as u16).into(),
         line_count: (lines as u16).into(),
         region: 0.into(),
+        external_id_bytes: 0,
     }
 }
 
@@ -126,7 +127,7 @@ impl Driver {
     ) -> Result<Accepted, Rejection> {
         let (orders, lines) = parts_of(parts);
         let head = checkout(group, reservation, orders.len(), lines.len());
-        self.run(&Command::CheckOut(&head, &orders, &lines))
+        self.run(&Command::CheckOut(&head, &orders, &lines, ""))
     }
 
     pub fn reservation(&self, reservation: u128) -> (ReservationView, ReservationState) {
@@ -174,7 +175,7 @@ impl Driver {
     pub fn refused_check_out(&mut self, group: u128, reservation: u128, parts: &[Part<'_>]) -> Rejection {
         let (orders, lines) = parts_of(parts);
         let head = checkout(group, reservation, orders.len(), lines.len());
-        self.refused(&Command::CheckOut(&head, &orders, &lines))
+        self.refused(&Command::CheckOut(&head, &orders, &lines, ""))
     }
 
     /// Sends a command again in another session.

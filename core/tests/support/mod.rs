@@ -210,7 +210,7 @@ impl Driver {
 
     pub fn place(&mut self, order: u128, lines: &[OrderLine]) -> Result<Accepted, Rejection> {
         let head = placement(order, lines.len());
-        self.run(&Command::PlaceOrder(&head, lines))
+        self.run(&Command::PlaceOrder(&head, lines, ""))
     }
 
     pub fn confirm(&mut self, order: u128) -> Result<Accepted, Rejection> {
@@ -321,6 +321,7 @@ pub fn placement(order: u128, lines: usize) -> PlaceOrder {
         currency: CurrencyCode::new(826),
         line_count: (lines as u16).into(),
         region: 0.into(),
+        external_id_bytes: 0,
     }
 }
 

@@ -130,7 +130,7 @@ impl Store {
             placement.order = order_id(number), placement.seller = seller_of(number), location = location,
             allocation_count = 1_u16,
         });
-        self.stage(&Event::OrderPlaced(&head, &[], &units))
+        self.stage(&Event::OrderPlaced(&head, &[], &units, ""))
     }
 
     /// Stages a random event; its batch is the caller's to commit.
@@ -163,7 +163,7 @@ impl Store {
                     checkout.group = GroupId::new(order_id(first).get() | 1 << 70), checkout.order_count = 2_u16,
                     location = location, allocation_count = 2_u32,
                 });
-                self.stage(&Event::GroupPlaced(&head, &orders, &[], &units))
+                self.stage(&Event::GroupPlaced(&head, &orders, &[], &units, ""))
             }
             7 => self.stage(&Event::ShipmentMade(&shape!(ShipmentMade { order = some }), &[], "")),
             _ => self.stage(&Event::TimePassed(&shape!(TimePassed { now_us = AT_US }), &[])),

@@ -182,8 +182,9 @@ impl Workload for Carts {
                     order_count: (orders.len() as u16).into(),
                     line_count,
                     region: (*region).into(),
+                    external_id_bytes: 0,
                 };
-                sink(&Command::CheckOut(&head, orders, lines))
+                sink(&Command::CheckOut(&head, orders, lines, ""))
             }
         }
     }
@@ -308,7 +309,7 @@ mod tests {
             carts.choose(start + 1, 0);
             let reservation = reservation.unwrap();
             carts.write(&Sent { start, start_ns: 5, step: CartStep::CheckOut }, |command| {
-                let Command::CheckOut(head, orders, lines) = command else { panic!("{command:?}") };
+                let Command::CheckOut(head, orders, lines, _) = command else { panic!("{command:?}") };
                 assert_eq!((head.reservation, head.buyer), (reservation.reservation, reservation.buyer));
                 assert_eq!(head.region, reservation.region);
                 assert_eq!((orders.len(), lines.len()), (3, 12));

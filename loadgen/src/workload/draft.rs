@@ -22,6 +22,7 @@ impl Draft {
             currency,
             line_count: 0.into(),
             region: 0.into(),
+            external_id_bytes: 0,
         };
         Self { head, lines: Vec::new() }
     }
@@ -30,6 +31,6 @@ impl Draft {
     #[inline]
     pub(crate) fn command(&self) -> Command<'_> {
         debug_assert_eq!(usize::from(self.head.line_count.get()), self.lines.len());
-        Command::PlaceOrder(&self.head, &self.lines)
+        Command::PlaceOrder(&self.head, &self.lines, "")
     }
 }

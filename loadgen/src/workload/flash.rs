@@ -143,7 +143,7 @@ mod tests {
         let mut buyers = HashSet::new();
         for start in 0..100 {
             flash.write(&Sent { start, start_ns: 0, step: () }, |command| {
-                let Command::PlaceOrder(head, lines) = command else { panic!("{command:?}") };
+                let Command::PlaceOrder(head, lines, _) = command else { panic!("{command:?}") };
                 assert_eq!((lines.len(), lines[0].sku), (1, SkuHandle::new(9)));
                 buyers.insert(head.buyer);
             });

@@ -104,7 +104,7 @@ mod tests {
         for start in 0..500 {
             let order = place.ids.order(start, 7_000_000);
             place.write(&Sent { start, start_ns: 7_000_000, step: () }, |command| {
-                let Command::PlaceOrder(head, lines) = command else { panic!("{command:?}") };
+                let Command::PlaceOrder(head, lines, _) = command else { panic!("{command:?}") };
                 assert_eq!((head.order, usize::from(head.line_count.get()), lines.len()), (order, 4, 4));
                 assert!(lines.iter().all(|line| line.sku.get() / 100 == head.seller.get()));
                 sellers.insert(head.seller);
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn one_seller_and_one_location_leave_nothing_to_choose() {
         let mut place = Place::new(&options(4, 100), catalogue(1, 1, 100), Ids::random());
-        let Command::PlaceOrder(head, _) = place.next(OrderId::new(5)) else { panic!() };
+        let Command::PlaceOrder(head, _, _) = place.next(OrderId::new(5)) else { panic!() };
         assert_eq!((head.order, head.seller.get(), head.region.get()), (OrderId::new(5), 0, 0));
     }
 }

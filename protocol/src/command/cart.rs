@@ -54,7 +54,7 @@ shapes! {
         pub reserved: [u8; 4],
     }
 
-    /// Places an order alone, without a reservation: every line or none. Followed by its lines.
+    /// Places an order alone, without a reservation: every line or none. Followed by its lines, then the caller's own id of it.
     pub struct PlaceOrder {
         /// The caller-made id: the same id and body are the same order.
         pub order: OrderId,
@@ -68,6 +68,9 @@ shapes! {
         pub line_count: U16,
         /// The region that it goes to; 0: not said.
         pub region: U16,
+        /// Bytes of the caller's own id that follows the lines: a text like a code; 0: there is none. The core only passes
+        /// it on.
+        pub external_id_bytes: u8,
     }
 
     /// One line of an order: immutable once placed, but for an edit of its quantity.
@@ -100,6 +103,9 @@ shapes! {
         pub line_count: U16,
         /// The region that it goes to; 0: not said.
         pub region: U16,
+        /// Bytes of the caller's own id that follows the lines: a text like a code; 0: there is none. The core only passes
+        /// it on.
+        pub external_id_bytes: u8,
     }
 
     /// One order of a group.

@@ -152,7 +152,7 @@ commands! {
     /// Adjusts a bucket; accepted with what it holds then as detail (signed for available).
     5 AdjustStock(AdjustStock)
     /// Places an order alone; accepted with its total in minor units as detail.
-    6 PlaceOrder(PlaceOrder, lines: [OrderLine] line_count)
+    6 PlaceOrder(PlaceOrder, lines: [OrderLine] line_count; external_id: str external_id_bytes)
     /// Confirms a pending order: what was reserved for it is now committed, and its locations have work.
     7 ConfirmOrder(ConfirmOrder)
     /// Cancels quantities that have not been shipped or packed and gives their stock back; accepted with the value of
@@ -177,7 +177,7 @@ commands! {
     /// Releases a reservation.
     18 ReleaseReservation(ReleaseReservation)
     /// Places a cart's orders; accepted with the group's total in minor units as detail.
-    19 CheckOut(CheckOut, orders: [GroupOrder] order_count, lines: [OrderLine] line_count)
+    19 CheckOut(CheckOut, orders: [GroupOrder] order_count, lines: [OrderLine] line_count; external_id: str external_id_bytes)
     /// Changes a line's quantity; accepted with the order's total in minor units then as detail.
     20 EditLine(EditLine)
     /// Changes where an order goes.
@@ -332,8 +332,9 @@ mod tests {
             currency: CurrencyCode::new(826),
             line_count: U16::new(2),
             region: U16::new(7),
+            external_id_bytes: 0,
         };
-        let command = Command::PlaceOrder(&head, &lines);
+        let command = Command::PlaceOrder(&head, &lines, "");
         let mut bytes = Vec::new();
         command.write(11, &mut bytes);
         let mut rest = &bytes[..];

@@ -8,8 +8,8 @@ use crate::ids::{LocationHandle, ReservationId};
 use crate::wire::shapes;
 
 shapes! {
-    /// An order was placed alone and its stock reserved. Followed by its lines, then its allocations. Units of a line
-    /// that no allocation has are backordered.
+    /// An order was placed alone and its stock reserved. Followed by its lines, its allocations, then the caller's own
+    /// id of it. Units of a line that no allocation has are backordered.
     pub struct OrderPlaced {
         /// Who asked.
         pub origin: Origin,
@@ -21,8 +21,6 @@ shapes! {
         pub allocation_count: U16,
         /// The `DecidingRule`.
         pub rule: u8,
-        /// Zero.
-        pub reserved: u8,
     }
 
     /// Units of a line at a location.

@@ -188,7 +188,12 @@ events! {
     3 SkuDefined(SkuDefined; code: str definition.code_bytes)
     4 StockReceived(StockReceived)
     5 StockAdjusted(StockAdjusted)
-    6 OrderPlaced(OrderPlaced, lines: [OrderLine] placement.line_count, allocations: [Allocation] allocation_count)
+    6 OrderPlaced(
+        OrderPlaced,
+        lines: [OrderLine] placement.line_count,
+        allocations: [Allocation] allocation_count;
+        external_id: str placement.external_id_bytes
+    )
     7 OrderConfirmed(OrderConfirmed)
     8 LinesCancelled(LinesCancelled, moves: [Allocation] move_count)
     9 ShipmentMade(ShipmentMade, moves: [Allocation] move_count; tracking: str tracking_bytes)
@@ -204,7 +209,8 @@ events! {
         GroupPlaced,
         orders: [GroupOrder] checkout.order_count,
         lines: [OrderLine] checkout.line_count,
-        allocations: [Allocation] allocation_count
+        allocations: [Allocation] allocation_count;
+        external_id: str checkout.external_id_bytes
     )
     20 LineEdited(LineEdited, moves: [Allocation] move_count)
     21 AddressEdited(AddressEdited)

@@ -57,12 +57,13 @@ fn conversation() -> Vec<(String, Vec<u8>)> {
         currency: CurrencyCode::new(826),
         line_count: U16::new(1),
         region: U16::new(44),
+        external_id_bytes: 0,
     };
     let line = OrderLine { sku: SkuHandle::new(5), quantity: U32::new(2), unit_price: Amount::new(1_999) };
     let mut commands = Vec::new();
     let start = begin_frame(&mut commands);
     Command::DefineSeller(&seller, "acme").write(41, &mut commands);
-    Command::PlaceOrder(&place, &[line]).write(42, &mut commands);
+    Command::PlaceOrder(&place, &[line], "").write(42, &mut commands);
     finish_frame(&mut commands, start, FrameKind::Commands, 2);
     let reply = |request, outcome, code, detail, version| ReplyHeader {
         bytes: U32::new(REPLY_HEADER_BYTES as u32),
@@ -141,7 +142,7 @@ fn the_golden_conversation_is_still_understood() {
                 let first = RawCommand::take(&mut payload).unwrap();
                 assert!(matches!(first.read(), Ok(Command::DefineSeller(_, "acme"))));
                 let second = RawCommand::take(&mut payload).unwrap();
-                let Ok(Command::PlaceOrder(place, lines)) = second.read() else { panic!("no placement") };
+                let Ok(Command::PlaceOrder(place, lines, _)) = second.read() else { panic!("no placement") };
                 assert_eq!((place.order.unix_ms(), place.region.get()), (1_800_000_000_000, 44));
                 assert_eq!(lines[0].unit_price.minor(), 1_999);
             }

@@ -107,12 +107,12 @@ impl World {
             }
         };
         match *event {
-            Event::OrderPlaced(head, lines, _) => {
+            Event::OrderPlaced(head, lines, ..) => {
                 let (id, skus) = (head.placement.order, lines.iter().map(|line| line.sku.get()).collect());
                 let (buyer, seller) = (head.placement.buyer.get(), head.placement.seller.get());
                 self.heard.push(heard(id, id.get(), buyer, seller, skus, BTreeSet::from([sequence])));
             }
-            Event::GroupPlaced(head, orders, lines, _) => {
+            Event::GroupPlaced(head, orders, lines, ..) => {
                 let mut sequences =
                     self.reservations.remove(&head.checkout.reservation.get()).unwrap_or_default();
                 sequences.insert(sequence);

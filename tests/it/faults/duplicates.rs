@@ -13,7 +13,7 @@ use crate::support::{RawConnection, Server, Shop};
 const REQUESTS: u64 = 200;
 
 fn place(connection: &mut RawConnection, shop: &Shop, request: u64) -> ReplyHeader {
-    connection.ask(request, &Command::PlaceOrder(&shop.order(u128::from(request), 1), &[shop.line(0, 1)]))
+    connection.ask(request, &Command::PlaceOrder(&shop.order(u128::from(request), 1), &[shop.line(0, 1)], ""))
 }
 
 /// Sends all of them again, over a new connection of the same session.

@@ -22,7 +22,7 @@ fn a_peer_that_vanishes_is_given_up_and_its_requests_are_answered_once() {
     for round in 1..=5 {
         let session = SessionId::new(round);
         let (mut connection, _) = RawConnection::welcomed(server.addr, session);
-        let order = Command::PlaceOrder(&shop.order(round, 1), &[shop.line(0, 1)]);
+        let order = Command::PlaceOrder(&shop.order(round, 1), &[shop.line(0, 1)], "");
         let first = connection.ask(1, &order);
         // From now on it says nothing, not even that it is still there.
         let start = Instant::now();

@@ -24,7 +24,7 @@ fn no_answer_comes_before_a_slow_sync_has_ended() {
     let mut proof = Proof::of(12, "no answer before the sync has ended");
     for id in 1..=40 {
         let start = Instant::now();
-        let reply = client.call(&Command::PlaceOrder(&shop.order(id, 1), &[shop.line(0, 1)])).unwrap();
+        let reply = client.call(&Command::PlaceOrder(&shop.order(id, 1), &[shop.line(0, 1)], "")).unwrap();
         // A lower bound, which no slow machine can break.
         let took = start.elapsed();
         proof.check(reply.as_reply().is_accepted() && took >= DELAY, || format!("order {id} after {took:?}"));

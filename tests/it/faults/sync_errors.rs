@@ -48,7 +48,7 @@ fn a_failed_call_of_the_disk_is_final_wherever_it_is() {
                 let failed = client.map_or(Some(start), |mut client| {
                     (1..=ORDERS_MAX).find_map(|id| {
                         let start = Instant::now();
-                        match client.call(&Command::PlaceOrder(&shop.order(id, 1), &line)) {
+                        match client.call(&Command::PlaceOrder(&shop.order(id, 1), &line, "")) {
                             Ok(reply) if reply.as_reply().is_accepted() => {
                                 acked = id;
                                 None

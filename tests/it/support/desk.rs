@@ -172,6 +172,7 @@ impl Desk {
             currency: CURRENCY,
             line_count: line_count.into(),
             region: 44.into(),
+            external_id_bytes: 0,
         }
     }
 
@@ -180,7 +181,7 @@ impl Desk {
         let order = self.new_id();
         let head = self.placement(order, 1);
         assert_eq!(
-            self.run(&Command::PlaceOrder(&head, &[line(sku, quantity, minor)])) as i64,
+            self.run(&Command::PlaceOrder(&head, &[line(sku, quantity, minor)], "")) as i64,
             i64::from(quantity) * minor
         );
         order

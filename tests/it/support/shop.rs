@@ -33,6 +33,7 @@ impl Shop {
             currency: CURRENCY,
             line_count: (line_count as u16).into(),
             region: 0.into(),
+            external_id_bytes: 0,
         }
     }
 
@@ -45,7 +46,7 @@ impl Shop {
     pub(crate) fn place(&self, client: &mut Client, ids: impl IntoIterator<Item = u128>) {
         let lines = [self.line(0, 1)];
         let submit = |client: &mut Client, id| {
-            client.submit(&Command::PlaceOrder(&self.order(id, lines.len()), &lines))
+            client.submit(&Command::PlaceOrder(&self.order(id, lines.len()), &lines, ""))
         };
         let on_reply = |index: usize, reply: Reply<'_>| {
             assert!(reply.is_accepted(), "order {index}: {:?}", reply.header)

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::catalogue::code_bytes;
 use super::request::{At, Body, Caller, CommandHeaders};
 use super::types::{Currency, GroupUlid, OrderUlid, ReservationUlid, Time};
 use super::{Api, Done, Receipt};
@@ -174,6 +175,9 @@ pub(crate) struct NewCheckout {
     id: GroupUlid,
     /// The held reservation of the same buyer to place it out of. `If-Match` is for this one.
     reservation: Option<ReservationUlid>,
+    /// The caller's own id of it: a text like a code, by which it can be searched.
+    #[schema(max_length = 64)]
+    external_id: Option<String>,
     /// Who buys.
     buyer: u64,
     /// The one currency of every price.
@@ -223,6 +227,7 @@ async fn check_out(
             reserved: [0; 2],
         })
         .collect();
+    let external_id = body.external_id.as_deref().unwrap_or_default();
     let head = CheckOut {
         group: body.id.0,
         reservation: body.reservation.map_or(ReservationId::new(0), |id| id.0),
@@ -232,7 +237,8 @@ async fn check_out(
         order_count: (orders.len() as u16).into(),
         line_count: (lines.len() as u16).into(),
         region: body.region.unwrap_or(0).into(),
+        external_id_bytes: code_bytes("external_id", external_id)?,
     };
-    let done = api.run(&caller, &Command::CheckOut(&head, &orders, &lines)).await?;
+    let done = api.run(&caller, &Command::CheckOut(&head, &orders, &lines, external_id)).await?;
     Ok(Receipt { total_minor: Some(done.detail as i64), ..done.receipt(None) }.created())
 }

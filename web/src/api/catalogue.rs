@@ -26,9 +26,9 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(set_policy))
 }
 
-/// A code's length as a command says it. One that is too long for that is refused here.
-fn code_bytes(code: &str) -> Result<u8, Problem> {
-    u8::try_from(code.len()).map_err(|_| Problem::unreadable("code", "A code has 1 to 64 bytes."))
+/// The length of a code, or of what is like one, as a command says it. One that is too long for that is refused here.
+pub(super) fn code_bytes(field: &str, code: &str) -> Result<u8, Problem> {
+    u8::try_from(code.len()).map_err(|_| Problem::unreadable(field, format!("{field} has 1 to 64 bytes.")))
 }
 
 fn standing(given: Option<StandingName>) -> u8 {
@@ -59,7 +59,7 @@ async fn define_seller(
     let head = DefineSeller {
         commission_bp: body.commission_bp.into(),
         standing: standing(body.standing),
-        code_bytes: code_bytes(&code)?,
+        code_bytes: code_bytes("code", &code)?,
         expected_version: caller.expected,
     };
     Ok(api.run(&caller, &Command::DefineSeller(&head, &code)).await?.receipt(None))
@@ -97,7 +97,7 @@ async fn define_location(
         expected_version: caller.expected,
         region: body.region.unwrap_or(0).into(),
         standing: standing(body.standing),
-        code_bytes: code_bytes(&code)?,
+        code_bytes: code_bytes("code", &code)?,
     };
     Ok(api.run(&caller, &Command::DefineLocation(&head, &code)).await?.receipt(None))
 }
@@ -133,7 +133,7 @@ async fn define_sku(
         backorder_cap: body.backorder_cap.into(),
         currency: body.currency.map_or(CurrencyCode::NONE, |currency| currency.0),
         standing: standing(body.standing),
-        code_bytes: code_bytes(&code)?,
+        code_bytes: code_bytes("code", &code)?,
         expected_version: caller.expected,
     };
     Ok(api.run(&caller, &Command::DefineSku(&head, &code)).await?.receipt(None))

@@ -14,6 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::carts::{NewOrderLine, check_count};
+use super::catalogue::code_bytes;
 use super::request::{At, Body, Caller, CommandHeaders};
 use super::types::{Currency, HoldKindName, OrderUlid};
 use super::{Api, Done, Receipt};
@@ -40,6 +41,9 @@ fn of_order(done: &Done) -> Receipt {
 pub(crate) struct NewOrder {
     /// The order's id. The same id and body are the same order.
     id: OrderUlid,
+    /// The caller's own id of it: a text like a code, by which it can be searched.
+    #[schema(max_length = 64)]
+    external_id: Option<String>,
     /// Who buys.
     buyer: u64,
     /// The seller's code.
@@ -70,6 +74,7 @@ impl NewOrder {
             unit_price: Amount::new(line.unit_price_minor),
         };
         let lines: Vec<OrderLine> = self.lines.iter().zip(&skus).map(line).collect();
+        let external_id = self.external_id.as_deref().unwrap_or_default();
         let head = PlaceOrder {
             order: self.id.0,
             buyer: BuyerId::new(self.buyer),
@@ -77,8 +82,9 @@ impl NewOrder {
             currency: self.currency.0,
             line_count: (lines.len() as u16).into(),
             region: self.region.unwrap_or(0).into(),
+            external_id_bytes: code_bytes("external_id", external_id)?,
         };
-        Ok(with(&Command::PlaceOrder(&head, &lines)))
+        Ok(with(&Command::PlaceOrder(&head, &lines, external_id)))
     }
 }
 

@@ -162,6 +162,15 @@ impl Generator {
         bytes(&Command::ReleaseReservation(&head))
     }
 
+    /// The caller's own id of an order: none, one, or what cannot be one.
+    fn external_id(&mut self) -> &'static str {
+        if self.chance(1, 200) {
+            return [" po-1", "po\n1", "0123456789012345678901234567890123456789012345678901234567890123x"]
+                [self.chance(1, 2) as usize + self.chance(1, 2) as usize];
+        }
+        if self.chance(1, 3) { "po-1" } else { "" }
+    }
+
     pub(super) fn place_order(&mut self, model: &Model) -> Vec<u8> {
         let seller = self.seller(model);
         let count = self.line_count();
@@ -170,6 +179,7 @@ impl Generator {
         } else {
             self.lines_of(model, seller, count)
         };
+        let external_id = self.external_id();
         let head = PlaceOrder {
             order: OrderId::new(self.new_id()),
             buyer: BuyerId::new(self.buyer()),
@@ -177,8 +187,9 @@ impl Generator {
             currency: self.currency_of(model, &lines),
             line_count: (lines.len() as u16).into(),
             region: self.region().into(),
+            external_id_bytes: external_id.len() as u8,
         };
-        self.remember(bytes(&Command::PlaceOrder(&head, &lines)))
+        self.remember(bytes(&Command::PlaceOrder(&head, &lines, external_id)))
     }
 
     pub(super) fn check_out(&mut self, model: &Model) -> Vec<u8> {
@@ -245,6 +256,7 @@ impl Generator {
             _ => {}
         }
         let group = if self.chance(1, 100) { self.old_id() } else { self.new_id() };
+        let external_id = self.external_id();
         let head = CheckOut {
             expected_version: self.expected_of_reservation(model, reservation).into(),
             group: GroupId::new(group),
@@ -254,7 +266,8 @@ impl Generator {
             order_count: (orders.len() as u16).into(),
             line_count: (lines.len() as u16).into(),
             region: self.region().into(),
+            external_id_bytes: external_id.len() as u8,
         };
-        self.remember(bytes(&Command::CheckOut(&head, &orders, &lines)))
+        self.remember(bytes(&Command::CheckOut(&head, &orders, &lines, external_id)))
     }
 }

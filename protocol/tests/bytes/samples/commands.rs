@@ -3,19 +3,20 @@
 use orderline_protocol::Command;
 use orderline_protocol::LocationHandle;
 use orderline_protocol::command::{
-    AskedSku, ConfirmOrder, DefineSourcing, EntityKind, ExtendReservation, QueryAvailability, QueryCatalogue,
-    QueryGroup, QueryLedger, QueryOrder, QueryReservation, QuerySettings, QueryStatus, QueryStock,
-    QueryTokens, QueryTransitions, ReleaseReservation, ResolveCode, RevokeToken, ShipLines,
+    AskedSku, CheckOut, ConfirmOrder, DefineSourcing, EntityKind, ExtendReservation, PlaceOrder,
+    QueryAvailability, QueryCatalogue, QueryGroup, QueryLedger, QueryOrder, QueryReservation, QuerySettings,
+    QueryStatus, QueryStock, QueryTokens, QueryTransitions, ReleaseReservation, ResolveCode, RevokeToken,
+    ShipLines,
 };
 
 use orderline_protocol::lifecycle::Entity;
 
 use super::{
-    AT_US, LOCATION, OTHER_SKU, POUNDS, SELLER, SKU, adjustment, authorization, cancel_lines, capture, cart,
-    cart_lines, checkout, count, edit_address, edit_line, end_payment, group, group_orders, hold, location,
-    move_work, order, order_lines, payout, placement, policy, quantities, receipt, receive_return, refund,
-    reject_work, release_hold, request_return, reservation, returned, seller, set_level, settlement, sku,
-    sourcing, stock_move, token, update_return, update_shipment, update_work,
+    AT_US, EXTERNAL_ID, LOCATION, OTHER_SKU, POUNDS, SELLER, SKU, adjustment, authorization, cancel_lines,
+    capture, cart, cart_lines, checkout, count, edit_address, edit_line, end_payment, group, group_orders,
+    hold, location, move_work, order, order_lines, payout, placement, policy, quantities, receipt,
+    receive_return, refund, reject_work, release_hold, request_return, reservation, returned, seller,
+    set_level, settlement, sku, sourcing, stock_move, token, update_return, update_shipment, update_work,
 };
 
 /// Calls with every command in the order of the kinds. Texts are short of a multiple of 8, so that padding shows.
@@ -25,8 +26,8 @@ pub(crate) fn each_command(mut each: impl FnMut(Command<'_>)) {
     each(Command::DefineSku(&sku(23), "tea-250"));
     each(Command::ReceiveStock(&receipt()));
     each(Command::AdjustStock(&adjustment()));
-    each(Command::PlaceOrder(&placement(2), &order_lines()[..2]));
-    each(Command::PlaceOrder(&placement(0), &[]));
+    each(Command::PlaceOrder(&placement(2), &order_lines()[..2], EXTERNAL_ID));
+    each(Command::PlaceOrder(&PlaceOrder { external_id_bytes: 0, ..placement(0) }, &[], ""));
     each(Command::ConfirmOrder(&ConfirmOrder {
         order: order(),
         expected_version: 1.into(),
@@ -66,8 +67,8 @@ pub(crate) fn each_command(mut each: impl FnMut(Command<'_>)) {
         expected_version: 2.into(),
         reserved: [0; 4],
     }));
-    each(Command::CheckOut(&checkout(2, 3), &group_orders(), &order_lines()));
-    each(Command::CheckOut(&checkout(0, 0), &[], &[]));
+    each(Command::CheckOut(&checkout(2, 3), &group_orders(), &order_lines(), EXTERNAL_ID));
+    each(Command::CheckOut(&CheckOut { external_id_bytes: 0, ..checkout(0, 0) }, &[], &[], ""));
     each(Command::EditLine(&edit_line()));
     each(Command::EditAddress(&edit_address()));
     each(Command::RecordAuthorization(&authorization()));

@@ -14,11 +14,12 @@ use orderline_protocol::lifecycle::{PaymentState, ReturnState, ShipmentState, Wo
 use orderline_protocol::{Amount, LocationHandle, SessionHandle, SessionId};
 
 use super::{
-    AT_US, LOCATION, OTHER_LOCATION, SKU, adjustment, allocation, allocations, authorization, capture, cart,
-    cart_lines, checkout, count, edit_address, edit_line, end_payment, group, group_orders, hold, location,
-    move_work, order, order_lines, other_order, payout, placement, policy, quantities, receipt,
-    receive_return, refund, reject_work, release_hold, request_return, reservation, returned, seller,
-    set_level, settlement, sku, sourcing, stock_move, token, update_return, update_shipment, update_work,
+    AT_US, EXTERNAL_ID, LOCATION, OTHER_LOCATION, SKU, adjustment, allocation, allocations, authorization,
+    capture, cart, cart_lines, checkout, count, edit_address, edit_line, end_payment, group, group_orders,
+    hold, location, move_work, order, order_lines, other_order, payout, placement, policy, quantities,
+    receipt, receive_return, refund, reject_work, release_hold, request_return, reservation, returned,
+    seller, set_level, settlement, sku, sourcing, stock_move, token, update_return, update_shipment,
+    update_work,
 };
 
 const SESSION: SessionHandle = SessionHandle::new(12);
@@ -95,15 +96,15 @@ fn each_of_checkouts(each: &mut impl FnMut(Event<'_>)) {
         location: LOCATION,
         allocation_count: 0.into(),
         rule: DecidingRule::OnlyChoice as u8,
-        reserved: 0,
     };
-    each(Event::OrderPlaced(&placed, &lines[..2], &[]));
+    each(Event::OrderPlaced(&placed, &lines[..2], &[], EXTERNAL_ID));
     (placed.location, placed.allocation_count) = (none, 2.into());
     placed.rule = DecidingRule::SameRegion as u8;
-    each(Event::OrderPlaced(&placed, &lines[..2], &allocations()[..2]));
+    each(Event::OrderPlaced(&placed, &lines[..2], &allocations()[..2], EXTERNAL_ID));
     // Nothing was there, all of it is backordered.
     (placed.allocation_count, placed.rule) = (0.into(), DecidingRule::Backorder as u8);
-    each(Event::OrderPlaced(&placed, &lines[..2], &[]));
+    placed.placement.external_id_bytes = 0;
+    each(Event::OrderPlaced(&placed, &lines[..2], &[], ""));
 
     let mut reserved = CartReserved {
         origin,
@@ -133,11 +134,11 @@ fn each_of_checkouts(each: &mut impl FnMut(Event<'_>)) {
         rule: DecidingRule::Reservation as u8,
         is_as_reserved: 1,
     };
-    each(Event::GroupPlaced(&group, &group_orders(), &lines, &[]));
+    each(Event::GroupPlaced(&group, &group_orders(), &lines, &[], EXTERNAL_ID));
     (group.allocation_count, group.rule, group.is_as_reserved) = (2.into(), DecidingRule::Capacity as u8, 0);
-    each(Event::GroupPlaced(&group, &group_orders(), &lines, &allocations()[..2]));
+    each(Event::GroupPlaced(&group, &group_orders(), &lines, &allocations()[..2], EXTERNAL_ID));
     (group.checkout, group.allocation_count) = (checkout(0, 0), 0.into());
-    each(Event::GroupPlaced(&group, &[], &[], &[]));
+    each(Event::GroupPlaced(&group, &[], &[], &[], EXTERNAL_ID));
 }
 
 fn each_of_orders(each: &mut impl FnMut(Event<'_>)) {

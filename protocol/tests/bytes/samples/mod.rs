@@ -214,6 +214,9 @@ fn cart_lines() -> [CartLine; 2] {
     [(SKU, 2_u32), (OTHER_SKU, 1)].map(|(sku, quantity)| CartLine { sku, quantity: quantity.into() })
 }
 
+/// The caller's own id of an order or a group.
+const EXTERNAL_ID: &str = "PO-7\u{e9}";
+
 /// A placement of as many lines as are to follow.
 fn placement(line_count: u16) -> PlaceOrder {
     PlaceOrder {
@@ -223,6 +226,7 @@ fn placement(line_count: u16) -> PlaceOrder {
         currency: POUNDS,
         line_count: line_count.into(),
         region: REGION.into(),
+        external_id_bytes: EXTERNAL_ID.len() as u8,
     }
 }
 
@@ -246,6 +250,7 @@ fn checkout(order_count: u16, line_count: u16) -> CheckOut {
         order_count: order_count.into(),
         line_count: line_count.into(),
         region: REGION.into(),
+        external_id_bytes: EXTERNAL_ID.len() as u8,
     }
 }
 
