@@ -67,13 +67,6 @@ pub(crate) fn check_listening(
         );
         return Ok(());
     }
-    // Until HTTP asks for tokens and speaks TLS, too.
-    if arguments.http.as_ref().is_some_and(|http| is_public(&http)) {
-        return Err(Refusal::new(format!(
-            "--http {addr} is reached from beyond this machine, and HTTP neither speaks TLS nor asks for tokens yet: listen on \
-             loopback behind a proxy that does, or say --insecure-network"
-        )));
-    }
     if identity.is_none() {
         return Err(Refusal::new(format!(
             "{addr} is reached from beyond this machine, and nothing is encrypted: whoever is on the way would read the orders and \

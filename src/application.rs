@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use orderline_access::Access;
+use orderline_access::tls::Identity;
 use orderline_core::Meters;
 use orderline_core::door::Door;
 use orderline_feed::webhooks::Webhooks;
@@ -60,6 +61,7 @@ impl Application {
         counted: Counted,
         kept: Kept,
         access: Access,
+        identity: Option<&Identity>,
         config: &Config,
     ) -> Result<Self, Refusal> {
         let Counted { meters, watermark, gateway } = counted;
@@ -93,7 +95,8 @@ impl Application {
             consumers: Arc::new(Consumers::open(storage)?),
             models: reader,
         };
-        let server = orderline_web::Server::start(listen, parts, config.http_options())
+        let tls = identity.map(|identity| identity.server_config(&["h2", "http/1.1"])).transpose()?;
+        let server = orderline_web::Server::start(listen, parts, tls, config.http_options())
             .map_err(|error| Refusal::new(format!("cannot listen for HTTP on {listen}: {error}")))?;
         Ok(Self { server, front, thread, stopping, models })
     }

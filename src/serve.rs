@@ -85,7 +85,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
     let application = match (arguments.http, http_door) {
         (Some(listen), Some(door)) => {
             let counted = Counted { meters, watermark, gateway: gateway.stats() };
-            Some(Application::start(listen, door, counted, kept, http_access, &config)?)
+            Some(Application::start(listen, door, counted, kept, http_access, identity.as_ref(), &config)?)
         }
         _ => None,
     };

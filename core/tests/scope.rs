@@ -43,7 +43,7 @@ fn world() -> (Driver, [Side; 2]) {
         let mut head = PlaceOrder::new_zeroed();
         (head.order, head.seller, head.line_count) = (order, seller, 1.into());
         head.currency = CurrencyCode::new(826);
-        driver.run(&Command::PlaceOrder(&head, &lines)).unwrap();
+        driver.run(&Command::PlaceOrder(&head, &lines, "")).unwrap();
         driver.confirm(order.get()).unwrap();
         let mut head = ReserveCart::new_zeroed();
         (head.reservation, head.seconds, head.line_count) = (reservation, 60.into(), 1.into());
@@ -87,9 +87,9 @@ fn each_about(side: &Side, mut each: impl FnMut(Command<'_>)) {
     each(Command::ReserveCart(&with!(ReserveCart { replaces = reservation }), &cart));
     each(Command::ExtendReservation(&with!(ExtendReservation { reservation = reservation })));
     each(Command::ReleaseReservation(&with!(ReleaseReservation { reservation = reservation })));
-    each(Command::PlaceOrder(&with!(PlaceOrder { seller = seller }), &[]));
+    each(Command::PlaceOrder(&with!(PlaceOrder { seller = seller }), &[], ""));
     let orders = [with!(GroupOrder { seller = seller })];
-    each(Command::CheckOut(&with!(CheckOut { reservation = reservation }), &orders, &[]));
+    each(Command::CheckOut(&with!(CheckOut { reservation = reservation }), &orders, &[], ""));
     each(Command::ConfirmOrder(&with!(ConfirmOrder { order = order })));
     each(Command::EditLine(&with!(EditLine { order = order })));
     each(Command::EditAddress(&with!(EditAddress { order = order })));
@@ -233,7 +233,7 @@ fn a_cart_or_a_group_with_one_line_of_another_seller_is_out_of_scope() {
     refused(&Command::ReserveCart(&with!(ReserveCart {}), &lines));
     refused(&Command::ReserveCart(&with!(ReserveCart { replaces = other.reservation }), &lines[..1]));
     let orders = [own.seller, other.seller].map(|seller| with!(GroupOrder { seller = seller }));
-    refused(&Command::CheckOut(&with!(CheckOut {}), &orders, &[]));
+    refused(&Command::CheckOut(&with!(CheckOut {}), &orders, &[], ""));
     let asked = [own.sku, other.sku].map(|sku| AskedSku { sku });
     refused(&Command::QueryAvailability(&with!(QueryAvailability {}), &asked));
 }

@@ -38,13 +38,13 @@ fn place(number: u64, random: &mut SmallRng, out: &mut Vec<u8>) {
             currency: CurrencyCode::new(826),
             line_count: 4.into(),
             region: 1.into(),
+            external_id_bytes: 0,
         },
         location: LocationHandle::new(0),
         allocation_count: 0.into(),
         rule: 4,
-        reserved: 0,
     };
-    Event::OrderPlaced(&head, &lines, &[]).write(out);
+    Event::OrderPlaced(&head, &lines, &[], "").write(out);
 }
 
 /// Processor time of this process so far.

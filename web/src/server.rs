@@ -1,6 +1,7 @@
 //! The HTTP server: a listener, a small runtime, and an orderly end.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -8,9 +9,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
@@ -53,7 +56,14 @@ impl Server {
     ///
     /// # Errors
     /// When the address cannot be bound or a thread not be started.
-    pub fn start(listen: SocketAddr, parts: Parts, options: ServerOptions) -> std::io::Result<Self> {
+    ///
+    /// With `tls`, connections speak that, and nothing else.
+    pub fn start(
+        listen: SocketAddr,
+        parts: Parts,
+        tls: Option<Arc<ServerConfig>>,
+        options: ServerOptions,
+    ) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(options.threads.max(1))
             .thread_name("http")
@@ -66,7 +76,7 @@ impl Server {
             .layer(RequestBodyTimeoutLayer::new(options.read_deadline))
             .layer(CatchPanicLayer::new());
         let (stop, stopped) = watch::channel(false);
-        let ended = runtime.spawn(serve(listener, router, options, stopped));
+        let ended = runtime.spawn(serve(listener, router, tls.map(TlsAcceptor::from), options, stopped));
         Ok(Self { runtime, stop, local_addr, ended })
     }
 
@@ -87,17 +97,19 @@ impl Server {
 async fn serve(
     listener: TcpListener,
     router: Router,
+    tls: Option<TlsAcceptor>,
     options: ServerOptions,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let room = std::sync::Arc::new(Semaphore::new(options.connections_max));
+    let room = Arc::new(Semaphore::new(options.connections_max));
     let graceful = GracefulShutdown::new();
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(options.read_deadline);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(options.read_deadline);
+    let builder = Arc::new(builder);
     loop {
         let next = async {
-            let permit = std::sync::Arc::clone(&room).acquire_owned().await;
+            let permit = Arc::clone(&room).acquire_owned().await;
             (permit, listener.accept().await)
         };
         let (permit, accepted) = tokio::select! {
@@ -115,12 +127,22 @@ async fn serve(
         // Answers are small and whole; waiting for more would only delay them.
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(router.clone());
-        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-        let connection = graceful.watch(connection);
+        let (builder, watcher, tls) = (Arc::clone(&builder), graceful.watcher(), tls.clone());
+        // A connection that breaks, or never becomes one, is its peer's affair.
         tokio::spawn(async move {
             let _permit = permit;
-            // A connection that breaks is its peer's affair.
-            let _ = connection.await;
+            match tls {
+                None => {
+                    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+                    let _ = watcher.watch(connection.into_owned()).await;
+                }
+                Some(tls) => {
+                    let greeted = tokio::time::timeout(options.read_deadline, tls.accept(stream)).await;
+                    let Ok(Ok(stream)) = greeted else { return };
+                    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+                    let _ = watcher.watch(connection.into_owned()).await;
+                }
+            }
         });
     }
     drop(listener);

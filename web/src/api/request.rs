@@ -89,8 +89,8 @@ impl FromRequestParts<Api> for Caller {
 
 /// The session of each actor: the same after a restart, so that keys are still known then.
 fn session_of(actor: u32) -> SessionId {
-    const HTTP: u128 = 0x4f72_6465_726c_696e_6500_6874_7470_0000;
-    SessionId::new(HTTP << 16 | HTTP >> 112 | u128::from(actor) << 1)
+    const HTTP: u128 = 0x4f72_6465_726c_696e_6874_7470 << 32;
+    SessionId::new(HTTP | u128::from(actor))
 }
 
 /// Who brings these headers.
