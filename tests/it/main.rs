@@ -10,6 +10,7 @@ mod availability;
 mod bad_input;
 mod campaign;
 mod cli;
+mod console;
 mod damage;
 mod drill;
 mod explain;

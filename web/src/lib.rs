@@ -8,6 +8,7 @@
 #![allow(clippy::result_large_err)]
 
 pub mod api;
+mod console;
 pub mod front;
 pub mod metrics;
 pub mod names;

@@ -395,6 +395,7 @@ pub fn router(parts: Parts) -> Router {
     router
         .route("/v1/openapi.json", get(openapi))
         .route("/v1/docs", get(page))
+        .merge(crate::console::routes())
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .with_state(api)
@@ -413,7 +414,7 @@ async fn page() -> Html<&'static str> {
     Html(include_str!("docs.html"))
 }
 
-async fn nothing_here() -> Problem {
+pub(crate) async fn nothing_here() -> Problem {
     let detail = "Nothing is served under this path; /v1/docs lists what is.";
     Problem::new(StatusCode::NOT_FOUND, "NoSuchPath", "There is no such path.", detail)
 }
