@@ -51,7 +51,7 @@ async fn update_work(
         step: body.step.0 as u8,
         reserved: 0,
     };
-    Ok(api.run(&caller, &Command::UpdateWork(&head)).await?.receipt(Some(Entity::Work)))
+    Ok(api.run(&caller, &Command::UpdateWork(&head)).await?.receipt(Some(Entity::Order)))
 }
 
 /// Why a location refuses.
@@ -84,7 +84,7 @@ async fn reject_work(
         reserved: [0; 7],
     };
     let done = api.run(&caller, &Command::RejectWork(&head)).await?;
-    Ok(Receipt { units: Some(done.detail as i64), ..done.receipt(Some(Entity::Work)) })
+    Ok(Receipt { units: Some(done.detail as i64), ..done.receipt(Some(Entity::Order)) })
 }
 
 /// Work that another location is to do.
@@ -123,7 +123,7 @@ async fn move_work(
         reason: body.reason.into(),
     };
     let done = api.run(&caller, &Command::MoveWork(&head, &lines)).await?;
-    Ok(Receipt { units: Some(done.detail as i64), ..done.receipt(Some(Entity::Work)) })
+    Ok(Receipt { units: Some(done.detail as i64), ..done.receipt(Some(Entity::Order)) })
 }
 
 /// A package.
@@ -183,7 +183,7 @@ async fn ship(
         is_sent: body.is_sent.into(),
     };
     let done = api.run(&caller, &Command::ShipLines(&head, &lines, &body.tracking)).await?;
-    Ok(Receipt { number: Some(done.detail), ..done.receipt(Some(Entity::Shipment)) }.created())
+    Ok(Receipt { number: Some(done.detail), ..done.receipt(Some(Entity::Order)) }.created())
 }
 
 /// What happened to a package.
@@ -217,5 +217,5 @@ async fn update_shipment(
     };
     let done = api.run(&caller, &Command::UpdateShipment(&head)).await?;
     let number = Some(done.detail).filter(|&number| number > 0);
-    Ok(Receipt { number, ..done.receipt(Some(Entity::Shipment)) })
+    Ok(Receipt { number, ..done.receipt(Some(Entity::Order)) })
 }

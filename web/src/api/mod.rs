@@ -275,7 +275,7 @@ pub struct Receipt {
     /// The version then of what it was about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
-    /// The state then of what it was about.
+    /// The state then of what it was about; of the parts of an order (work, packages, refunds, returns) it is the order's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<&'static str>,
     /// What it costs then, in minor units.

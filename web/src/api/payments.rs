@@ -196,7 +196,7 @@ async fn refund(
         reserved: [0; 2],
     };
     let done = api.run(&caller, &Command::RequestRefund(&head)).await?;
-    Ok(Receipt { number: Some(done.detail), ..done.receipt(Some(Entity::Refund)) }.created())
+    Ok(Receipt { number: Some(done.detail), ..done.receipt(Some(Entity::Order)) }.created())
 }
 
 /// How a refund ended.
@@ -233,7 +233,7 @@ async fn settle(
         reserved: 0,
     };
     let done = api.run(&caller, &Command::SettleRefund(&head)).await?;
-    Ok(Receipt { amount_minor: Some(done.detail as i64), ..done.receipt(Some(Entity::Refund)) })
+    Ok(Receipt { amount_minor: Some(done.detail as i64), ..done.receipt(Some(Entity::Order)) })
 }
 
 /// Money that a seller was paid.

@@ -55,7 +55,7 @@ async fn request(
         reason: body.reason.into(),
     };
     let done = api.run(&caller, &Command::RequestReturn(&head, &lines)).await?;
-    Ok(Receipt { number: Some(done.detail), ..done.receipt(Some(Entity::Return)) }.created())
+    Ok(Receipt { number: Some(done.detail), ..done.receipt(Some(Entity::Order)) }.created())
 }
 
 /// What happens to a return.
@@ -87,7 +87,7 @@ async fn update(
         step: body.step.0 as u8,
         reserved: 0,
     };
-    Ok(api.run(&caller, &Command::UpdateReturn(&head)).await?.receipt(Some(Entity::Return)))
+    Ok(api.run(&caller, &Command::UpdateReturn(&head)).await?.receipt(Some(Entity::Order)))
 }
 
 /// Units of a line that came back.
@@ -145,5 +145,5 @@ async fn receive(
         reserved: [0; 6],
     };
     let done = api.run(&caller, &Command::ReceiveReturn(&head, &units)).await?;
-    Ok(Receipt { amount_minor: Some(done.detail as i64), ..done.receipt(Some(Entity::Return)) })
+    Ok(Receipt { amount_minor: Some(done.detail as i64), ..done.receipt(Some(Entity::Order)) })
 }
