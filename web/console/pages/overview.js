@@ -16,6 +16,8 @@ export function show(place, { signal }) {
   const behind = chart("Read model lag, events", ["durable, not yet searchable"], (value) => count(Math.round(value)));
   const latency = chart("Latency since the start, door to door", ["p50", "p90", "p99"], micros);
   const charts = h("div", { class: "charts" }, rates.element, latency.element, lag.element, behind.element);
+  // Shown once the server has said how far its read models are.
+  behind.element.hidden = true;
   const reasons = h("div", {});
   const trouble = h("div", {});
   place.append(trouble, tiles, charts, h("section", {}, h("h2", {}, "Refused, by reason"), reasons),
@@ -36,7 +38,8 @@ export function show(place, { signal }) {
         const rate = (name) => (passed_s > 0 ? Math.max(0, figures[name] - before[name]) / passed_s : 0);
         rates.push([rate("accepted"), rate("rejected")]);
         lag.push([figures.sequence - figures.durable_sequence]);
-        behind.push([Math.max(0, figures.durable_sequence - (figures.read_model_sequence ?? figures.durable_sequence))]);
+        behind.element.hidden = figures.read_model_sequence === undefined;
+        if (!behind.element.hidden) behind.push([Math.max(0, figures.durable_sequence - figures.read_model_sequence)]);
         latency.push([figures.latency_us.p50, figures.latency_us.p90, figures.latency_us.p99]);
       }
       before = figures;
