@@ -64,7 +64,7 @@ pub(crate) struct NewReservation {
 }
 
 /// Hold stock for a cart, every line or none.
-#[utoipa::path(post, path = "/v1/reservations", tag = "checkout", params(CommandHeaders),
+#[utoipa::path(post, path = "/v1/reservations", tag = "checkout", request_body = NewReservation, params(CommandHeaders),
     responses((status = 201, body = Receipt), Problems))]
 async fn reserve(
     State(api): State<Api>,
@@ -106,7 +106,7 @@ pub(crate) struct Extension {
 }
 
 /// Hold a reservation for longer.
-#[utoipa::path(post, path = "/v1/reservations/{reservation}/extend", tag = "checkout",
+#[utoipa::path(post, path = "/v1/reservations/{reservation}/extend", tag = "checkout", request_body = Extension,
     params(CommandHeaders, ("reservation" = ReservationUlid, Path, description = "The reservation's id.")),
     responses((status = 200, body = Receipt), Problems))]
 async fn extend(
@@ -190,7 +190,7 @@ pub(crate) struct NewCheckout {
 }
 
 /// Place a cart's orders, one for each seller, all or none.
-#[utoipa::path(post, path = "/v1/checkouts", tag = "checkout", params(CommandHeaders),
+#[utoipa::path(post, path = "/v1/checkouts", tag = "checkout", request_body = NewCheckout, params(CommandHeaders),
     responses((status = 201, body = Receipt), Problems))]
 async fn check_out(
     State(api): State<Api>,

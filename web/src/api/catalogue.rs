@@ -47,7 +47,7 @@ pub(crate) struct SellerDefinition {
 }
 
 /// Define a seller, or change the one with this code.
-#[utoipa::path(put, path = "/v1/sellers/{seller}", tag = "catalogue",
+#[utoipa::path(put, path = "/v1/sellers/{seller}", tag = "catalogue", request_body = SellerDefinition,
     params(CommandHeaders, ("seller" = String, Path, description = "The seller's code.")),
     responses((status = 200, body = Receipt), Problems))]
 async fn define_seller(
@@ -82,7 +82,7 @@ pub(crate) struct LocationDefinition {
 }
 
 /// Define a location, or change the one with this code.
-#[utoipa::path(put, path = "/v1/locations/{location}", tag = "catalogue",
+#[utoipa::path(put, path = "/v1/locations/{location}", tag = "catalogue", request_body = LocationDefinition,
     params(CommandHeaders, ("location" = String, Path, description = "The location's code.")),
     responses((status = 200, body = Receipt), Problems))]
 async fn define_location(
@@ -118,7 +118,7 @@ pub(crate) struct SkuDefinition {
 }
 
 /// Define a SKU, or change the one with this code.
-#[utoipa::path(put, path = "/v1/skus/{sku}", tag = "catalogue",
+#[utoipa::path(put, path = "/v1/skus/{sku}", tag = "catalogue", request_body = SkuDefinition,
     params(CommandHeaders, ("sku" = String, Path, description = "The SKU's code.")),
     responses((status = 200, body = Receipt), Problems))]
 async fn define_sku(
@@ -165,7 +165,7 @@ impl SourcingDefinition {
 }
 
 /// Set the sourcing rules of all sellers that have none of their own.
-#[utoipa::path(put, path = "/v1/sourcing", tag = "catalogue", params(CommandHeaders),
+#[utoipa::path(put, path = "/v1/sourcing", tag = "catalogue", request_body = SourcingDefinition, params(CommandHeaders),
     responses((status = 200, body = Receipt), Problems))]
 async fn define_sourcing(
     State(api): State<Api>,
@@ -177,7 +177,7 @@ async fn define_sourcing(
 }
 
 /// Set the sourcing rules of a seller's orders.
-#[utoipa::path(put, path = "/v1/sellers/{seller}/sourcing", tag = "catalogue",
+#[utoipa::path(put, path = "/v1/sellers/{seller}/sourcing", tag = "catalogue", request_body = SourcingDefinition,
     params(CommandHeaders, ("seller" = String, Path, description = "The seller's code.")),
     responses((status = 200, body = Receipt), Problems))]
 async fn define_seller_sourcing(
@@ -206,7 +206,7 @@ pub(crate) struct PolicyDefinition {
 }
 
 /// Set the policies.
-#[utoipa::path(put, path = "/v1/policy", tag = "catalogue", params(CommandHeaders),
+#[utoipa::path(put, path = "/v1/policy", tag = "catalogue", request_body = PolicyDefinition, params(CommandHeaders),
     responses((status = 200, body = Receipt), Problems))]
 async fn set_policy(
     State(api): State<Api>,

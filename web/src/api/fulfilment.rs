@@ -34,7 +34,7 @@ pub(crate) struct WorkUpdate {
 }
 
 /// Say how far a location is with an order.
-#[utoipa::path(post, path = "/v1/orders/{order}/work/{location}/steps", tag = "fulfilment",
+#[utoipa::path(post, path = "/v1/orders/{order}/work/{location}/steps", tag = "fulfilment", request_body = WorkUpdate,
     params(CommandHeaders, ("order" = OrderUlid, Path, description = "The order's id."),
         ("location" = String, Path, description = "The location's code.")),
     responses((status = 200, body = Receipt), Problems))]
@@ -65,7 +65,7 @@ pub(crate) struct WorkRejection {
 }
 
 /// Refuse a location's work: it is sourced again in the same moment. `units` are those that are backordered then.
-#[utoipa::path(post, path = "/v1/orders/{order}/work/{location}/reject", tag = "fulfilment",
+#[utoipa::path(post, path = "/v1/orders/{order}/work/{location}/reject", tag = "fulfilment", request_body = WorkRejection,
     params(CommandHeaders, ("order" = OrderUlid, Path, description = "The order's id."),
         ("location" = String, Path, description = "The location's code.")),
     responses((status = 200, body = Receipt), Problems))]
@@ -103,7 +103,7 @@ pub(crate) struct WorkMove {
 }
 
 /// Give work to another location. `units` are those moved.
-#[utoipa::path(post, path = "/v1/orders/{order}/work/{location}/move", tag = "fulfilment",
+#[utoipa::path(post, path = "/v1/orders/{order}/work/{location}/move", tag = "fulfilment", request_body = WorkMove,
     params(CommandHeaders, ("order" = OrderUlid, Path, description = "The order's id."),
         ("location" = String, Path, description = "The code of the location that has the work.")),
     responses((status = 200, body = Receipt), Problems))]
@@ -151,7 +151,7 @@ pub(crate) struct NewShipment {
 }
 
 /// Pack units of an order's lines into a package. `number` is the shipment's in its order.
-#[utoipa::path(post, path = "/v1/orders/{order}/shipments", tag = "fulfilment",
+#[utoipa::path(post, path = "/v1/orders/{order}/shipments", tag = "fulfilment", request_body = NewShipment,
     params(CommandHeaders, ("order" = OrderUlid, Path, description = "The order's id.")),
     responses((status = 201, body = Receipt), Problems))]
 async fn ship(
@@ -197,7 +197,7 @@ pub(crate) struct ShipmentUpdate {
 }
 
 /// Say what happened to a package. Where it comes back, `number` is its return's in its order.
-#[utoipa::path(post, path = "/v1/orders/{order}/shipments/{shipment}/steps", tag = "fulfilment",
+#[utoipa::path(post, path = "/v1/orders/{order}/shipments/{shipment}/steps", tag = "fulfilment", request_body = ShipmentUpdate,
     params(CommandHeaders, ("order" = OrderUlid, Path, description = "The order's id."),
         ("shipment" = u16, Path, description = "The package's number in its order, from 1.")),
     responses((status = 200, body = Receipt), Problems))]

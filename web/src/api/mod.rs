@@ -6,6 +6,7 @@
 mod bulk;
 mod carts;
 mod catalogue;
+mod docs;
 mod events;
 mod fulfilment;
 mod orders;
@@ -90,6 +91,8 @@ struct Inner {
     /// Changes whenever more is durable.
     durable: watch::Receiver<()>,
     description: Vec<u8>,
+    /// The same for people.
+    page: String,
 }
 
 /// How a command ended.
@@ -391,10 +394,12 @@ pub fn router(parts: Parts) -> Router {
     parts.feed.watermark().subscribe(Box::new(move || {
         changed.send_replace(());
     }));
-    let api = Api { inner: Arc::new(Inner { parts, durable, description: describe(description) }) };
+    let description = describe(description);
+    let page = docs::page(&description);
+    let api = Api { inner: Arc::new(Inner { parts, durable, description, page }) };
     router
         .route("/v1/openapi.json", get(openapi))
-        .route("/v1/docs", get(page))
+        .route("/v1/docs", get(self::page))
         .merge(crate::console::routes())
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
@@ -410,8 +415,8 @@ async fn openapi(State(api): State<Api>) -> Response {
 }
 
 /// The page that shows the description to people.
-async fn page() -> Html<&'static str> {
-    Html(include_str!("docs.html"))
+async fn page(State(api): State<Api>) -> Html<String> {
+    Html(api.inner.page.clone())
 }
 
 pub(crate) async fn nothing_here() -> Problem {

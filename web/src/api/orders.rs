@@ -89,7 +89,7 @@ impl NewOrder {
 }
 
 /// Place an order, every line or none.
-#[utoipa::path(post, path = "/v1/orders", tag = "orders", params(CommandHeaders),
+#[utoipa::path(post, path = "/v1/orders", tag = "orders", request_body = NewOrder, params(CommandHeaders),
     responses((status = 201, body = Receipt), Problems))]
 async fn place(
     State(api): State<Api>,
@@ -150,7 +150,7 @@ pub(crate) struct Cancellation {
 }
 
 /// Cancel quantities that have not been shipped or packed, and give their stock back. `amount_minor` is their value.
-#[utoipa::path(post, path = "/v1/orders/{order}/cancel", tag = "orders",
+#[utoipa::path(post, path = "/v1/orders/{order}/cancel", tag = "orders", request_body = Cancellation,
     params(CommandHeaders, ("order" = OrderUlid, Path, description = "The order's id.")),
     responses((status = 200, body = Receipt), Problems))]
 async fn cancel(
@@ -183,7 +183,7 @@ pub(crate) struct LineEdit {
 }
 
 /// Change a line's quantity before fulfilment begins.
-#[utoipa::path(put, path = "/v1/orders/{order}/lines/{line}", tag = "orders",
+#[utoipa::path(put, path = "/v1/orders/{order}/lines/{line}", tag = "orders", request_body = LineEdit,
     params(CommandHeaders, ("order" = OrderUlid, Path, description = "The order's id."),
         ("line" = u16, Path, description = "The line's index, from 0.")),
     responses((status = 200, body = Receipt), Problems))]
@@ -216,7 +216,7 @@ pub(crate) struct NewAddress {
 }
 
 /// Change where an order goes before fulfilment begins.
-#[utoipa::path(put, path = "/v1/orders/{order}/address", tag = "orders",
+#[utoipa::path(put, path = "/v1/orders/{order}/address", tag = "orders", request_body = NewAddress,
     params(CommandHeaders, ("order" = OrderUlid, Path, description = "The order's id.")),
     responses((status = 200, body = Receipt), Problems))]
 async fn edit_address(
@@ -284,7 +284,7 @@ pub(crate) struct NewHold {
 }
 
 /// Place a hold. `number` is the hold's in its order.
-#[utoipa::path(post, path = "/v1/orders/{order}/holds", tag = "orders",
+#[utoipa::path(post, path = "/v1/orders/{order}/holds", tag = "orders", request_body = NewHold,
     params(CommandHeaders, ("order" = OrderUlid, Path, description = "The order's id.")),
     responses((status = 201, body = Receipt), Problems))]
 async fn place_hold(
@@ -315,7 +315,7 @@ pub(crate) struct Reason {
 }
 
 /// Release a hold.
-#[utoipa::path(post, path = "/v1/orders/{order}/holds/{hold}/release", tag = "orders",
+#[utoipa::path(post, path = "/v1/orders/{order}/holds/{hold}/release", tag = "orders", request_body = Reason,
     params(CommandHeaders, ("order" = OrderUlid, Path, description = "The order's id."),
         ("hold" = u16, Path, description = "The hold's number in its order, from 1.")),
     responses((status = 200, body = Receipt), Problems))]

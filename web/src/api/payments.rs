@@ -47,7 +47,7 @@ pub(crate) struct NewAuthorization {
 }
 
 /// Record an authorisation. `number` is the payment's in its group.
-#[utoipa::path(post, path = "/v1/groups/{group}/authorizations", tag = "payments",
+#[utoipa::path(post, path = "/v1/groups/{group}/authorizations", tag = "payments", request_body = NewAuthorization,
     params(CommandHeaders, ("group" = GroupUlid, Path, description = "The group's id; of an order placed alone, the order's own.")),
     responses((status = 201, body = Receipt), Problems))]
 async fn authorize(
@@ -87,7 +87,7 @@ pub(crate) struct NewCapture {
 }
 
 /// Record a capture. `amount_minor` is what is captured then, over all captures.
-#[utoipa::path(post, path = "/v1/groups/{group}/captures", tag = "payments",
+#[utoipa::path(post, path = "/v1/groups/{group}/captures", tag = "payments", request_body = NewCapture,
     params(CommandHeaders, ("group" = GroupUlid, Path, description = "The group's id.")),
     responses((status = 201, body = Receipt), Problems))]
 async fn capture(
@@ -135,7 +135,7 @@ impl PaymentEnd {
 }
 
 /// Record that a promise was given back. `amount_minor` is what was given back.
-#[utoipa::path(post, path = "/v1/groups/{group}/void", tag = "payments",
+#[utoipa::path(post, path = "/v1/groups/{group}/void", tag = "payments", request_body = PaymentEnd,
     params(CommandHeaders, ("group" = GroupUlid, Path, description = "The group's id.")),
     responses((status = 200, body = Receipt), Problems))]
 async fn void(
@@ -150,7 +150,7 @@ async fn void(
 }
 
 /// Record that a payment failed.
-#[utoipa::path(post, path = "/v1/groups/{group}/fail", tag = "payments",
+#[utoipa::path(post, path = "/v1/groups/{group}/fail", tag = "payments", request_body = PaymentEnd,
     params(CommandHeaders, ("group" = GroupUlid, Path, description = "The group's id.")),
     responses((status = 200, body = Receipt), Problems))]
 async fn fail(
@@ -178,7 +178,7 @@ pub(crate) struct NewRefund {
 }
 
 /// Ask for a refund. `number` is the refund's in its order.
-#[utoipa::path(post, path = "/v1/orders/{order}/refunds", tag = "payments",
+#[utoipa::path(post, path = "/v1/orders/{order}/refunds", tag = "payments", request_body = NewRefund,
     params(CommandHeaders, ("order" = OrderUlid, Path, description = "The order's id.")),
     responses((status = 201, body = Receipt), Problems))]
 async fn refund(
@@ -213,7 +213,7 @@ pub(crate) struct RefundEnd {
 }
 
 /// Record how a refund ended. `amount_minor` is what of the order is refunded then.
-#[utoipa::path(post, path = "/v1/orders/{order}/refunds/{refund}/settle", tag = "payments",
+#[utoipa::path(post, path = "/v1/orders/{order}/refunds/{refund}/settle", tag = "payments", request_body = RefundEnd,
     params(CommandHeaders, ("order" = OrderUlid, Path, description = "The order's id."),
         ("refund" = u16, Path, description = "The refund's number in its order, from 1.")),
     responses((status = 200, body = Receipt), Problems))]
@@ -253,7 +253,7 @@ pub(crate) struct NewPayout {
 }
 
 /// Record that a seller was paid. `amount_minor` is what is still payable.
-#[utoipa::path(post, path = "/v1/sellers/{seller}/payouts", tag = "payments",
+#[utoipa::path(post, path = "/v1/sellers/{seller}/payouts", tag = "payments", request_body = NewPayout,
     params(CommandHeaders, ("seller" = String, Path, description = "The seller's code.")),
     responses((status = 201, body = Receipt), Problems))]
 async fn pay_out(

@@ -206,7 +206,7 @@ pub(crate) struct AvailabilityQuestion {
 }
 
 /// What can be bought of some SKUs, in the order in which they were asked for.
-#[utoipa::path(post, path = "/v1/availability", tag = "stock", params(Terms),
+#[utoipa::path(post, path = "/v1/availability", tag = "stock", request_body = AvailabilityQuestion, params(Terms),
     responses((status = 200, body = Vec<view::Availability>), Problems))]
 async fn availability(
     State(api): State<Api>,

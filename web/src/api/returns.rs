@@ -37,7 +37,7 @@ pub(crate) struct NewReturn {
 }
 
 /// Ask to send delivered units back. `number` is the return's in its order.
-#[utoipa::path(post, path = "/v1/orders/{order}/returns", tag = "returns",
+#[utoipa::path(post, path = "/v1/orders/{order}/returns", tag = "returns", request_body = NewReturn,
     params(CommandHeaders, ("order" = OrderUlid, Path, description = "The order's id.")),
     responses((status = 201, body = Receipt), Problems))]
 async fn request(
@@ -69,7 +69,7 @@ pub(crate) struct ReturnUpdate {
 }
 
 /// Approve, decline, cancel or close a return.
-#[utoipa::path(post, path = "/v1/orders/{order}/returns/{return}/steps", tag = "returns",
+#[utoipa::path(post, path = "/v1/orders/{order}/returns/{return}/steps", tag = "returns", request_body = ReturnUpdate,
     params(CommandHeaders, ("order" = OrderUlid, Path, description = "The order's id."),
         ("return" = u16, Path, description = "The return's number in its order, from 1.")),
     responses((status = 200, body = Receipt), Problems))]
@@ -117,7 +117,7 @@ pub(crate) struct ReturnReceipt {
 }
 
 /// Take the goods of an approved return in, once. `amount_minor` is their value.
-#[utoipa::path(post, path = "/v1/orders/{order}/returns/{return}/receive", tag = "returns",
+#[utoipa::path(post, path = "/v1/orders/{order}/returns/{return}/receive", tag = "returns", request_body = ReturnReceipt,
     params(CommandHeaders, ("order" = OrderUlid, Path, description = "The order's id."),
         ("return" = u16, Path, description = "The return's number in its order, from 1.")),
     responses((status = 200, body = Receipt), Problems))]

@@ -68,7 +68,7 @@ pub(crate) struct StockReceipt {
 }
 
 /// Receive stock. `units` says what is available then.
-#[utoipa::path(post, path = "/v1/stock/{sku}/{location}/receipts", tag = "stock",
+#[utoipa::path(post, path = "/v1/stock/{sku}/{location}/receipts", tag = "stock", request_body = StockReceipt,
     params(CommandHeaders, ("sku" = String, Path, description = "The SKU's code."),
         ("location" = String, Path, description = "The location's code.")),
     responses((status = 201, body = Receipt), Problems))]
@@ -103,7 +103,7 @@ pub(crate) struct StockAdjustment {
 }
 
 /// Adjust one bucket of a level. `units` says what the bucket holds then.
-#[utoipa::path(post, path = "/v1/stock/{sku}/{location}/adjustments", tag = "stock",
+#[utoipa::path(post, path = "/v1/stock/{sku}/{location}/adjustments", tag = "stock", request_body = StockAdjustment,
     params(CommandHeaders, ("sku" = String, Path, description = "The SKU's code."),
         ("location" = String, Path, description = "The location's code.")),
     responses((status = 201, body = Receipt), Problems))]
@@ -136,7 +136,7 @@ pub(crate) struct StockCount {
 }
 
 /// Record a count; the difference goes to available. `units` says what is available then.
-#[utoipa::path(post, path = "/v1/stock/{sku}/{location}/counts", tag = "stock",
+#[utoipa::path(post, path = "/v1/stock/{sku}/{location}/counts", tag = "stock", request_body = StockCount,
     params(CommandHeaders, ("sku" = String, Path, description = "The SKU's code."),
         ("location" = String, Path, description = "The location's code.")),
     responses((status = 201, body = Receipt), Problems))]
@@ -179,7 +179,7 @@ pub(crate) struct StockMove {
 }
 
 /// Move stock. `units` says what the bucket that they came to holds then.
-#[utoipa::path(post, path = "/v1/stock/{sku}/moves", tag = "stock",
+#[utoipa::path(post, path = "/v1/stock/{sku}/moves", tag = "stock", request_body = StockMove,
     params(CommandHeaders, ("sku" = String, Path, description = "The SKU's code.")),
     responses((status = 201, body = Receipt), Problems))]
 async fn move_stock(
@@ -216,7 +216,7 @@ pub(crate) struct StockLevel {
 }
 
 /// Set a level, as of a sequence. `units` says what is available then.
-#[utoipa::path(put, path = "/v1/stock/{sku}/{location}", tag = "stock",
+#[utoipa::path(put, path = "/v1/stock/{sku}/{location}", tag = "stock", request_body = StockLevel,
     params(CommandHeaders, ("sku" = String, Path, description = "The SKU's code."),
         ("location" = String, Path, description = "The location's code.")),
     responses((status = 200, body = Receipt), Problems))]

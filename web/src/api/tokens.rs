@@ -113,7 +113,7 @@ async fn list(
 }
 
 /// Make a token. From the first one on, everybody must bring one.
-#[utoipa::path(post, path = "/v1/tokens", tag = "access", responses((status = 201, body = TokenSecret), Problems))]
+#[utoipa::path(post, path = "/v1/tokens", tag = "access", request_body = NewToken, responses((status = 201, body = TokenSecret), Problems))]
 async fn create(
     State(api): State<Api>,
     caller: Caller,

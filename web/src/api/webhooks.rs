@@ -173,7 +173,7 @@ async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<Vec<Endpoin
 }
 
 /// Have events posted somewhere. Deliveries are signed by the Standard Webhooks specification, in order for each order.
-#[utoipa::path(post, path = "/v1/webhooks", tag = "events", responses((status = 201, body = WebhookSecret), Problems))]
+#[utoipa::path(post, path = "/v1/webhooks", tag = "events", request_body = NewWebhook, responses((status = 201, body = WebhookSecret), Problems))]
 async fn create(
     State(api): State<Api>,
     caller: Caller,
@@ -188,7 +188,7 @@ async fn create(
 }
 
 /// Change where a webhook is, what it is called and what it gets.
-#[utoipa::path(put, path = "/v1/webhooks/{webhook}", tag = "events",
+#[utoipa::path(put, path = "/v1/webhooks/{webhook}", tag = "events", request_body = NewWebhook,
     params(("webhook" = u64, Path, description = "The webhook's number.")),
     responses((status = 204, description = "Changed."), Problems))]
 async fn change(
@@ -226,7 +226,7 @@ pub(crate) struct WebhookState {
 }
 
 /// Pause a webhook, or go on with it.
-#[utoipa::path(put, path = "/v1/webhooks/{webhook}/state", tag = "events",
+#[utoipa::path(put, path = "/v1/webhooks/{webhook}/state", tag = "events", request_body = WebhookState,
     params(("webhook" = u64, Path, description = "The webhook's number.")),
     responses((status = 204, description = "Set."), Problems))]
 async fn set_state(
@@ -292,7 +292,7 @@ pub(crate) struct Replay {
 }
 
 /// Deliver again: dead letters, or everything from a sequence on.
-#[utoipa::path(post, path = "/v1/webhooks/{webhook}/replay", tag = "events",
+#[utoipa::path(post, path = "/v1/webhooks/{webhook}/replay", tag = "events", request_body = Replay,
     params(("webhook" = u64, Path, description = "The webhook's number.")),
     responses((status = 202, description = "They go out."), Problems))]
 async fn replay(
@@ -340,7 +340,7 @@ pub(crate) struct FeedPosition {
 }
 
 /// Keep how far a consumer has come, in the data directory. It only moves forward.
-#[utoipa::path(put, path = "/v1/consumers/{consumer}", tag = "events",
+#[utoipa::path(put, path = "/v1/consumers/{consumer}", tag = "events", request_body = FeedPosition,
     params(("consumer" = String, Path, description = "Its name: letters, digits, dots, dashes, underscores.")),
     responses((status = 200, body = Consumer), Problems))]
 async fn commit(
