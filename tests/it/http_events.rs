@@ -123,6 +123,17 @@ fn metrics_and_figures_count_what_was_done() {
     assert_eq!(figures["rejects"], json!([{"code": "UnknownHold", "count": 1}]), "{figures}");
     assert!(figures["latency_us"]["p99"].as_u64() > Some(0), "{figures}");
     http.get("/healthz").is(200);
+    // What is served is described, bodies included, for programs and for people.
+    let description = http.get("/v1/openapi.json").is(200);
+    for (path, operations) in description["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let takes_body = operation["requestBody"].is_object();
+            let may_lack = ["confirm", "release", "secret"].iter().any(|last| path.ends_with(last));
+            assert!(takes_body || may_lack || !["post", "put"].contains(&&**method), "{method} {path}");
+        }
+    }
+    let page = http.get("/v1/docs").body.as_str().unwrap().to_owned();
+    assert!(page.contains("POST /v1/orders") && page.contains("NewOrderLine"), "{page}");
     http.get("/readyz").is(200);
     server.stop();
 }
