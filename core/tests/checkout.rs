@@ -300,7 +300,7 @@ fn what_is_wrong_with_a_checkout_is_said() {
 
     let mut marked = orders.clone();
     marked[1].reserved = [0, 1];
-    assert_eq!(refused(&mut driver, &good, &marked, &lines), (RejectCode::InvalidField, 52 + 24 + 22, 0));
+    assert_eq!(refused(&mut driver, &good, &marked, &lines), (RejectCode::InvalidField, 53 + 24 + 22, 0));
     let with_group = |group| CheckOut { group: GroupId::new(group), ..good };
     assert_eq!(refused(&mut driver, &with_group(0), &orders, &lines).0, RejectCode::InvalidOrderId);
     assert_eq!(refused(&mut driver, &with_group(id_at(90_000, 1)), &orders, &lines).0, RejectCode::IdAhead);
