@@ -6,11 +6,11 @@ use std::io::{BufWriter, ErrorKind, Write};
 
 use orderline_core::State;
 use orderline_core::recovery;
-use orderline_core::state::{EntryKind, LedgerEntry};
+use orderline_core::state::LedgerEntry;
 use orderline_json::show;
 use orderline_protocol::event::Event;
 use orderline_protocol::reply::LedgerView;
-use orderline_protocol::{CurrencyCode, OrderId, Sequence};
+use orderline_protocol::{CurrencyCode, EntryKind, OrderId, Sequence};
 use serde_json::json;
 
 use crate::offline;

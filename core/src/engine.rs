@@ -492,16 +492,14 @@ impl<C: FnMut() -> i64> Engine<C> {
         if command.is_query() {
             return self.answer(scope, command, work);
         }
-        if scope != Scope::Everything
-            && let Ok(body) = &parsed.body
-            && let Err(rejection) = self.state.check_scope(scope, body)
-        {
-            self.stats.rejected_count += 1;
-            let header = rejected_reply(command, rejection, self.state.sequence());
-            return work.push_reply(REPLY_HEADER_BYTES, |out| out.extend_from_slice(header.as_bytes()));
+        let record = self.writer.begin_record();
+        let decision = match &parsed.body {
+            Ok(body) if scope != Scope::Everything => self.state.check_scope(scope, body),
+            _ => Ok(()),
         }
-        let decision =
-            self.state.decide(session, self.now_us, parsed, &mut self.scratch, self.writer.begin_record());
+        .map_or_else(Decision::Rejected, |()| {
+            self.state.decide(session, self.now_us, parsed, &mut self.scratch, record)
+        });
         let header = match decision {
             // Only now, for what was accepted before is answered as before, and what is refused in any case is told why.
             Decision::Event(_) if !has_room => {

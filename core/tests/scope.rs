@@ -58,7 +58,7 @@ fn world() -> (Driver, [Side; 2]) {
 
 macro_rules! with {
     ($head:ident { $($field:ident = $value:expr),* $(,)? }) => {{
-        #[allow(unused_mut)]
+        #[allow(unused_mut)] // Some are as zeros make them.
         let mut head = $head::new_zeroed();
         $( head.$field = $value; )*
         head

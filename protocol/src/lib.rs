@@ -5,6 +5,7 @@
 //! without `unsafe`. `docs/protocol.md` shows the wire's bytes, `docs/format.md` the journal's.
 
 pub mod command;
+pub mod entry;
 pub mod event;
 pub mod frame;
 pub mod ids;
@@ -17,6 +18,7 @@ mod view;
 pub mod wire;
 
 pub use command::{Command, Scope};
+pub use entry::EntryKind;
 pub use event::Event;
 pub use ids::{
     BuyerId, GroupId, KEYED_FROM, LocationHandle, OrderId, Request, ReservationId, SellerHandle, Sequence,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use orderline_protocol::{CurrencyCode, OrderId, SellerHandle, Sequence};
+use orderline_protocol::{CurrencyCode, EntryKind, OrderId, SellerHandle, Sequence};
 use zerocopy::FromBytes;
 
 use crate::error::{Damage, ReadModelError};
@@ -12,44 +12,6 @@ use crate::head::{EntryKey, EntryRow};
 use crate::reader::{Cursor, Page, Reader};
 use crate::store::{key, ledger_key, letter};
 use crate::timeline::PAGE_ENTRIES_MAX;
-
-/// What an entry is about. The numbers stand in the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EntryKind {
-    /// Money was captured for the seller's order.
-    Sale = 1,
-    /// The marketplace keeps its share of that.
-    Commission = 2,
-    /// Money of the order went back to the buyer.
-    Refund = 3,
-    /// The marketplace gives back its share of that.
-    Reversal = 4,
-    /// The seller was paid.
-    Payout = 5,
-}
-
-impl EntryKind {
-    const ALL: [Self; 5] = [Self::Sale, Self::Commission, Self::Refund, Self::Reversal, Self::Payout];
-
-    /// Its name in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Sale => "sale",
-            Self::Commission => "commission",
-            Self::Refund => "refund",
-            Self::Reversal => "commission reversal",
-            Self::Payout => "payout",
-        }
-    }
-
-    /// What an entry of so much changes what is owed to the seller by.
-    pub const fn signed(self, amount_minor: i64) -> i64 {
-        match self {
-            Self::Sale | Self::Reversal => amount_minor,
-            Self::Commission | Self::Refund | Self::Payout => -amount_minor,
-        }
-    }
-}
 
 /// One entry of a seller's ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

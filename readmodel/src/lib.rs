@@ -52,7 +52,7 @@ mod timeline;
 
 pub use error::{Damage, ReadModelError};
 pub use follower::ReadModel;
-pub use ledger::{EntryKind, LedgerEntry};
+pub use ledger::LedgerEntry;
 pub use options::ReadModelOptions;
 pub use order::{Line, Order};
 pub use queue::QueuedWork;

@@ -6,12 +6,13 @@ use orderline_protocol::event::{
     Allocation, CapturedShare, CartReserved, Event, ExpiryKind, GroupPlaced, LateHold, OrderPlaced,
     PaymentCaptured, RefundSettled, RetiredKind,
 };
-use orderline_protocol::{CurrencyCode, GroupId, LocationHandle, OrderId, SellerHandle, SkuHandle};
+use orderline_protocol::{
+    CurrencyCode, EntryKind, GroupId, LocationHandle, OrderId, SellerHandle, SkuHandle,
+};
 
 use crate::change::Moment;
 use crate::error::{Damage, ReadModelError};
 use crate::head::{EntryKey, EntryRow, GroupRow, Head, Held, Note, NoteKey, Number, QueueKey, Queued};
-use crate::ledger::EntryKind;
 use crate::older::{Older, View};
 use crate::order::{Order, Placed};
 

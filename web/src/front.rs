@@ -5,26 +5,23 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::thread::JoinHandle;
 
 use crossbeam::queue::SegQueue;
 use orderline_core::door::{Door, Opened, Task, Work};
-use orderline_protocol::command::COMMAND_HEADER_BYTES;
+use orderline_protocol::command::{COMMAND_HEADER_BYTES, CommandHeader, FIRST_QUERY};
 use orderline_protocol::frame::Frame;
 use orderline_protocol::limits::FRAME_PAYLOAD_BYTES_MAX;
-use orderline_protocol::reply::{Reply, ReplyHeader};
+use orderline_protocol::reply::Reply;
 use orderline_protocol::{
     Command, KEYED_FROM, RejectCode, Request, Scope, Sequence, SessionHandle, SessionId,
 };
 use tokio::sync::{Semaphore, oneshot};
-use zerocopy::{FromBytes, IntoBytes};
+use zerocopy::FromBytes;
 
 /// Bytes of commands in one work beyond which the next begins: a batch that stays in the processor's cache.
 const WORK_BYTES: usize = 64 * 1024;
-
-/// Kinds from here up only ask, and need no session.
-const FIRST_QUERY: u8 = 64;
 
 /// Works that are kept for their next use.
 const WORKS_KEPT_MAX: usize = 64;
@@ -98,11 +95,6 @@ impl Commands {
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
-
-    /// Their length in bytes.
-    pub fn bytes(&self) -> usize {
-        self.bytes.len()
-    }
 }
 
 /// Replies to commands, in their order. Everything in them is durable.
@@ -147,6 +139,14 @@ struct Shared {
     room: Semaphore,
     room_commands: u32,
     is_stopping: AtomicBool,
+    has_ended: AtomicBool,
+}
+
+impl Shared {
+    /// Drops what nobody will ask any more: whoever waits for it hears so.
+    fn drop_calls(&self) {
+        while self.calls.pop().is_some() {}
+    }
 }
 
 /// Where tasks hand in commands. Cheap to clone.
@@ -179,6 +179,7 @@ impl Front {
             room: Semaphore::new(commands_max as usize),
             room_commands: commands_max,
             is_stopping: AtomicBool::new(false),
+            has_ended: AtomicBool::new(false),
         });
         let own = Arc::clone(&shared);
         let builder = std::thread::Builder::new().name("http-front".to_owned());
@@ -197,10 +198,7 @@ impl Front {
         }
         let wanted = commands.count.min(self.shared.room_commands);
         let _room = self.shared.room.acquire_many(wanted).await.map_err(|_| FrontError::Stopping)?;
-        let (answer, answered) = oneshot::channel();
-        self.shared.calls.push(Call { actor, commands, answer, is_second_try: false });
-        self.thread.unpark();
-        answered.await.unwrap_or(Err(FrontError::Stopping))
+        self.hand_in(actor, commands).await.unwrap_or(Err(FrontError::Stopping))
     }
 
     /// As [`Front::ask`], for threads that may wait.
@@ -208,15 +206,19 @@ impl Front {
     /// # Errors
     /// As [`Front::ask`].
     pub fn ask_blocking(&self, actor: Actor, commands: Commands) -> Result<Replies, FrontError> {
+        self.hand_in(actor, commands).blocking_recv().unwrap_or(Err(FrontError::Stopping))
+    }
+
+    fn hand_in(&self, actor: Actor, commands: Commands) -> oneshot::Receiver<Result<Replies, FrontError>> {
         let (answer, answered) = oneshot::channel();
         self.shared.calls.push(Call { actor, commands, answer, is_second_try: false });
         self.thread.unpark();
-        answered.blocking_recv().unwrap_or(Err(FrontError::Stopping))
-    }
-
-    /// Commands that are in it now.
-    pub fn pending(&self) -> u32 {
-        self.shared.room_commands - self.shared.room.available_permits() as u32
+        // Either the thread, ending, finds the call, or its end is seen here: nobody waits for an answer that never comes.
+        fence(Ordering::SeqCst);
+        if self.shared.has_ended.load(Ordering::Relaxed) {
+            self.shared.drop_calls();
+        }
+        answered
     }
 
     /// Takes no more commands; what was handed in is still answered.
@@ -288,7 +290,9 @@ impl Loop {
             is_idle &= !self.release();
             let is_empty = self.deciding.is_empty() && self.held.is_empty() && self.full.is_empty();
             if is_idle && is_stopping && is_empty {
-                return;
+                self.shared.has_ended.store(true, Ordering::Relaxed);
+                fence(Ordering::SeqCst);
+                return self.shared.drop_calls();
             }
             if is_idle {
                 std::thread::park();
@@ -442,7 +446,7 @@ fn number(commands: &mut Commands, last_request: &mut Request) {
     let mut at = 0;
     while at < commands.bytes.len() {
         let command = &mut commands.bytes[at..];
-        let Ok((header, _)) = orderline_protocol::command::CommandHeader::mut_from_prefix(command) else {
+        let Ok((header, _)) = CommandHeader::mut_from_prefix(command) else {
             return;
         };
         let request = commands.key.unwrap_or_else(|| {
@@ -475,10 +479,8 @@ impl<'a> Iterator for ReplyBytes<'a> {
             self.payload = frame.payload;
             self.frames = &self.frames[frame.bytes..];
         }
-        let (header, _) = ReplyHeader::ref_from_prefix(self.payload).ok()?;
-        let (reply, rest) = self.payload.split_at_checked(header.bytes.get() as usize)?;
-        self.payload = rest;
-        debug_assert!(reply.len() >= header.as_bytes().len());
-        Some(reply)
+        let whole = self.payload;
+        Reply::take(&mut self.payload).ok()?;
+        Some(&whole[..whole.len() - self.payload.len()])
     }
 }

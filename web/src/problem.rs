@@ -125,6 +125,11 @@ impl Problem {
         }
     }
 
+    /// Something broke that the request is not to blame for.
+    pub fn broken(code: &str, title: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, title, detail)
+    }
+
     /// The body, a header or a parameter cannot be read.
     pub fn unreadable(field: impl Into<String>, detail: impl Into<String>) -> Self {
         let field = Some(field.into()).filter(|field| !field.is_empty());

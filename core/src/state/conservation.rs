@@ -7,11 +7,10 @@ use std::collections::BTreeMap;
 use orderline_protocol::command::{Bucket, ShipmentStep};
 use orderline_protocol::event::{Allocation, Event};
 use orderline_protocol::lifecycle::Disposition;
-use orderline_protocol::{CurrencyCode, LocationHandle, OrderId, SellerHandle, SkuHandle};
+use orderline_protocol::{CurrencyCode, EntryKind, LocationHandle, OrderId, SellerHandle, SkuHandle};
 
 use super::State;
 use super::check::Violation;
-use super::entries::EntryKind;
 use super::ledger::Ledger;
 use super::stock_moves::bucket_in;
 

@@ -3,46 +3,10 @@
 
 use orderline_protocol::event::{Event, ExpiryKind};
 use orderline_protocol::reply::LedgerView;
-use orderline_protocol::{Amount, CurrencyCode, OrderId, SellerHandle};
+use orderline_protocol::{Amount, CurrencyCode, EntryKind, OrderId, SellerHandle};
 
 use super::State;
 use super::ledger::Ledger;
-
-/// What an entry is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EntryKind {
-    /// Money was captured for the seller's order.
-    Sale,
-    /// The marketplace keeps its share of that.
-    Commission,
-    /// Money of the order went back to the buyer.
-    Refund,
-    /// The marketplace gives back its share of that.
-    Reversal,
-    /// The seller was paid.
-    Payout,
-}
-
-impl EntryKind {
-    /// Its name in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Sale => "sale",
-            Self::Commission => "commission",
-            Self::Refund => "refund",
-            Self::Reversal => "commission reversal",
-            Self::Payout => "payout",
-        }
-    }
-
-    /// What an entry of so much changes what is owed to the seller by.
-    pub const fn signed(self, amount: i64) -> i64 {
-        match self {
-            Self::Sale | Self::Reversal => amount,
-            Self::Commission | Self::Refund | Self::Payout => -amount,
-        }
-    }
-}
 
 /// One entry of a seller's ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,11 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use orderline_protocol::{CurrencyCode, SellerHandle};
+use orderline_protocol::{CurrencyCode, EntryKind, SellerHandle};
 use serde::{Deserialize, Serialize};
 
 use super::apply::next_version;
-use super::entries::EntryKind;
 use super::frozen::Pieces;
 use super::hash::{Sum, put};
 

@@ -81,7 +81,7 @@ pub use codes::is_code;
 pub use conservation::Conservation;
 pub use decide::Scratch;
 pub use due::Due;
-pub use entries::{EntryKind, LedgerEntry};
+pub use entries::LedgerEntry;
 pub use hash::StateHash;
 pub use image::{ImageError, ReadSection, SECTION_TAGS};
 pub use sample::SamplePlaces;

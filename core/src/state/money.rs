@@ -11,12 +11,11 @@ use orderline_protocol::event::{
     PaymentCaptured, PaymentFailed, PaymentVoided, PayoutRecorded, RefundRequested, RefundSettled,
 };
 use orderline_protocol::lifecycle::{Action, Entity, HoldKind, PaymentState, RefundState, blocks};
-use orderline_protocol::{Amount, CurrencyCode, GroupId, OrderId, RejectCode};
+use orderline_protocol::{Amount, CurrencyCode, EntryKind, GroupId, OrderId, RejectCode};
 
 use super::apply::Effect;
 use super::decide::{Refusable, check_duration, check_zeros, expects, write};
 use super::detail::{Hold, Money, Refund};
-use super::entries::EntryKind;
 use super::groups::{Group, GroupSlot, Payment, PaymentTimer};
 use super::holds::end_of;
 use super::ledger::Ledger;

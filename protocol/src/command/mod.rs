@@ -32,6 +32,9 @@ use crate::wire::{self, Cut, Malformed, NumberTable, ShapeTable, shapes};
 /// Bytes of a command's header.
 pub const COMMAND_HEADER_BYTES: usize = 16;
 
+/// Kinds from this number on only ask; those below it change something.
+pub const FIRST_QUERY: u8 = 64;
+
 /// Every structure of the commands, page by page, for the documents.
 pub const SHAPE_TABLES: &[&[ShapeTable]] = &[
     SHAPES,
@@ -286,7 +289,7 @@ impl<'a> RawCommand<'a> {
 
     /// Whether it only asks. Its kind may still be unknown.
     pub const fn is_query(&self) -> bool {
-        self.kind >= 64
+        self.kind >= FIRST_QUERY
     }
 }
 

@@ -23,9 +23,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::Api;
 use super::orders::NewOrder;
 use super::request::{BODY_BYTES_MAX, Caller, parse};
-use super::{Api, outcome_name};
 use crate::front::{Commands, FrontError, Replies};
 use crate::problem::{Problem, Problems};
 
@@ -75,7 +75,7 @@ impl LineAnswer {
         }
         Self {
             line,
-            outcome: outcome_name(reply.outcome()),
+            outcome: reply.outcome().name(),
             sequence: Some(reply.header.sequence.get()),
             state: Some(Entity::Order.state_name(reply.header.state)),
             total_minor: Some(reply.header.detail.get() as i64),

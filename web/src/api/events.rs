@@ -17,9 +17,9 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Api;
 use super::request::{Asked, Caller};
 use super::types::OrderUlid;
+use super::{Api, blocking};
 use crate::problem::{Problem, Problems};
 
 /// How long a page waits for an event at most.
@@ -92,12 +92,7 @@ impl From<FeedError> for Problem {
                 sequence: Some(durable),
                 ..Self::new(StatusCode::CONFLICT, "NotThereYet", "The sequence is not there yet.", detail)
             },
-            _ => Self::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "UnreadableJournal",
-                "The journal cannot be read.",
-                detail,
-            ),
+            _ => Self::broken("UnreadableJournal", "The journal cannot be read.", detail),
         }
     }
 }
@@ -105,19 +100,7 @@ impl From<FeedError> for Problem {
 /// Reads a page where it may wait for the disk.
 async fn page(feed: &Arc<Feed>, from: u64, filter: &Filter, bounds: PageBounds) -> Result<Page, Problem> {
     let (feed, filter) = (Arc::clone(feed), filter.clone());
-    let read = tokio::task::spawn_blocking(move || feed.page(from, &filter, bounds)).await;
-    match read {
-        Ok(page) => Ok(page?),
-        Err(error) => {
-            let title = "The journal cannot be read.";
-            Err(Problem::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "UnreadableJournal",
-                title,
-                error.to_string(),
-            ))
-        }
-    }
+    blocking(move || feed.page(from, &filter, bounds)).await
 }
 
 /// Events from a sequence on, as CloudEvents. The page says which range of sequences it covers: everything in it that matches is
@@ -137,8 +120,7 @@ async fn events(
         Some(from) => from.max(1),
         None => {
             let own = Arc::clone(feed);
-            let kept = tokio::task::spawn_blocking(move || own.first_kept()).await;
-            kept.map_or(Ok(1), |kept| kept)?.max(1)
+            blocking(move || own.first_kept()).await?.max(1)
         }
     };
     let deadline = Instant::now() + Duration::from_secs(terms.wait_s.unwrap_or(0).min(WAIT_S_MAX).into());

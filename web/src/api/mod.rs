@@ -268,6 +268,18 @@ impl Api {
     }
 }
 
+/// Asks on a thread that may wait for the disk.
+pub(crate) async fn blocking<T, E>(ask: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, Problem>
+where
+    T: Send + 'static,
+    E: Into<Problem> + Send + 'static,
+{
+    match tokio::task::spawn_blocking(ask).await {
+        Ok(asked) => asked.map_err(Into::into),
+        Err(error) => Err(Problem::broken("Failed", "The server failed to answer.", error.to_string())),
+    }
+}
+
 /// What a command that was accepted is answered with.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Receipt {
@@ -304,7 +316,7 @@ impl Done {
     /// The receipt, with the state named as one of this entity's.
     pub(crate) fn receipt(&self, entity: Option<Entity>) -> Receipt {
         Receipt {
-            outcome: outcome_name(if self.replayed { Outcome::AcceptedBefore } else { Outcome::Accepted }),
+            outcome: if self.replayed { Outcome::AcceptedBefore } else { Outcome::Accepted }.name(),
             sequence: self.sequence,
             version: Some(self.version).filter(|&version| version > 0),
             state: entity.filter(|_| self.state > 0).map(|entity| entity.state_name(self.state)),
@@ -333,11 +345,6 @@ impl IntoResponse for Receipt {
         }
         response
     }
-}
-
-/// An outcome as answers have it.
-fn outcome_name(outcome: Outcome) -> &'static str {
-    outcome.name()
 }
 
 /// The header that says at which sequence a command took effect, or up to which an answer speaks.

@@ -86,11 +86,16 @@ pub(crate) struct Terms {
     pub(super) at_least: Option<u64>,
 }
 
+impl Terms {
+    /// Whichever sequence it is at.
+    pub(super) const ANY: Self = Self { at_least: None };
+}
+
 /// A view that the engine wrote and that cannot be read is the engine's fault.
 pub(super) fn readable<T>(read: Result<T, Malformed>) -> Result<T, Problem> {
     read.map_err(|error| {
         let title = "The engine's answer cannot be read.";
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "UnreadableAnswer", title, error.to_string())
+        Problem::broken("UnreadableAnswer", title, error.to_string())
     })
 }
 
@@ -303,8 +308,7 @@ impl Api {
             entity: kind as u8,
             reserved: [0; 7],
         };
-        let any = Terms { at_least: None };
-        let replies = self.query(caller, &any, &Command::QueryCatalogue(&head)).await?;
+        let replies = self.query(caller, &Terms::ANY, &Command::QueryCatalogue(&head)).await?;
         let reply = replies.first();
         let items = readable(CatalogueEntry::read_all(reply.view))?.iter().map(of).collect();
         Ok(Page::seen(&reply, items))
@@ -446,8 +450,7 @@ async fn transitions(
         },
     };
     let query = QueryTransitions { entity, reserved: [0; 7] };
-    let any = Terms { at_least: None };
-    let replies = api.query(&caller, &any, &Command::QueryTransitions(&query)).await?;
+    let replies = api.query(&caller, &Terms::ANY, &Command::QueryTransitions(&query)).await?;
     let reply = replies.first();
     let rows = readable(TransitionView::read_all(reply.view))?;
     Ok(Seen::of(&reply, rows.iter().map(view::Transition::of).collect()))

@@ -12,17 +12,17 @@ use orderline_protocol::command::QueryStock;
 use orderline_protocol::event::Event;
 use orderline_protocol::lifecycle::WorkState;
 use orderline_protocol::reply::LevelView;
-use orderline_protocol::{BuyerId, Command, Scope};
-use orderline_readmodel::{AsOf, Cursor, OrderFilter, ReadModelError, Reader};
+use orderline_protocol::{BuyerId, Command, LocationHandle, Scope, SellerHandle};
+use orderline_readmodel::{AsOf, Cursor, OrderFilter, Page, ReadModelError, Reader};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Api;
 use super::request::{Asked, At, Caller};
 use super::types::{Currency, GroupUlid, Id, OrderStateName, OrderUlid, Time, WorkStateName};
+use super::{Api, blocking};
 use crate::front::Commands;
 use crate::problem::{Problem, Problems};
 
@@ -61,24 +61,38 @@ impl Api {
         ask: impl FnOnce(&Reader) -> Result<T, ReadModelError> + Send + 'static,
     ) -> Result<T, Problem> {
         let models = self.models().clone();
-        let asked = tokio::task::spawn_blocking(move || {
+        blocking(move || {
             let wanted = at_least.unwrap_or(0);
             if models.as_of().sequence < wanted && !models.wait_for(wanted, AT_LEAST_PATIENCE) {
                 return Err(Problem::too_early(models.as_of().sequence, wanted));
             }
             Ok(ask(&models)?)
-        });
-        asked.await.unwrap_or_else(|error| {
-            let title = "The read models cannot answer.";
-            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "NoReadModels", title, error.to_string()))
         })
+        .await
     }
 }
 
-/// What is asked for is not the token's to see.
-fn out_of_scope() -> Problem {
+/// Refuses what is not the token's to see: what is neither its seller's nor at its location. What is nobody's is no bound token's.
+fn check_scope(
+    caller: &Caller,
+    seller: Option<SellerHandle>,
+    location: Option<LocationHandle>,
+) -> Result<(), Problem> {
+    let is_within = match caller.grant.scope {
+        Scope::Everything => true,
+        Scope::Seller(own) => seller == Some(own),
+        Scope::Location(own) => location == Some(own),
+    };
+    if is_within {
+        return Ok(());
+    }
     let detail = "The token is bound to a seller or a location, and this is another's.";
-    Problem::new(StatusCode::FORBIDDEN, "OutOfScope", "This lies outside of what the token is for.", detail)
+    Err(Problem::new(
+        StatusCode::FORBIDDEN,
+        "OutOfScope",
+        "This lies outside of what the token is for.",
+        detail,
+    ))
 }
 
 /// A cursor as a request brings it.
@@ -100,13 +114,15 @@ pub(crate) struct FoundPage<T> {
 }
 
 impl<T> FoundPage<T> {
-    fn of(as_of: AsOf, items: Vec<T>, next: Option<Cursor>) -> Self {
-        Self {
-            as_of: as_of.sequence,
-            known_from: as_of.known_from,
-            items,
-            next: next.map(|next| next.to_string()),
-        }
+    /// A page of what the read models found, each shown.
+    fn of<U>(found: &Page<U>, shown: impl Fn(&U) -> T) -> Json<Self> {
+        Self::with(found, found.items.iter().map(shown).collect())
+    }
+
+    /// The same, with what is shown in the place of what was found.
+    fn with<U>(found: &Page<U>, items: Vec<T>) -> Json<Self> {
+        let AsOf { sequence, known_from, .. } = found.as_of;
+        Json(Self { as_of: sequence, known_from, items, next: found.next.as_ref().map(Cursor::to_string) })
     }
 }
 
@@ -206,12 +222,10 @@ async fn orders(
     // Whoever is bound sees what it is bound to, whatever else it asks for.
     match caller.grant.scope {
         Scope::Everything => {}
-        Scope::Seller(own) if filter.seller.is_none_or(|asked| asked == own) => filter.seller = Some(own),
-        Scope::Location(own) if filter.location.is_none_or(|asked| asked == own) => {
-            filter.location = Some(own)
-        }
-        Scope::Seller(_) | Scope::Location(_) => return Err(out_of_scope()),
+        Scope::Seller(own) => _ = filter.seller.get_or_insert(own),
+        Scope::Location(own) => _ = filter.location.get_or_insert(own),
     }
+    check_scope(&caller, filter.seller, filter.location)?;
     let (cursor, limit) = (cursor(terms.cursor.as_ref())?, terms.limit.unwrap_or(PAGE_COUNT));
     let found =
         api.ask_models(terms.at_least, move |models| models.search(&filter, cursor.as_ref(), limit)).await?;
@@ -230,7 +244,7 @@ async fn orders(
         line_count: order.lines.len(),
         last_sequence: order.changed_sequence,
     };
-    Ok(Json(FoundPage::of(found.as_of, found.items.iter().map(shown).collect(), found.next)))
+    Ok(FoundPage::of(&found, shown))
 }
 
 /// Which part of a list that the read models keep.
@@ -285,7 +299,7 @@ async fn timeline(
             }
         }
     };
-    Ok(Json(FoundPage::of(found.as_of, found.items.iter().map(shown).collect(), found.next)))
+    Ok(FoundPage::of(&found, shown))
 }
 
 /// Which work.
@@ -331,11 +345,7 @@ async fn work(
 ) -> Result<Json<FoundPage<FoundWork>>, Problem> {
     let location = api.location(&location).await?;
     caller.may(Deed::Area(Area::WorkQueue))?;
-    if matches!(caller.grant.scope, Scope::Seller(_))
-        || matches!(caller.grant.scope, Scope::Location(own) if own != location)
-    {
-        return Err(out_of_scope());
-    }
+    check_scope(&caller, None, Some(location))?;
     let (cursor, limit) = (cursor(terms.cursor.as_ref())?, terms.limit.unwrap_or(PAGE_COUNT));
     let state: Option<WorkState> = terms.state.map(|state| state.0);
     let found = api
@@ -348,7 +358,7 @@ async fn work(
         since: Time(work.opened_at_us),
         line_count: work.order.lines.len(),
     };
-    Ok(Json(FoundPage::of(found.as_of, found.items.iter().map(shown).collect(), found.next)))
+    Ok(FoundPage::of(&found, shown))
 }
 
 /// The stock levels of a location, by SKU, each as the engine has it now.
@@ -363,8 +373,9 @@ async fn levels(
 ) -> Result<Json<FoundPage<view::Level>>, Problem> {
     let location = api.location(&location).await?;
     caller.may(Deed::Area(Area::Stock))?;
-    if matches!(caller.grant.scope, Scope::Location(own) if own != location) {
-        return Err(out_of_scope());
+    // A seller may ask about any location: the engine tells it of its own SKUs alone.
+    if !matches!(caller.grant.scope, Scope::Seller(_)) {
+        check_scope(&caller, None, Some(location))?;
     }
     let (cursor, limit) = (cursor(terms.cursor.as_ref())?, terms.limit.unwrap_or(PAGE_COUNT));
     let found = api
@@ -377,7 +388,7 @@ async fn levels(
     let replies = api.front().ask(caller.actor, queries).await?;
     let levels = replies.iter().filter_map(|reply| LevelView::read_all(reply.view).ok()?.first().copied());
     let shown = levels.map(|level| view::Level::of(api.names(), &level)).collect();
-    Ok(Json(FoundPage::of(found.as_of, shown, found.next)))
+    Ok(FoundPage::with(&found, shown))
 }
 
 /// An entry of a seller's ledger.
@@ -413,11 +424,7 @@ async fn entries(
 ) -> Result<Json<FoundPage<FoundEntry>>, Problem> {
     let seller = api.seller(&seller).await?;
     caller.may(Deed::Area(Area::Ledger))?;
-    if matches!(caller.grant.scope, Scope::Location(_))
-        || matches!(caller.grant.scope, Scope::Seller(own) if own != seller)
-    {
-        return Err(out_of_scope());
-    }
+    check_scope(&caller, Some(seller), None)?;
     let (cursor, limit) = (cursor(terms.cursor.as_ref())?, terms.limit.unwrap_or(PAGE_COUNT));
     let found = api
         .ask_models(terms.at_least, move |models| models.ledger_entries(seller, cursor.as_ref(), limit))
@@ -432,5 +439,5 @@ async fn entries(
         currency: Currency(entry.currency),
         is_payable: entry.is_payable,
     };
-    Ok(Json(FoundPage::of(found.as_of, found.items.iter().map(shown).collect(), found.next)))
+    Ok(FoundPage::of(&found, shown))
 }

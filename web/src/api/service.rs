@@ -62,7 +62,7 @@ async fn metrics(State(api): State<Api>, caller: Caller) -> Result<Response, Pro
     caller.may(Deed::Area(Area::Operations))?;
     let text = api.metrics().text().map_err(|error| {
         let title = "The metrics cannot be written.";
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "NoMetrics", title, error.to_string())
+        Problem::broken("NoMetrics", title, error.to_string())
     })?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }

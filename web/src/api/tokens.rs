@@ -77,14 +77,13 @@ pub(crate) struct Token {
 
 impl Token {
     fn of(api: &Api, view: &TokenView) -> Self {
-        let end = view.label.iter().position(|&byte| byte == 0).unwrap_or(view.label.len());
         let names = api.names();
         let seller = Some(view.seller).filter(|seller| !seller.is_none());
         let location = Some(view.location).filter(|location| !location.is_none());
         Self {
             token: view.token.get(),
             version: view.version.get(),
-            label: String::from_utf8_lossy(&view.label[..end]).into_owned(),
+            label: view.label().unwrap_or_default().to_owned(),
             role: RoleName(Role::from_number(view.role).unwrap_or(Role::ReadOnly)),
             seller: seller.and_then(|seller| names.seller_code(seller)).map(|code| code.into_owned()),
             location: location
@@ -105,8 +104,7 @@ async fn list(
     Asked(terms): Asked<PageTerms>,
 ) -> Result<Seen<Page<Token>>, Problem> {
     let head = QueryTokens { from: terms.first().into(), count: terms.count().into() };
-    let any = Terms { at_least: None };
-    let replies = api.query(&caller, &any, &Command::QueryTokens(&head)).await?;
+    let replies = api.query(&caller, &Terms::ANY, &Command::QueryTokens(&head)).await?;
     let reply = replies.first();
     let tokens = readable(TokenView::read_all(reply.view))?;
     Ok(Page::seen(&reply, tokens.iter().map(|view| Token::of(&api, view)).collect()))
@@ -141,7 +139,7 @@ async fn create(
     };
     let secret = Secret::new().map_err(|error| {
         let title = "No secret can be made.";
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "NoRandomness", title, error.to_string())
+        Problem::broken("NoRandomness", title, error.to_string())
     })?;
     let head = DefineToken {
         hash: *secret.hash().bytes(),

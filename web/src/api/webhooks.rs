@@ -16,9 +16,9 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Api;
 use super::request::{Asked, At, Body, Caller};
 use super::types::OrderUlid;
+use super::{Api, blocking};
 use crate::problem::{Problem, Problems};
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -56,12 +56,7 @@ impl From<WebhookError> for Problem {
                 "There is no such webhook or letter.",
                 detail,
             ),
-            _ => Self::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "WebhooksFailed",
-                "Webhooks have failed.",
-                detail,
-            ),
+            _ => Self::broken("WebhooksFailed", "Webhooks have failed.", detail),
         }
     }
 }
@@ -73,12 +68,7 @@ impl From<ConsumerError> for Problem {
             ConsumerError::Unknown { .. } => {
                 Self::new(StatusCode::NOT_FOUND, "UnknownConsumer", "There is no such consumer.", detail)
             }
-            ConsumerError::File(_) => Self::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "NotKept",
-                "The position cannot be kept.",
-                detail,
-            ),
+            ConsumerError::File(_) => Self::broken("NotKept", "The position cannot be kept.", detail),
             ConsumerError::Name { .. } => Self::unreadable("consumer", detail),
             _ => Self::new(StatusCode::CONFLICT, "WrongPosition", "The position is none to commit.", detail),
         }
@@ -98,18 +88,7 @@ impl Api {
         ask: impl FnOnce(&Webhooks) -> Result<T, WebhookError> + Send + 'static,
     ) -> Result<T, Problem> {
         let webhooks = Arc::clone(self.webhooks());
-        match tokio::task::spawn_blocking(move || ask(&webhooks)).await {
-            Ok(asked) => Ok(asked?),
-            Err(error) => {
-                let title = "Webhooks have failed.";
-                Err(Problem::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "WebhooksFailed",
-                    title,
-                    error.to_string(),
-                ))
-            }
-        }
+        blocking(move || ask(&webhooks)).await
     }
 }
 
@@ -351,8 +330,7 @@ async fn commit(
 ) -> Result<Json<Consumer>, Problem> {
     caller.may(Deed::Area(Area::Feed))?;
     let (consumers, durable) = (Arc::clone(api.consumers()), api.feed().durable());
-    let kept = tokio::task::spawn_blocking(move || consumers.commit(&name, body.position, durable)).await;
-    kept.map_or_else(|error| Err(Problem::wrong("NotKept", error.to_string())), |kept| Ok(Json(kept?)))
+    Ok(Json(blocking(move || consumers.commit(&name, body.position, durable)).await?))
 }
 
 /// Forget a consumer.
@@ -362,7 +340,6 @@ async fn commit(
 async fn forget(State(api): State<Api>, caller: Caller, At(name): At<String>) -> Result<StatusCode, Problem> {
     caller.may(Deed::Area(Area::Feed))?;
     let consumers = Arc::clone(api.consumers());
-    let forgotten = tokio::task::spawn_blocking(move || consumers.remove(&name)).await;
-    forgotten.map_or_else(|error| Err(Problem::wrong("NotKept", error.to_string())), |done| Ok(done?))?;
+    blocking(move || consumers.remove(&name)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
