@@ -268,10 +268,15 @@ impl Order {
     /// Units at locations that are not packed; where that is not known, all that could be.
     fn unpacked(&self) -> Result<Vec<Allocation>, Damage> {
         if self.is_vague {
-            let part = |(index, line): (usize, &crate::order::Line)| Allocation {
-                line: (index as u16).into(),
-                location: LocationHandle::NONE,
-                quantity: line.ordered.saturating_sub(line.cancelled).saturating_sub(line.shipped).into(),
+            let part = |(index, line): (usize, &crate::order::Line)| {
+                let of_line = |of: &&Packed| usize::from(of.part.line.get()) == index;
+                let packed = self.packed.iter().filter(of_line).map(|of| of.part.quantity.get());
+                let gone = [line.cancelled, line.shipped].into_iter().chain(packed);
+                Allocation {
+                    line: (index as u16).into(),
+                    location: LocationHandle::NONE,
+                    quantity: gone.fold(line.ordered, u32::saturating_sub).into(),
+                }
             };
             return Ok(self.lines.iter().enumerate().map(part).collect());
         }

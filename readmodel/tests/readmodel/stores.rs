@@ -149,7 +149,6 @@ fn a_store_of_another_journal_is_not_believed() {
 }
 
 #[test]
-#[ignore = "seed 52: the total of a taken-over order is told as 0 instead of 190; the server does not take over yet"]
 fn read_models_begin_with_what_the_engine_holds_where_the_journal_does_not_reach_back() {
     for seed in 51..=56 {
         begin_with_what_is_held(seed, true);
