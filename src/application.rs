@@ -15,11 +15,12 @@ use orderline_feed::{Consumers, Feed};
 use orderline_gateway::GatewayStats;
 use orderline_journal::{Storage, Watermark};
 use orderline_protocol::frame::CloseReason;
-use orderline_readmodel::ReadModel;
-use orderline_web::Names;
+use orderline_readmodel::{ReadModel, Reader};
 use orderline_web::api::Parts;
 use orderline_web::front::{Front, FrontThread};
 use orderline_web::metrics::{Metrics, MoreSamples, Sample};
+use orderline_web::recovery::LastStart;
+use orderline_web::{Names, Recovery};
 
 use crate::config::Config;
 use crate::verb::Refusal;
@@ -42,6 +43,8 @@ pub(crate) struct Kept {
     pub(crate) storage: Arc<dyn Storage>,
     /// Its id.
     pub(crate) store_id: u128,
+    /// How it was brought back.
+    pub(crate) last_start: LastStart,
 }
 
 /// The application tier: a server, and the front behind which it enters the engine.
@@ -51,6 +54,7 @@ pub(crate) struct Application {
     thread: FrontThread,
     stopping: Arc<AtomicBool>,
     models: JoinHandle<()>,
+    recovery: Arc<Recovery>,
 }
 
 impl Application {
@@ -67,7 +71,7 @@ impl Application {
         let Counted { meters, watermark, gateway } = counted;
         let (front, thread) = Front::start(door, config.http.commands_max)?;
         let names = Arc::new(Names::new(front.clone()));
-        let Kept { data, storage, store_id } = kept;
+        let Kept { data, storage, store_id, last_start } = kept;
         let model =
             ReadModel::open(&data.join("readmodel"), Arc::clone(&storage), store_id, config.read_models())?;
         if model.lacks_its_beginning()? {
@@ -85,20 +89,28 @@ impl Application {
         let feed = Feed::new(Arc::clone(&storage), store_id, watermark.clone(), names.clone(), names.clone());
         let feed = Arc::new(feed);
         let webhooks = Webhooks::start(Arc::clone(&feed), Arc::clone(&storage), config.webhook_options())?;
+        let recovery = Arc::new(Recovery::new(
+            Arc::clone(&storage),
+            store_id,
+            watermark.clone(),
+            last_start,
+            config.background_bytes_per_s_max(),
+        ));
         let parts = Parts {
             front: front.clone(),
             access,
             names,
-            metrics: Metrics::new(meters, watermark, gateway_samples(gateway)),
+            metrics: Metrics::new(meters, watermark, more_samples(gateway, reader.clone())),
             feed,
             webhooks: Arc::new(webhooks),
             consumers: Arc::new(Consumers::open(storage)?),
             models: reader,
+            recovery: Arc::clone(&recovery),
         };
         let tls = identity.map(|identity| identity.server_config(&["h2", "http/1.1"])).transpose()?;
         let server = orderline_web::Server::start(listen, parts, tls, config.http_options())
             .map_err(|error| Refusal::new(format!("cannot listen for HTTP on {listen}: {error}")))?;
-        Ok(Self { server, front, thread, stopping, models })
+        Ok(Self { server, front, thread, stopping, models, recovery })
     }
 
     /// Where it listens for HTTP.
@@ -111,12 +123,12 @@ impl Application {
         self.server.stop();
         self.front.stop();
         self.stopping.store(true, Ordering::Release);
-        self.models.join().is_ok() & self.thread.join()
+        self.models.join().is_ok() & self.thread.join() & self.recovery.verifier().stop()
     }
 }
 
-/// What the gateway counts, as metrics.
-fn gateway_samples(stats: Arc<GatewayStats>) -> MoreSamples {
+/// What the gateway counts, and how far the read models are, as metrics.
+fn more_samples(stats: Arc<GatewayStats>, models: Reader) -> MoreSamples {
     let sample = |name, help, is_counter, label, count: u64| Sample {
         name,
         help,
@@ -127,7 +139,9 @@ fn gateway_samples(stats: Arc<GatewayStats>) -> MoreSamples {
     Arc::new(move || {
         let counted = |name, help, of: &AtomicU64| sample(name, help, true, None, of.load(Ordering::Relaxed));
         let open = stats.connections_open.load(Ordering::Relaxed);
+        let help = "The newest sequence that is in the read models.";
         let mut samples = vec![
+            sample("orderline_read_model_sequence", help, false, None, models.as_of().sequence),
             sample("orderline_tcp_open_connections", "TCP connections open now.", false, None, open),
             counted("orderline_tcp_connections_total", "TCP connections accepted.", &stats.connections_total),
             counted("orderline_tcp_frames_total", "Frames of commands let in.", &stats.frames),

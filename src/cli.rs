@@ -288,6 +288,9 @@ pub(crate) struct DrillArguments {
     /// again. Could we come back from this, and how long would it take?
     #[arg(long, requires = "data", conflicts_with_all = ["campaign", "seconds"])]
     pub(crate) copy: bool,
+    /// With --copy: keep a record of what came of it in the directory, as drill.json, where a server finds it for /v1/recovery.
+    #[arg(long, requires = "copy")]
+    pub(crate) record: bool,
     /// With --copy: where the copy is made, and removed again; by default where temporary files go.
     #[arg(long, value_name = "DIR", requires = "copy")]
     pub(crate) scratch: Option<PathBuf>,

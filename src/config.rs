@@ -88,7 +88,8 @@ pub(crate) struct SnapshotConfig {
     pub(crate) every_records: u64,
     /// Remove the segments that lie behind the older of the two snapshots kept.
     pub(crate) remove_segments: bool,
-    /// MiB that are written to a snapshot in a second at most, so that orders keep the disk and the processor; 0: no bound.
+    /// MiB that are written to a snapshot, or read by a verification, in a second at most, so that orders keep the disk and the
+    /// processor; 0: no bound.
     pub(crate) mib_per_s_max: u32,
 }
 
@@ -263,6 +264,11 @@ impl Config {
             read_deadline: Duration::from_millis(self.http.read_deadline_ms),
             ..ServerOptions::default()
         }
+    }
+
+    /// What whoever reads or writes everything in the background keeps to; 0: no bound.
+    pub(crate) fn background_bytes_per_s_max(&self) -> u64 {
+        u64::from(self.snapshots.mib_per_s_max) << 20
     }
 
     pub(crate) fn read_models(&self) -> ReadModelOptions {

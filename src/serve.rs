@@ -17,6 +17,8 @@ use orderline_core::{Doors, Engine};
 use orderline_gateway::Gateway;
 use orderline_journal::storage::{faulty_if_told, stop_on_lost_pages};
 use orderline_journal::{Locked, MappedStorage, PositionalStorage, Storage, Watermark};
+use orderline_web::api::types::Time;
+use orderline_web::recovery::{LastStart, Torn};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -39,7 +41,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
 
     stop_on_lost_pages()?;
     check_memory(config.journal_options().segment_bytes)?;
-    let recovered = recover(arguments, &config)?;
+    let (recovered, last_start) = recover(arguments, &config)?;
     if arguments.state_hash {
         let start = Instant::now();
         let hash = recovered.state.hash();
@@ -70,7 +72,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
     let plan = SnapshotPlan {
         every_records: config.snapshots.every_records,
         remove_segments: config.snapshots.remove_segments,
-        bytes_per_s_max: u64::from(config.snapshots.mib_per_s_max) << 20,
+        bytes_per_s_max: config.background_bytes_per_s_max(),
         last_sequence: snapshot_sequence,
     };
     let watermark = opened.watermark.clone();
@@ -78,6 +80,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
         data: arguments.data.clone(),
         storage: Arc::clone(&opened.storage),
         store_id: opened.recovery.store_id,
+        last_start,
     };
     let snapshotter =
         Snapshotter::new(opened.storage, opened.recovery.store_id, opened.watermark, snapshots, plan);
@@ -162,7 +165,7 @@ fn spawn_snapshotter(snapshotter: Snapshotter, stopping: Arc<AtomicBool>) -> std
     })
 }
 
-fn recover(arguments: &ServeArguments, config: &Config) -> Result<Recovered, Refusal> {
+fn recover(arguments: &ServeArguments, config: &Config) -> Result<(Recovered, LastStart), Refusal> {
     let start = Instant::now();
     let storage: Arc<dyn Storage> = match config.journal.backend {
         Backend::Mapped => Arc::new(MappedStorage::new(&arguments.data)),
@@ -191,7 +194,16 @@ fn recover(arguments: &ServeArguments, config: &Config) -> Result<Recovered, Ref
         grouped(recovered.replayed_count),
         start.elapsed().as_secs_f64()
     );
-    Ok(recovered)
+    let last_start = LastStart {
+        at: Time(unix_us()),
+        took_ms: start.elapsed().as_millis() as u64,
+        snapshot_sequence: recovered.snapshot_sequence,
+        snapshots_refused: recovered.snapshots_refused.clone(),
+        records_replayed: recovered.replayed_count,
+        sequence: recovered.state.sequence(),
+        torn_tail: recovered.opened.recovery.torn_tail.as_ref().map(Torn::of),
+    };
+    Ok((recovered, last_start))
 }
 
 /// A failed write or sync is final: nothing more may be acknowledged, and only a restart can tell what is on disk.

@@ -21,8 +21,10 @@ pub enum Area {
     Feed = 4,
     /// Webhooks and what became of their deliveries.
     Webhooks = 5,
-    /// Figures of the server, its segments and snapshots.
+    /// Figures of the server.
     Operations = 6,
+    /// What lies on disk to come back from, and having it verified.
+    Recovery = 7,
 }
 
 impl Area {
@@ -35,6 +37,7 @@ impl Area {
         Self::Feed,
         Self::Webhooks,
         Self::Operations,
+        Self::Recovery,
     ];
 }
 
@@ -135,6 +138,7 @@ pub const POLICY: &[PolicyRow] = &[
     (Of(Area::Feed),                       "O...A."),
     (Of(Area::Webhooks),                   "O....."),
     (Of(Area::Operations),                 "O....R"),
+    (Of(Area::Recovery),                   "O....."),
 ];
 
 /// What one role may do: a bit for each kind of command and each area.

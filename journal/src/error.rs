@@ -191,6 +191,19 @@ impl JournalError {
         }
     }
 
+    /// The file and the offset that it names, if what lies there is to blame.
+    pub fn place(&self) -> Option<(PathBuf, u64)> {
+        match self {
+            Self::Corrupt { path, offset, .. }
+            | Self::Snapshot { path, offset, .. }
+            | Self::NoSuchPosition { path, offset, .. } => Some((path.clone(), *offset)),
+            Self::UnknownVersion { path, .. }
+            | Self::ForeignStore { path, .. }
+            | Self::MissingSegment { path, .. } => Some((path.clone(), 0)),
+            _ => None,
+        }
+    }
+
     /// Whether the caller may reject what it holds and go on once space or descriptors are free.
     pub fn is_temporary(&self) -> bool {
         self.repeat().is_some()

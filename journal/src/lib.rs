@@ -59,9 +59,12 @@ pub use options::JournalOptions;
 pub use position::{Position, Start};
 pub use reader::Reader;
 pub use recovery::{Locked, Opened, Recovering, RecoveryReport, open};
-pub use segment::{first_sequence, list_segments, remove_segments_before};
+pub use segment::{
+    SegmentInfo, first_sequence, list_segments, remove_segments_before, segment_info, segment_path,
+};
 pub use snapshot::{SnapshotInfo, SnapshotReader, SnapshotWriter, newest_good};
 pub use storage::{MappedStorage, MemoryStorage, PositionalStorage, Refused, Storage, StorageFile};
+pub use store::store_id;
 pub use syncer::Syncer;
 pub use watermark::{Watermark, WatermarkPublisher};
 pub use writer::Writer;

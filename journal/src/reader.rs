@@ -14,7 +14,7 @@ use crate::position::{Position, Start};
 use crate::segment::{check_segment, list_segments, segment_name};
 use crate::snapshot::list_snapshots;
 use crate::storage::{Storage, StorageFile};
-use crate::store::{STORE_FILE, read_store};
+use crate::store::store_id;
 use crate::window::Window;
 
 /// Reads batches in order and checks each: checksum, sequence, chain, epoch, record walk. It changes nothing, and
@@ -57,9 +57,7 @@ impl Reader {
     /// # Errors
     /// If the directory holds no store or one of an unknown version, lacks a segment, or does not reach `start`.
     pub fn open(storage: Arc<dyn Storage>, start: Start) -> Result<Self, JournalError> {
-        let Some(store_id) = read_store(&*storage)? else {
-            return Err(JournalError::NoStore { path: storage.path(STORE_FILE) });
-        };
+        let store_id = store_id(&*storage)?;
         Self::open_store(storage, store_id, start)
     }
 

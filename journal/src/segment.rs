@@ -1,5 +1,6 @@
 //! Segment files: their names, their header page, and how a new one comes to be.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use zerocopy::little_endian::{U32, U64, U128};
@@ -158,13 +159,25 @@ pub(crate) fn check_segment(
     Ok(length)
 }
 
-/// The sequence at which a segment begins, as its first batch says: nothing if no batch stands there yet, or the segment is gone.
-/// Only the header is looked at, and beside a writer it may not be durable yet: what is above the watermark is not to be
-/// believed. A reader that starts there checks the rest.
+/// A segment, looked at from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentInfo {
+    /// Its index, from 1.
+    pub index: u32,
+    /// The file.
+    pub path: PathBuf,
+    /// The sequence at which it begins, as its first batch says: nothing if no batch stands there yet.
+    pub first_sequence: Option<u64>,
+    /// The file's length.
+    pub bytes: u64,
+}
+
+/// Looks at a segment: nothing if it is gone. Only the header of its first batch is looked at, and beside a writer it may not be
+/// durable yet: a sequence above the watermark is not to be believed. A reader that starts there checks the rest.
 ///
 /// # Errors
 /// If the segment cannot be read.
-pub fn first_sequence(storage: &dyn Storage, index: u32) -> Result<Option<u64>, JournalError> {
+pub fn segment_info(storage: &dyn Storage, index: u32) -> Result<Option<SegmentInfo>, JournalError> {
     if !segment_indices(storage)?.contains(&index) {
         return Ok(None);
     }
@@ -173,7 +186,25 @@ pub fn first_sequence(storage: &dyn Storage, index: u32) -> Result<Option<u64>, 
     let read = read_full(&*file, SEGMENT_HEADER_BYTES, &mut bytes)?;
     let header = BatchHeader::read_from_bytes(&bytes[..read]).ok();
     let begins = header.filter(|header| header.magic.get() == BATCH_MAGIC && header.first_sequence.get() > 0);
-    Ok(begins.map(|header| header.first_sequence.get()))
+    Ok(Some(SegmentInfo {
+        index,
+        path: segment_path(storage, index),
+        first_sequence: begins.map(|header| header.first_sequence.get()),
+        bytes: file.len()?,
+    }))
+}
+
+/// The sequence at which a segment begins: see [`segment_info`].
+///
+/// # Errors
+/// If the segment cannot be read.
+pub fn first_sequence(storage: &dyn Storage, index: u32) -> Result<Option<u64>, JournalError> {
+    Ok(segment_info(storage, index)?.and_then(|info| info.first_sequence))
+}
+
+/// The file of a segment.
+pub fn segment_path(storage: &dyn Storage, index: u32) -> PathBuf {
+    storage.path(&segment_name(index))
 }
 
 /// Says how a segment is to be filled in step with something else: called before each piece with the bytes filled so

@@ -13,6 +13,14 @@ use crate::storage::{Storage, TEMPORARY_SUFFIX};
 pub(crate) const STORE_FILE: &str = "store";
 const TITLE: &str = "orderline store";
 
+/// The identity of the store in a directory.
+///
+/// # Errors
+/// If the directory holds no store, or one that cannot be read.
+pub fn store_id(storage: &dyn Storage) -> Result<u128, JournalError> {
+    read_store(storage)?.ok_or_else(|| JournalError::NoStore { path: storage.path(STORE_FILE) })
+}
+
 /// Reads the identity of an existing store.
 pub(crate) fn read_store(storage: &dyn Storage) -> Result<Option<u128>, JournalError> {
     let Some(bytes) = storage.read_small(STORE_FILE)? else {

@@ -184,7 +184,7 @@ fn look_at_segments(storage: &dyn Storage, store_id: u128, survey: &mut Survey) 
             JournalError::UnknownVersion { .. } => FindingKind::Version,
             _ => FindingKind::SegmentHeader(index),
         };
-        let (path, offset) = place(&error).unwrap_or_else(|| (storage.path(&segment_name(index)), 0));
+        let (path, offset) = error.place().unwrap_or_else(|| (storage.path(&segment_name(index)), 0));
         survey.note(kind, path, offset, error.to_string());
     }
     Ok(())
@@ -199,7 +199,7 @@ fn look_at_snapshots(storage: &dyn Storage, store_id: u128, survey: &mut Survey)
             }
             Err(error @ JournalError::Io { .. }) => return Err(error),
             Err(error) => {
-                let (path, offset) = place(&error).unwrap_or_else(|| (storage.path(SNAPSHOT_DIRECTORY), 0));
+                let (path, offset) = error.place().unwrap_or_else(|| (storage.path(SNAPSHOT_DIRECTORY), 0));
                 survey.note(FindingKind::Snapshot(sequence), path, offset, error.to_string());
             }
         }
@@ -241,7 +241,7 @@ fn look_at_log(storage: &Arc<dyn Storage>, store_id: u128, survey: &mut Survey) 
         Err((read, error)) => {
             // Missing segments have been noted by their names.
             if !matches!(error, JournalError::MissingSegment { .. }) {
-                let (path, offset) = place(&error).unwrap_or_else(|| (storage.path(JOURNAL_DIRECTORY), 0));
+                let (path, offset) = error.place().unwrap_or_else(|| (storage.path(JOURNAL_DIRECTORY), 0));
                 survey.note(FindingKind::Log, path, offset, error.to_string());
             }
             read.note_in(&storage.path(""), survey);
@@ -385,19 +385,6 @@ fn look_at_names(storage: &dyn Storage, survey: &mut Survey) -> Result<(), Journ
         }
     }
     Ok(())
-}
-
-/// The file and the offset that an error names.
-fn place(error: &JournalError) -> Option<(PathBuf, u64)> {
-    match error {
-        JournalError::Corrupt { path, offset, .. }
-        | JournalError::Snapshot { path, offset, .. }
-        | JournalError::NoSuchPosition { path, offset, .. } => Some((path.clone(), *offset)),
-        JournalError::UnknownVersion { path, .. }
-        | JournalError::ForeignStore { path, .. }
-        | JournalError::MissingSegment { path, .. } => Some((path.clone(), 0)),
-        _ => None,
-    }
 }
 
 /// Calls with every batch behind a place that is whole by itself, whether or not it follows on the one before: what is

@@ -1,16 +1,17 @@
 //! What events do to an order: where its units are, whose work it is, what it costs. What events leave out because it
 //! follows from the order ("all that was open") is worked out here from what the events before said.
 
-use orderline_protocol::command::ReturnedUnits;
+use orderline_protocol::command::{LineQuantity, ReturnedUnits};
 use orderline_protocol::event::{
-    Allocation, LineEdited, LinesCancelled, OrderState, Refill, ReturnReceived, ShipmentMade,
-    ShipmentUpdated, WorkMoved, WorkRejected, WorkUpdated,
+    Allocation, LineEdited, LinesCancelled, OrderState, Refill, ReturnReceived, ReturnRequested,
+    ReturnUpdated, ShipmentMade, ShipmentUpdated, WorkMoved, WorkRejected, WorkUpdated,
 };
-use orderline_protocol::lifecycle::{ShipmentState, WorkState};
+use orderline_protocol::lifecycle::{ReturnState, ShipmentState, WorkState};
 use orderline_protocol::{Amount, LocationHandle, Sequence};
+use zerocopy::little_endian::U16;
 
 use crate::error::Damage;
-use crate::order::{Order, Packed, Work};
+use crate::order::{Order, Packed, Returned, Work};
 
 /// The moment of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +119,7 @@ impl Order {
         Ok(())
     }
 
-    pub(crate) fn shipment_updated(&mut self, head: &ShipmentUpdated) -> Changed {
+    pub(crate) fn shipment_updated(&mut self, now: Moment, head: &ShipmentUpdated) -> Changed {
         let is_of = |packed: &Packed| packed.shipment == head.update.shipment;
         match ShipmentState::from_number(head.state) {
             Some(ShipmentState::Shipped) => {
@@ -128,7 +129,9 @@ impl Order {
                 self.send(&parts)?;
             }
             Some(ShipmentState::Cancelled) => self.packed.retain(|of| !is_of(of)),
-            Some(ShipmentState::ReturnedToSender) => self.undelivered.push(head.return_number),
+            Some(ShipmentState::ReturnedToSender) => {
+                self.return_begins(now, head.return_number.get(), ReturnState::Approved, None);
+            }
             Some(_) => {}
             None => return Err(UNFITTING),
         }
@@ -136,9 +139,47 @@ impl Order {
         Ok(())
     }
 
-    pub(crate) fn return_received(&mut self, head: &ReturnReceived, units: &[ReturnedUnits]) -> Changed {
+    pub(crate) fn return_requested(&mut self, now: Moment, head: &ReturnRequested, lines: &[LineQuantity]) {
+        let units = lines.iter().map(|line| line.quantity.get()).sum();
+        self.return_begins(now, head.number.get(), ReturnState::Requested, Some(units));
+    }
+
+    /// A return comes to be: of units, or of a package that comes back undelivered.
+    fn return_begins(&mut self, now: Moment, number: u16, state: ReturnState, units: Option<u32>) {
+        self.returns.push(Returned {
+            number: number.into(),
+            state: state as u8,
+            is_undelivered: units.is_none().into(),
+            units: units.unwrap_or(0).into(),
+            asked_sequence: now.sequence.into(),
+            asked_at_us: now.at_us.into(),
+            changed_at_us: now.at_us.into(),
+        });
+    }
+
+    pub(crate) fn return_updated(&mut self, now: Moment, head: &ReturnUpdated) -> Changed {
+        self.return_mut(now, head.update.return_number)?.state = head.state;
+        Ok(())
+    }
+
+    /// A return to which something happens.
+    fn return_mut(&mut self, now: Moment, number: U16) -> Result<&mut Returned, Damage> {
+        let of = self.returns.iter_mut().find(|of| of.number == number).ok_or(UNFITTING)?;
+        of.changed_at_us = now.at_us.into();
+        Ok(of)
+    }
+
+    pub(crate) fn return_received(
+        &mut self,
+        now: Moment,
+        head: &ReturnReceived,
+        units: &[ReturnedUnits],
+    ) -> Changed {
+        let of = self.return_mut(now, head.receipt.return_number)?;
+        of.state = ReturnState::Received as u8;
+        of.units = units.iter().map(|came| came.quantity.get()).sum::<u32>().into();
         // Units of a package that came back undelivered were never the buyer's.
-        if !self.undelivered.contains(&head.receipt.return_number) {
+        if of.is_undelivered == 0 {
             for of in units {
                 self.lines.get_mut(usize::from(of.line.get())).ok_or(UNFITTING)?.returned +=
                     of.quantity.get();

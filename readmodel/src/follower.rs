@@ -264,7 +264,7 @@ const fn recording_name() -> &'static str {
 fn freeze(shared: &Shared) {
     let mut parts = shared.parts.write();
     let head = &parts.head;
-    let behind = Head::behind(head.next(), head.known_from, head.now, head.position);
+    let behind = Head::behind(head.next(), head.known_from, head.now, head.position, head.states);
     let full = std::mem::replace(&mut parts.head, behind);
     parts.older.frozen = Some(Arc::new(full));
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use orderline_journal::Position;
 use orderline_protocol::command::OrderLine;
-use orderline_protocol::event::Allocation;
+use orderline_protocol::event::{Allocation, OrderState};
 use orderline_protocol::{LocationHandle, Sequence};
 use zerocopy::FromBytes;
 use zerocopy::little_endian::{I64, U16, U32, U64};
@@ -13,7 +13,7 @@ use zerocopy::{Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::change::Moment;
 use crate::error::Damage;
-use crate::order::{Order, Placed, Row};
+use crate::order::{Order, Placed, Returned, Row};
 use crate::term::{Term, TermKind};
 
 /// The number of an order: how many were placed before it. Later orders have higher numbers, and a group's are side by side.
@@ -51,6 +51,17 @@ pub(crate) struct Queued {
     pub(crate) opened_at_us: I64,
     /// A `WorkState`.
     pub(crate) state: u8,
+}
+
+/// A place in a list of returns: asked for last, first listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ReturnKey {
+    /// Which list.
+    pub(crate) list: u8,
+    /// The complement of the sequence at which it was asked for.
+    pub(crate) before: u64,
+    /// Its order's number, and its own in that.
+    pub(crate) part: u64,
 }
 
 /// Where an entry of a ledger is kept.
@@ -91,6 +102,12 @@ pub(crate) struct GroupRow {
     pub(crate) count: U32,
 }
 
+/// Orders that are known by the number of their state, in memory of the engine or not any more.
+pub(crate) type StateCounts = [u64; STATES];
+
+/// Numbers of order states, which begin at 1.
+pub(crate) const STATES: usize = OrderState::ALL.len() + 1;
+
 /// See the page.
 pub(crate) struct Head {
     /// The number of its first order.
@@ -112,6 +129,8 @@ pub(crate) struct Head {
     pub(crate) notes: BTreeMap<NoteKey, Note>,
     /// What came to queues, and what left them (nothing).
     pub(crate) queue: BTreeMap<QueueKey, Option<Queued>>,
+    /// What came to the lists of returns or was changed there, and what left them (nothing).
+    pub(crate) returns: BTreeMap<ReturnKey, Option<Returned>>,
     pub(crate) levels: BTreeSet<(u16, u32)>,
     pub(crate) ledger: BTreeMap<EntryKey, EntryRow>,
     /// Reservations that are held, and those that are not any more (nothing).
@@ -123,6 +142,8 @@ pub(crate) struct Head {
     /// Up to where the journal was read.
     pub(crate) now: Moment,
     pub(crate) position: Option<Position>,
+    /// Orders that are known, here and before, by their states.
+    pub(crate) states: StateCounts,
     /// Records read since the part before this one.
     pub(crate) record_count: u64,
 }
@@ -134,6 +155,7 @@ impl Head {
         known_from: Sequence,
         now: Moment,
         position: Option<Position>,
+        states: StateCounts,
     ) -> Self {
         Self {
             first,
@@ -149,6 +171,7 @@ impl Head {
             changed: BTreeMap::new(),
             notes: BTreeMap::new(),
             queue: BTreeMap::new(),
+            returns: BTreeMap::new(),
             levels: BTreeSet::new(),
             ledger: BTreeMap::new(),
             reservations: BTreeMap::new(),
@@ -156,6 +179,7 @@ impl Head {
             known_from,
             now,
             position,
+            states,
             record_count: 0,
         }
     }
@@ -177,12 +201,14 @@ impl Head {
             + 2 * self.changed.len()
             + self.notes.len() / 2
             + self.ledger.len()
+            + self.returns.len() / 2
             + self.reservations.len()
     }
 
     /// Adds an order.
     pub(crate) fn place(&mut self, now: Moment, placed: &Placed<'_>) -> Number {
         let number = self.next();
+        self.states[OrderState::Pending as usize] += 1;
         self.ids.insert(placed.order.get(), self.row_ends.len() as u32);
         placed.write(now.sequence, now.at_us, &mut self.rows);
         self.add_columns(placed.buyer.get(), placed.seller.get(), placed.lines, placed.external_id);
@@ -192,6 +218,7 @@ impl Head {
     /// Adds an order that the engine holds already, as it stands.
     pub(crate) fn take_over(&mut self, order: &Order) -> Number {
         let number = self.next();
+        self.states[order.state as usize] += 1;
         self.ids.insert(order.order.get(), self.row_ends.len() as u32);
         let start = self.rows.len();
         order.write(&mut self.rows);

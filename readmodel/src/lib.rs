@@ -1,4 +1,4 @@
-//! Read models: search, timelines, work queues, ledger entries and inventory levels, behind the engine and fed by the journal.
+//! Read models: search, timelines, work queues, returns, ledger entries and inventory levels, behind the engine and fed by the journal.
 //!
 //! A [`ReadModel`] follows the journal up to its watermark, at the lowest priority, and keeps what it reads in a store of its
 //! own below the data directory. A [`Reader`] asks it, from any thread. Every answer says of which sequence it speaks
@@ -36,12 +36,14 @@ mod error;
 mod follower;
 mod head;
 mod ledger;
+mod list;
 mod older;
 mod options;
 mod order;
 mod queue;
 mod reader;
 mod record;
+mod returns;
 mod search;
 mod seed;
 mod shared;
@@ -57,6 +59,7 @@ pub use options::ReadModelOptions;
 pub use order::{Line, Order};
 pub use queue::QueuedWork;
 pub use reader::{AsOf, Cursor, Page, Reader};
+pub use returns::{FoundReturn, ReturnFilter};
 pub use search::{OrderFilter, PAGE_ORDERS_MAX};
 pub use stock::Level;
 pub use timeline::{KeptRecord, PAGE_ENTRIES_MAX, TimelineEntry};

@@ -50,8 +50,8 @@ pub struct Order {
     pub(crate) works: Vec<Work>,
     /// Units in packages that have not left.
     pub(crate) packed: Vec<Packed>,
-    /// Numbers of returns that are packages on their way back undelivered.
-    pub(crate) undelivered: Vec<U16>,
+    /// Goods and packages on their way back, or back.
+    pub(crate) returns: Vec<Returned>,
     /// Where its units are was said before what is known begins.
     pub(crate) is_vague: bool,
 }
@@ -115,6 +115,23 @@ pub(crate) struct Packed {
     pub(crate) part: Allocation,
 }
 
+/// A return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub(crate) struct Returned {
+    /// Its number in its order, from 1.
+    pub(crate) number: U16,
+    /// A `ReturnState`.
+    pub(crate) state: u8,
+    /// 1: a package that came back undelivered.
+    pub(crate) is_undelivered: u8,
+    /// Units that are to come back, or that came; 0: of a package, they are not known before it has come.
+    pub(crate) units: U32,
+    pub(crate) asked_sequence: U64,
+    pub(crate) asked_at_us: I64,
+    pub(crate) changed_at_us: I64,
+}
+
 /// How far a line is, where that is more than placed.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -125,7 +142,7 @@ struct Progress {
 }
 
 /// The front of an order's bytes: followed by its `OrderLine`s, a `Progress` for each unless it is as it was placed, its
-/// units (`Allocation`s), `Work`s, `Packed`s, numbers of undelivered returns, and its external id.
+/// units (`Allocation`s), `Work`s, `Packed`s, `Returned`s, and its external id.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub(crate) struct Row {
@@ -144,7 +161,7 @@ pub(crate) struct Row {
     pub(crate) line_count: U16,
     work_count: U16,
     packed_count: U16,
-    undelivered_count: U16,
+    return_count: U16,
     /// Where all its units are; NONE: its units say it.
     location: LocationHandle,
     /// An `OrderState`.
@@ -195,7 +212,7 @@ impl Placed<'_> {
             line_count: (self.lines.len() as u16).into(),
             work_count: 0.into(),
             packed_count: 0.into(),
-            undelivered_count: 0.into(),
+            return_count: 0.into(),
             location: self.location,
             state: OrderState::Pending as u8,
             external_bytes: self.external_id.len() as u8,
@@ -259,7 +276,7 @@ impl Order {
         let units: &[Allocation] = cut.list(row.unit_count.get() as usize)?;
         let works = cut.list(row.work_count.get().into())?.to_vec();
         let packed = cut.list(row.packed_count.get().into())?.to_vec();
-        let undelivered = cut.list(row.undelivered_count.get().into())?.to_vec();
+        let returns = cut.list(row.return_count.get().into())?.to_vec();
         let external_id: &[u8] = cut.list(row.external_bytes.into())?;
         let external_id =
             std::str::from_utf8(external_id).map_err(|_| Damage("an external id is not text"))?;
@@ -293,7 +310,7 @@ impl Order {
             units,
             works,
             packed,
-            undelivered,
+            returns,
             is_vague: row.is_vague == 1,
         })
     }
@@ -316,7 +333,7 @@ impl Order {
         row.line_count = (self.lines.len() as u16).into();
         row.work_count = (self.works.len() as u16).into();
         row.packed_count = (self.packed.len() as u16).into();
-        row.undelivered_count = (self.undelivered.len() as u16).into();
+        row.return_count = (self.returns.len() as u16).into();
         row.location = LocationHandle::NONE;
         row.state = self.state as u8;
         row.external_bytes = self.external_id.len() as u8;
@@ -339,7 +356,7 @@ impl Order {
         out.extend_from_slice(self.units.as_bytes());
         out.extend_from_slice(self.works.as_bytes());
         out.extend_from_slice(self.packed.as_bytes());
-        out.extend_from_slice(self.undelivered.as_bytes());
+        out.extend_from_slice(self.returns.as_bytes());
         out.extend_from_slice(self.external_id.as_bytes());
     }
 }
@@ -385,7 +402,15 @@ mod tests {
         assert_eq!((order.total.minor(), order.placed_sequence, order.lines.len()), (750, 11, 2));
         assert_eq!(order.units, units_at(LocationHandle::new(2), &lines));
         order.lines[1].shipped = 1;
-        order.undelivered.push(3.into());
+        order.returns.push(Returned {
+            number: 3.into(),
+            state: 1,
+            is_undelivered: 1,
+            units: 2.into(),
+            asked_sequence: 12.into(),
+            asked_at_us: 1_100.into(),
+            changed_at_us: 1_200.into(),
+        });
         let part = order.units[0];
         order.packed.push(Packed { shipment: 1.into(), part });
         order.state = OrderState::Confirmed;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orderline_journal::Watermark;
+use orderline_protocol::event::OrderState;
 use orderline_protocol::{GroupId, OrderId, Sequence};
 
 use crate::error::ReadModelError;
@@ -102,6 +103,12 @@ impl Reader {
     /// How far the read models have come.
     pub fn as_of(&self) -> AsOf {
         self.shared.parts.read().as_of()
+    }
+
+    /// Orders that are known, in the engine's memory or not any more, by their states.
+    pub fn orders_by_state(&self) -> Vec<(OrderState, u64)> {
+        let states = self.shared.parts.read().head.states;
+        OrderState::ALL.iter().map(|&state| (state, states[state as usize])).collect()
     }
 
     /// Waits until a sequence is in the read models, so that a caller reads what it wrote; false if the time ran out first.

@@ -1,5 +1,7 @@
 //! From an event to the head: which orders it is about, what becomes of them, and what else it adds.
 
+use std::collections::BTreeMap;
+
 use orderline_protocol::command::GroupOrder;
 use orderline_protocol::command::OrderLine;
 use orderline_protocol::event::{
@@ -15,6 +17,7 @@ use crate::error::{Damage, ReadModelError};
 use crate::head::{EntryKey, EntryRow, GroupRow, Head, Held, Note, NoteKey, Number, QueueKey, Queued};
 use crate::older::{Older, View};
 use crate::order::{Order, Placed};
+use crate::returns::listed_of;
 
 type Kept<T> = Result<T, ReadModelError>;
 
@@ -70,12 +73,17 @@ impl Recorder<'_> {
                 about(head.order, &mut |order| order.shipment_made(head, moves))?;
             }
             Event::ShipmentUpdated(head) => {
-                about(head.update.order, &mut |order| order.shipment_updated(head))?;
+                about(head.update.order, &mut |order| order.shipment_updated(now, head))?;
             }
-            Event::ReturnRequested(head, _) => about(head.request.order, untouched)?,
-            Event::ReturnUpdated(head) => about(head.update.order, untouched)?,
+            Event::ReturnRequested(head, lines) => about(head.request.order, &mut |order| {
+                order.return_requested(now, head, lines);
+                Ok(())
+            })?,
+            Event::ReturnUpdated(head) => {
+                about(head.update.order, &mut |order| order.return_updated(now, head))?;
+            }
             Event::ReturnReceived(head, units) => {
-                about(head.receipt.order, &mut |order| order.return_received(head, units))?;
+                about(head.receipt.order, &mut |order| order.return_received(now, head, units))?;
             }
             Event::RefundRequested(head) => about(head.request.order, untouched)?,
             Event::RefundSettled(head) => self.refund_settled(kind, head)?,
@@ -170,17 +178,14 @@ impl Recorder<'_> {
             Some(order) => order,
             None => self.view().order(number)?.ok_or(Damage("an order has a number and is not kept"))?,
         };
-        let before = queued_of(number, &order);
+        let (queued, listed) = (queued_of(number, &order), listed_of(number, &order));
+        self.head.states[order.state as usize] -= 1;
         change(&mut order)?;
+        self.head.states[order.state as usize] += 1;
         order.changed_sequence = self.now.sequence;
         order.changed_at_us = self.now.at_us;
-        let after = queued_of(number, &order);
-        for (key, _) in before.iter().filter(|(key, _)| after.iter().all(|(other, _)| other != key)) {
-            self.head.queue.insert(*key, None);
-        }
-        for one in after.into_iter().filter(|one| !before.contains(one)) {
-            self.head.queue.insert(one.0, Some(one.1));
-        }
+        note_changes(&queued, queued_of(number, &order), &mut self.head.queue);
+        note_changes(&listed, listed_of(number, &order), &mut self.head.returns);
         self.head.changed.insert(number, order);
         Ok(())
     }
@@ -384,6 +389,20 @@ impl Recorder<'_> {
     }
 }
 
+/// Notes in a list what an order had there before and has no more, and what it has there now that is new or other.
+fn note_changes<K: Ord + Copy, V: PartialEq + Copy>(
+    before: &[(K, V)],
+    after: Vec<(K, V)>,
+    list: &mut BTreeMap<K, Option<V>>,
+) {
+    for (key, _) in before.iter().filter(|(key, _)| after.iter().all(|(other, _)| other != key)) {
+        list.insert(*key, None);
+    }
+    for one in after.into_iter().filter(|one| !before.contains(one)) {
+        list.insert(one.0, Some(one.1));
+    }
+}
+
 /// An order's work that is in queues.
 fn queued_of(number: Number, order: &Order) -> Vec<(QueueKey, Queued)> {
     let queued = |work: &crate::order::Work| {
@@ -415,5 +434,8 @@ pub(crate) fn take_over(head: &mut Head, order: &Order) {
     }
     for (key, queued) in queued_of(number, order) {
         head.queue.insert(key, Some(queued));
+    }
+    for (key, listed) in listed_of(number, order) {
+        head.returns.insert(key, Some(listed));
     }
 }

@@ -1,6 +1,7 @@
 //! An order as the engine's view tells it, for read models whose journal does not tell of its beginning.
 
 use orderline_protocol::LocationHandle;
+use orderline_protocol::command::LineQuantity;
 use orderline_protocol::event::{Allocation, OrderState};
 use orderline_protocol::lifecycle::ReservationState;
 use orderline_protocol::lifecycle::ShipmentState;
@@ -8,7 +9,7 @@ use orderline_protocol::reply::{LineView, OrderView, ReservationView, WorkView};
 
 use crate::error::Damage;
 use crate::head::Held;
-use crate::order::{Line, Order, Packed, Work};
+use crate::order::{Line, Order, Packed, Returned, Work};
 
 impl Order {
     /// The order that an `OrderView`'s bytes tell of, which is in this state.
@@ -54,7 +55,7 @@ impl Order {
             units: parts.allocations.to_vec(),
             works: parts.works.iter().map(work).collect(),
             packed: Vec::new(),
-            undelivered: Vec::new(),
+            returns: Vec::new(),
             is_vague: false,
         };
         let mut rest = parts.shipment_parts;
@@ -74,8 +75,22 @@ impl Order {
                 }
             }
         }
-        let undelivered = parts.returns.iter().filter(|of| of.is_undelivered == 1);
-        order.undelivered = undelivered.map(|of| of.number).collect();
+        let mut rest = parts.return_lines;
+        for of in parts.returns {
+            let (own, behind): (&[LineQuantity], _) =
+                rest.split_at_checked(of.line_count.get().into()).ok_or(VIEW)?;
+            rest = behind;
+            // When it was asked for is not told: not before the order was placed.
+            order.returns.push(Returned {
+                number: of.number,
+                state: of.state,
+                is_undelivered: of.is_undelivered,
+                units: own.iter().map(|line| line.quantity.get()).sum::<u32>().into(),
+                asked_sequence: head.placed_sequence,
+                asked_at_us: placed_at_us.into(),
+                changed_at_us: placed_at_us.into(),
+            });
+        }
         Ok(order)
     }
 }

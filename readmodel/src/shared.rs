@@ -9,7 +9,7 @@ use parking_lot::{Condvar, Mutex, RwLock};
 
 use crate::change::Moment;
 use crate::error::ReadModelError;
-use crate::head::Head;
+use crate::head::{Head, StateCounts};
 use crate::older::{Older, View};
 use crate::options::ReadModelOptions;
 use crate::store::Store;
@@ -28,9 +28,10 @@ impl Parts {
         let meta = store.meta(store_id)?;
         let runs = store.runs()?;
         let head = match meta {
-            None => Head::behind(0, 1, Moment { sequence: 0, at_us: 0 }, None),
+            None => Head::behind(0, 1, Moment { sequence: 0, at_us: 0 }, None, StateCounts::default()),
             Some(meta) => {
-                Head::behind(meta.next_number.get(), meta.known_from.get(), meta.moment(), meta.position())
+                let (next, known_from) = (meta.next_number.get(), meta.known_from.get());
+                Head::behind(next, known_from, meta.moment(), meta.position(), meta.states())
             }
         };
         let stored = head.now.sequence;

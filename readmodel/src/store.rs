@@ -1,6 +1,7 @@
 //! The part of the read models on disk: what each table holds, and how a head that is full gets there, as one batch together
 //! with the place to go on from. Tables that only grow at their end are kept apart from those that change.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::ops::ControlFlow;
@@ -14,13 +15,14 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligne
 
 use crate::change::Moment;
 use crate::error::{Damage, ReadModelError};
-use crate::head::{GroupRow, Head, Held, Note, NoteKey, Number};
+use crate::head::{GroupRow, Head, Held, Note, NoteKey, Number, STATES, StateCounts};
+use crate::list::Listed;
 use crate::options::ReadModelOptions;
 use crate::order::{Cut, Order};
 use crate::term::{Term, TermKind, each_page, page_key, read_page};
 
 /// The layout of everything in here. A store of another version is built anew.
-const STORE_VERSION: u32 = 1;
+const STORE_VERSION: u32 = 2;
 
 /// Orders in one entry of their table.
 const BLOCK_ORDERS: usize = 32;
@@ -48,6 +50,7 @@ pub(crate) mod letter {
     pub(crate) const META: u8 = b'm';
     pub(crate) const RUN: u8 = b'u';
     pub(crate) const QUEUE: u8 = b'q';
+    pub(crate) const RETURN: u8 = b't';
     pub(crate) const LEVEL_BY_LOCATION: u8 = b'l';
     pub(crate) const LEVEL_BY_SKU: u8 = b's';
     pub(crate) const LEDGER: u8 = b'e';
@@ -68,6 +71,7 @@ pub(crate) struct Meta {
     pub(crate) sequence: U64,
     pub(crate) recorded_at_us: I64,
     place: PlaceRow,
+    states: [U64; STATES],
 }
 
 /// A place in the journal.
@@ -223,6 +227,7 @@ impl Store {
         meta.known_from = head.known_from.into();
         meta.sequence = head.now.sequence.into();
         meta.recorded_at_us = head.now.at_us.into();
+        meta.states = head.states.map(U64::new);
         if let Some(position) = head.position {
             meta.place = PlaceRow::of(position);
         }
@@ -282,13 +287,8 @@ impl Store {
 
     fn put_rest(&self, head: &Head, batch: &mut OwnedWriteBatch) {
         let rest = &self.rest;
-        for (of, queued) in &head.queue {
-            let key = queue_key(of);
-            match queued {
-                Some(queued) => batch.insert(rest, key, queued.as_bytes()),
-                None => batch.remove(rest, key),
-            }
-        }
+        self.put_list(&head.queue, batch);
+        self.put_list(&head.returns, batch);
         for &(location, sku) in &head.levels {
             let (location, sku) = (location.to_be_bytes(), sku.to_be_bytes());
             batch.insert(rest, key(letter::LEVEL_BY_LOCATION, &[&location, &sku]), []);
@@ -310,6 +310,15 @@ impl Store {
         for &position in &head.places {
             let row = PlaceRow::of(position);
             batch.insert(rest, key(letter::PLACE, &[&position.sequence.to_be_bytes()]), row.as_bytes());
+        }
+    }
+
+    fn put_list<T: Listed>(&self, list: &BTreeMap<T, Option<T::Entry>>, batch: &mut OwnedWriteBatch) {
+        for (of, entry) in list {
+            match entry {
+                Some(entry) => batch.insert(&self.rest, of.key(), entry.as_bytes()),
+                None => batch.remove(&self.rest, of.key()),
+            }
         }
     }
 
@@ -433,6 +442,10 @@ impl Meta {
         self.next_run.get()
     }
 
+    pub(crate) fn states(&self) -> StateCounts {
+        self.states.map(U64::get)
+    }
+
     pub(crate) fn moment(&self) -> Moment {
         Moment { sequence: self.sequence.get(), at_us: self.recorded_at_us.get() }
     }
@@ -493,9 +506,9 @@ fn note_key(key: &NoteKey) -> [u8; 17] {
     bytes
 }
 
-pub(crate) fn queue_key(of: &crate::head::QueueKey) -> Vec<u8> {
-    let location = of.location.get().to_be_bytes();
-    key(letter::QUEUE, &[&location, &of.opened_sequence.to_be_bytes(), &of.number.to_be_bytes()])
+/// The number that stands at a place in a key.
+pub(crate) fn number_at(key: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_be_bytes(key.get(at..at + 8)?.try_into().ok()?))
 }
 
 pub(crate) fn ledger_key(seller: u32, sequence: Sequence, place: u16) -> Vec<u8> {

@@ -5,6 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use orderline_journal::{PositionalStorage, Storage, store_id};
+use orderline_web::api::types::Time;
+use orderline_web::recovery::{DRILL_FILE, DrillRecord};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use serde::Serialize;
@@ -15,6 +18,7 @@ use crate::cli::DrillArguments;
 use crate::copying::{check_at_rest, copy_directory};
 use crate::ledger::count_duplicated;
 use crate::progress::grouped;
+use crate::serve::unix_us;
 use crate::server_process::{ServerProcess, recovered_hash};
 use crate::verb::{Ending, Refusal, VerbResult, print_json};
 
@@ -78,10 +82,40 @@ pub(super) fn run(arguments: &DrillArguments) -> VerbResult {
     }
     let report = drill.report(kills, bytes_copied, copy_seconds, start.elapsed(), seed);
     tell(&report);
+    if arguments.record {
+        keep(&report, data)?;
+    }
     if arguments.json {
         print_json(&report)?;
     }
-    Ok(Ending::well_if(report.violations.is_empty() && report.duplicated == 0))
+    Ok(Ending::well_if(report.is_well()))
+}
+
+/// Keeps what came of a drill where a server on the directory finds it.
+fn keep(report: &CopyReport, data: &Path) -> Result<(), Refusal> {
+    let storage = PositionalStorage::new(data);
+    let record = DrillRecord {
+        at: Time(unix_us()),
+        store_id: format!("{:032x}", store_id(&storage)?),
+        is_well: report.is_well(),
+        recoveries: report.recoveries,
+        kills: report.kills,
+        recovery_cold_ms: report.recovery_cold_ms,
+        recovery_ms_max: report.recovery_ms.max,
+        records_replayed: report.records_replayed,
+        bytes_replayed: report.bytes_replayed,
+        snapshot_used: report.snapshot_used,
+        last_sequence: report.last_sequence,
+        state_hash: report.state_hash.clone(),
+        violations: report.violations.clone(),
+    };
+    Ok(storage.write_small(DRILL_FILE, &serde_json::to_vec_pretty(&record)?)?)
+}
+
+impl CopyReport {
+    fn is_well(&self) -> bool {
+        self.violations.is_empty() && self.duplicated == 0
+    }
 }
 
 /// A copy, and what became of recovering it.

@@ -129,7 +129,12 @@ fn every_command_and_query_goes_over_http() {
     let http = Caller::of(&server);
     http.set_up();
     http.put("/v1/sourcing", json!({"rules": ["same region", "priority"]})).is(200);
-    http.put("/v1/sellers/acme/sourcing", json!({"rules": ["fewest packages"]})).is(200);
+    // Whoever says what it has seen overwrites nothing else.
+    let unseen = json!({"rules": ["priority"], "seen": ["priority"]});
+    http.put("/v1/sourcing", unseen).is_problem(412, "VersionMismatch");
+    let own = json!({"rules": ["fewest packages"], "seen": []});
+    http.put("/v1/sellers/acme/sourcing", own.clone()).is(200);
+    http.put("/v1/sellers/acme/sourcing", own).is_problem(412, "VersionMismatch");
     let policy = json!({"pending_order_s": 900, "retention_s": 0, "reservation_s_max": 1_200});
     http.put("/v1/policy", policy).is(200);
     let cause = json!({"reason": 3, "actor": 9, "reference": 77, "happened_at": "2026-01-02T03:04:05Z"});
@@ -195,7 +200,20 @@ fn every_command_and_query_goes_over_http() {
     http.post(&at("returns/1/steps"), json!({"step": "approve"})).is(200);
     let units = json!([{"line": 0, "quantity": 1, "disposition": "restock"}]);
     let received = json!({"location": "york", "units": units});
+    let at_least = http.sequence();
+    let waiting = format!("/v1/returns?waiting=true&at_least={at_least}");
+    let found = http.get(&waiting).is(200)["items"][0].clone();
+    assert_eq!((&found["order"], &found["return"]), (&json!(first), &json!(1)), "{found}");
+    assert_eq!((&found["state"], &found["units"]), (&json!("approved"), &json!(1)), "{found}");
+    assert_eq!(http.get("/v1/returns?seller=acme&state=requested").is(200)["items"], json!([]));
+    http.get("/v1/returns?state=lost").is_problem(400, "Unreadable");
     assert_eq!(http.post(&at("returns/1/receive"), received).is(200)["amount_minor"], 250);
+    http.post(&at("returns/1/steps"), json!({"step": "close"})).is(200);
+    let at_least = http.sequence();
+    let found = http.get(&format!("/v1/returns?waiting=true&at_least={at_least}")).is(200);
+    assert_eq!(found["items"], json!([]), "{found}");
+    let closed = http.get("/v1/returns").is(200)["items"][0].clone();
+    assert_eq!((&closed["order"], &closed["state"]), (&json!(first), &json!("closed")), "{closed}");
     assert_eq!(http.post(&at("refunds"), json!({"amount_minor": 250})).is(201)["state"], "completed");
     http.post(&at("refunds/1/settle"), json!({"outcome": "succeeded"})).is(200);
     let ledger = http.get("/v1/sellers/acme/ledgers/GBP").is(200);

@@ -111,6 +111,7 @@ fn operations(order: &str, fresh: &str) -> Vec<(Deed, &'static str, String, Opti
         asked(Kind::QueryTokens, "/v1/tokens".into()),
         area(Area::Orders, "/v1/orders".into()),
         area(Area::Orders, at("timeline")),
+        area(Area::Orders, "/v1/returns".into()),
         area(Area::Stock, "/v1/locations/leeds/stock".into()),
         area(Area::WorkQueue, "/v1/locations/leeds/work".into()),
         area(Area::Ledger, "/v1/sellers/acme/entries".into()),
@@ -119,6 +120,9 @@ fn operations(order: &str, fresh: &str) -> Vec<(Deed, &'static str, String, Opti
         area(Area::Webhooks, "/v1/webhooks".into()),
         area(Area::Operations, "/v1/figures".into()),
         area(Area::Operations, "/metrics".into()),
+        area(Area::Recovery, "/v1/recovery".into()),
+        area(Area::Recovery, "/v1/recovery/verify".into()),
+        (Deed::Area(Area::Recovery), "POST", "/v1/recovery/verify".into(), None),
     ]
 }
 

@@ -122,13 +122,27 @@ fn metrics_and_figures_count_what_was_done() {
     assert_eq!((&figures["accepted"], &figures["orders_open"]), (&json!(7), &json!(1)), "{figures}");
     assert_eq!(figures["rejects"], json!([{"code": "UnknownHold", "count": 1}]), "{figures}");
     assert!(figures["latency_us"]["p99"].as_u64() > Some(0), "{figures}");
+    // How far the read models are: what was asked for at a sequence is in them.
+    let at = figures["durable_sequence"].as_u64().unwrap();
+    http.get(&format!("/v1/orders?at_least={at}")).is(200);
+    let figures = http.get("/v1/figures").is(200);
+    assert!(figures["read_model_sequence"].as_u64() >= Some(at), "{figures}");
+    let [durable, behind, lag] = ["durable_sequence", "read_model_sequence", "read_model_lag"]
+        .map(|name| figures[name].as_u64().unwrap());
+    assert_eq!((durable - behind, &figures["read_model_problem"]), (lag, &json!(null)), "{figures}");
+    let pending = &figures["orders_by_state"][0];
+    assert_eq!((&pending["state"], &pending["count"]), (&json!("pending"), &json!(1)), "{figures}");
+    assert_eq!(figures["orders_placed"], 1, "{figures}");
+    let buckets = figures["latency_us"]["buckets"].as_array().unwrap();
+    let counted: u64 = buckets.iter().map(|bucket| bucket["count"].as_u64().unwrap()).sum();
+    assert_eq!(figures["latency_us"]["count"], counted, "{figures}");
     http.get("/healthz").is(200);
     // What is served is described, bodies included, for programs and for people.
     let description = http.get("/v1/openapi.json").is(200);
     for (path, operations) in description["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
             let takes_body = operation["requestBody"].is_object();
-            let may_lack = ["confirm", "release", "secret"].iter().any(|last| path.ends_with(last));
+            let may_lack = ["confirm", "release", "secret", "verify"].iter().any(|last| path.ends_with(last));
             assert!(takes_body || may_lack || !["post", "put"].contains(&&**method), "{method} {path}");
         }
     }

@@ -20,6 +20,7 @@ mod golden_store;
 mod http;
 mod http_access;
 mod http_events;
+mod http_recovery;
 #[path = "../proof/mod.rs"]
 mod proof;
 mod recovery;

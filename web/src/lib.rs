@@ -13,9 +13,12 @@ pub mod front;
 pub mod metrics;
 pub mod names;
 pub mod problem;
+pub mod recovery;
 pub mod server;
+pub mod verifier;
 
 pub use front::Front;
 pub use metrics::Metrics;
 pub use names::Names;
+pub use recovery::Recovery;
 pub use server::{Server, ServerOptions};

@@ -6,12 +6,13 @@ use std::time::Instant;
 use orderline_core::Meters;
 use orderline_core::meters::{LATENCY_BOUNDS_US, Reading};
 use orderline_journal::Watermark;
+use orderline_readmodel::Reader;
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{Encoder, TextEncoder};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api::types::Time;
+use crate::api::types::{OrderStateName, Time};
 
 /// One value that somebody outside of this crate counts.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,6 +52,16 @@ pub struct Figures {
     sequence: u64,
     /// The newest sequence that is durable.
     durable_sequence: u64,
+    /// The newest sequence that is in the read models: what is searched.
+    read_model_sequence: u64,
+    /// Durable events that are not in them yet.
+    read_model_lag: u64,
+    /// Why they do not follow any more; null: they do.
+    read_model_problem: Option<String>,
+    /// Orders placed, as far as the read models know, those that have left the engine's memory included.
+    orders_placed: u64,
+    /// The same orders by the states that they are in.
+    orders_by_state: Vec<StateCount>,
     /// Commands that became events.
     accepted: u64,
     /// Commands refused.
@@ -84,6 +95,24 @@ pub struct CodeCount {
     count: u64,
 }
 
+/// How many orders are in a state.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StateCount {
+    /// The state.
+    state: OrderStateName,
+    /// How many.
+    count: u64,
+}
+
+/// A bucket of a distribution.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LatencyBucket {
+    /// Its upper bound in microseconds; null: it has none.
+    up_to: Option<u64>,
+    /// Answers in it, and in none below.
+    count: u64,
+}
+
 /// A distribution of times in microseconds, each as the upper bound of a bucket (about half as much again as the one below).
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Latency {
@@ -97,6 +126,8 @@ pub struct Latency {
     p99: u64,
     /// All.
     max: u64,
+    /// What these are made of: two looks make the distribution of what came between them.
+    buckets: Vec<LatencyBucket>,
 }
 
 impl Metrics {
@@ -111,7 +142,10 @@ impl Metrics {
     }
 
     /// The figures as JSON has them.
-    pub(crate) fn figures(&self) -> Figures {
+    pub(crate) fn figures(&self, models: &Reader) -> Figures {
+        // Asked first: they may come as far as what is durable, and not further.
+        let read_model_sequence = models.as_of().sequence;
+        let states = models.orders_by_state();
         let durable_sequence = self.watermark.durable();
         let reading = self.meters.read();
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
@@ -120,6 +154,14 @@ impl Metrics {
             uptime_s: self.started.elapsed().as_secs(),
             sequence: reading.sequence.max(durable_sequence),
             durable_sequence,
+            read_model_sequence,
+            read_model_lag: durable_sequence.saturating_sub(read_model_sequence),
+            read_model_problem: models.stopped(),
+            orders_placed: states.iter().map(|(_, count)| count).sum(),
+            orders_by_state: states
+                .into_iter()
+                .map(|(state, count)| StateCount { state: OrderStateName(state), count })
+                .collect(),
             accepted: reading.accepted,
             rejected: reading.rejected,
             repeated: reading.repeated,
@@ -136,6 +178,12 @@ impl Metrics {
                 p90: reading.latency_us(0.9),
                 p99: reading.latency_us(0.99),
                 max: reading.latency_us(1.0),
+                buckets: reading
+                    .latency
+                    .iter()
+                    .enumerate()
+                    .map(|(at, &count)| LatencyBucket { up_to: LATENCY_BOUNDS_US.get(at).copied(), count })
+                    .collect(),
             },
             orders_total: reading.orders_total,
             orders_open: reading.orders_open,

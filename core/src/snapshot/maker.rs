@@ -241,19 +241,21 @@ impl Snapshotter {
 }
 
 /// Keeps to so many bytes a second.
-struct Pace {
+#[derive(Debug)]
+pub struct Pace {
     bytes_per_s_max: u64,
     start: Instant,
     bytes: u64,
 }
 
 impl Pace {
-    fn new(bytes_per_s_max: u64) -> Self {
+    /// From now on so many bytes a second at most; 0: no bound.
+    pub fn new(bytes_per_s_max: u64) -> Self {
         Self { bytes_per_s_max, start: Instant::now(), bytes: 0 }
     }
 
     /// Waits until so many bytes more are within the pace: a piece's time at most.
-    fn wait(&mut self, bytes: usize) {
+    pub fn wait(&mut self, bytes: usize) {
         self.bytes += bytes as u64;
         if self.bytes_per_s_max > 0 {
             let due = Duration::from_secs_f64(self.bytes as f64 / self.bytes_per_s_max as f64);

@@ -38,6 +38,11 @@ pub(crate) fn snapshot_name(sequence: u64) -> String {
     format!("{SNAPSHOT_DIRECTORY}/{sequence:020}{SUFFIX}")
 }
 
+/// The file of the snapshot of a sequence.
+pub fn snapshot_path(storage: &dyn Storage, sequence: u64) -> PathBuf {
+    storage.path(&snapshot_name(sequence))
+}
+
 fn snapshot_sequence(file_name: &str) -> Option<u64> {
     let digits = file_name.strip_suffix(SUFFIX)?;
     let sequence: u64 = digits.parse().ok()?;

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use orderline_core::State;
 use orderline_protocol::event::{EVENT_VERSION, Event, OrderState};
+use orderline_protocol::lifecycle::ReturnState;
 use orderline_protocol::reply::OrderView;
 use orderline_protocol::{BuyerId, LocationHandle, OrderId, SellerHandle, SkuHandle};
-use orderline_readmodel::{OrderFilter, ReadModelOptions, Reader};
+use orderline_readmodel::{OrderFilter, ReadModelOptions, Reader, ReturnFilter};
 
 use crate::generate::{LOCATIONS, SELLERS, SKUS};
 use crate::world::{World, all, all_work};
@@ -30,6 +31,7 @@ pub fn compare(world: &World, reader: &Reader, seed: u64) {
     }
     compare_searches(world, reader, seed);
     assert_eq!(all_work(reader, LOCATIONS + 2, 3), world.work(), "seed {seed}");
+    compare_returns(world, reader, seed);
     compare_levels(world, reader, seed);
     compare_ledgers(world, reader, seed);
 }
@@ -134,6 +136,8 @@ fn compare_searches(world: &World, reader: &Reader, seed: u64) {
     check(filter, world.newest(|heard| (from..before).contains(&heard.placed_at_us)));
     for &state in OrderState::ALL {
         let found = all(reader, &OrderFilter { state: Some(state), ..none() }, 9);
+        let counted = reader.orders_by_state().into_iter().find(|(of, _)| *of == state).unwrap().1;
+        assert_eq!(counted, found.len() as u64, "seed {seed}: {state:?}");
         let held = world.newest(|heard| world.view_of(heard.order).is_some_and(|(of, _)| of == state));
         let held: BTreeSet<u128> = held.into_iter().collect();
         assert!(held.is_subset(&found.iter().copied().collect()), "seed {seed}: {state:?}");
@@ -150,6 +154,78 @@ fn compare_searches(world: &World, reader: &Reader, seed: u64) {
         let own = OrderFilter { seller, ..group };
         check(own, world.newest(|other| other.group == heard.group && other.seller == heard.seller));
     }
+}
+
+/// A return: its order, its number there, how far it is, and whether it is a package.
+pub type Returned = (u128, u16, ReturnState, bool);
+
+/// Pages of returns to their end, and their units.
+pub fn all_returns(reader: &Reader, filter: ReturnFilter) -> Vec<(Returned, Option<u32>)> {
+    let (mut told, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = reader.returns(&filter, cursor.as_ref(), 2).unwrap();
+        assert!(page.items.is_sorted_by_key(|of| std::cmp::Reverse(of.asked_at_us)), "newest first");
+        for of in page.items {
+            let returned = (of.order.order.get(), of.number, of.state, of.is_undelivered);
+            assert!(told.iter().all(|(other, _)| *other != returned), "{returned:?} comes twice");
+            told.push((returned, of.units));
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            return told;
+        }
+    }
+}
+
+/// What the engine says of the returns of orders that are still in memory, and the units of each.
+pub fn held_returns(world: &World) -> BTreeMap<Returned, u32> {
+    let mut held = BTreeMap::new();
+    for heard in &world.heard {
+        let Some((_, view)) = world.view_of(heard.order) else { continue };
+        let parts = OrderView::read(&view).unwrap();
+        let mut lines = parts.return_lines;
+        for of in parts.returns {
+            let state = ReturnState::from_number(of.state).unwrap();
+            let of_engine = (heard.order, of.number.get(), state, of.is_undelivered == 1);
+            let (own, behind) = lines.split_at(of.line_count.get().into());
+            lines = behind;
+            held.insert(of_engine, own.iter().map(|line| line.quantity.get()).sum());
+        }
+    }
+    held
+}
+
+fn compare_returns(world: &World, reader: &Reader, seed: u64) {
+    let told: BTreeMap<Returned, Option<u32>> =
+        all_returns(reader, ReturnFilter::default()).into_iter().collect();
+    let states: BTreeSet<Returned> = told.keys().copied().collect();
+    let held = held_returns(world);
+    for (of, units) in &held {
+        let told = told.get(of).unwrap_or_else(|| panic!("seed {seed}: {of:?} is not told of"));
+        // Fewer may have come than were asked for, and a package's are not known before.
+        assert!(told.is_none_or(|told| told <= *units), "seed {seed}: {of:?}: {told:?} of {units}");
+        assert!(told.is_some() || of.3, "seed {seed}: {of:?}");
+    }
+    // Those of orders that have left memory have ended.
+    let over = [ReturnState::Declined, ReturnState::Closed, ReturnState::Cancelled];
+    for of in told.keys().filter(|of| !held.contains_key(of)) {
+        let is_retired = world.heard.iter().any(|heard| heard.order == of.0 && heard.is_retired);
+        assert!(is_retired && over.contains(&of.2), "seed {seed}: {of:?}");
+    }
+    let only = |filter| all_returns(reader, filter).into_iter().map(|(of, _)| of).collect::<BTreeSet<_>>();
+    let of = |is_wanted: &dyn Fn(&Returned) -> bool| {
+        states.iter().copied().filter(|of| is_wanted(of)).collect::<BTreeSet<_>>()
+    };
+    let waiting = ReturnFilter { is_waiting: true, ..ReturnFilter::default() };
+    assert_eq!(only(waiting), of(&|of| !over.contains(&of.2)), "seed {seed}");
+    for &state in ReturnState::ALL {
+        let filter = ReturnFilter { state: Some(state), ..ReturnFilter::default() };
+        assert_eq!(only(filter), of(&|of| of.2 == state), "seed {seed}: {state:?}");
+    }
+    let sold_by_one =
+        |of: &Returned| world.heard.iter().any(|heard| heard.order == of.0 && heard.seller == 1);
+    let own = ReturnFilter { seller: Some(SellerHandle::new(1)), ..ReturnFilter::default() };
+    assert_eq!(only(own), of(&sold_by_one), "seed {seed}");
 }
 
 fn compare_levels(world: &World, reader: &Reader, seed: u64) {
@@ -208,6 +284,7 @@ fn compare_ledgers(world: &World, reader: &Reader, seed: u64) {
 
 #[test]
 fn random_lives_are_told_as_the_engine_and_the_events_tell_them() {
+    let mut returns = 0;
     for seed in 1..=6 {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("readmodel");
@@ -218,7 +295,10 @@ fn random_lives_are_told_as_the_engine_and_the_events_tell_them() {
             assert_eq!(told, Vec::<String>::new(), "seed {seed}");
             compare(&world, &reader, seed);
         }
+        let (reader, _) = world.catch_up(world.open(&path, small()));
+        returns += all_returns(&reader, ReturnFilter::default()).len();
         assert!(world.heard.len() > 40, "seed {seed} placed {} orders", world.heard.len());
         world.end();
     }
+    assert!(returns > 20, "{returns} returns over all");
 }

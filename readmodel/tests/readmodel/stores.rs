@@ -1,5 +1,6 @@
 //! Stores that a kill left behind, that are damaged, or that belong to another journal.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,10 +9,10 @@ use std::time::Duration;
 
 use orderline_journal::{JournalError, Reader as JournalReader, Start, Watermark};
 use orderline_protocol::{OrderId, Sequence};
-use orderline_readmodel::{OrderFilter, ReadModelError, ReadModelOptions, Reader};
+use orderline_readmodel::{OrderFilter, ReadModelError, ReadModelOptions, Reader, ReturnFilter};
 
 use crate::generate::LOCATIONS;
-use crate::lives::{compare, small};
+use crate::lives::{Returned, all_returns, compare, held_returns, small};
 use crate::world::{World, all, all_work};
 
 fn copy(from: &Path, to: &Path) {
@@ -191,6 +192,11 @@ fn begin_with_what_is_held(seed: u64, with_reservations: bool) {
                 told.order
             );
         }
+    }
+    let returns: BTreeSet<Returned> =
+        all_returns(&reader, ReturnFilter::default()).into_iter().map(|(of, _)| of).collect();
+    for of in held_returns(&world).into_keys() {
+        assert!(returns.contains(&of), "seed {seed}: {of:?} is not told of");
     }
     if with_reservations {
         let work = all_work(&reader, LOCATIONS + 2, 4);

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use orderline_protocol::command::{
     DefineLocation, DefineSeller, DefineSku, DefineSourcing, SOURCING_RULES_MAX, SetPolicy, Standing,
+    rules_digest,
 };
 use orderline_protocol::{Command, CurrencyCode, SellerHandle};
 use serde::Deserialize;
@@ -146,22 +147,31 @@ pub(crate) struct SourcingDefinition {
     /// Each at most once. For a seller, none: back to everybody's.
     #[schema(max_items = 8)]
     rules: Vec<SourcingRuleName>,
+    /// The rules that the caller has seen there, none for a seller without its own. Are they others by now, nothing is done; if it
+    /// is not said, it does not matter.
+    #[schema(max_items = 8)]
+    seen: Option<Vec<SourcingRuleName>>,
 }
 
 impl SourcingDefinition {
     fn command(&self, seller: SellerHandle) -> Result<DefineSourcing, Problem> {
-        let mut rules = [0; SOURCING_RULES_MAX];
-        if self.rules.len() > rules.len() {
-            return Err(Problem::unreadable(
-                "rules",
-                format!("There are at most {SOURCING_RULES_MAX} rules."),
-            ));
-        }
-        for (place, rule) in rules.iter_mut().zip(&self.rules) {
-            *place = rule.0 as u8;
-        }
-        Ok(DefineSourcing { seller, rules, expected_rules: U32::ZERO })
+        let rules = numbers("rules", &self.rules)?;
+        let seen = self.seen.as_ref().map(|seen| numbers("seen", seen)).transpose()?;
+        let expected_rules = seen.map_or(U32::ZERO, |seen| rules_digest(&seen).into());
+        Ok(DefineSourcing { seller, rules, expected_rules })
     }
+}
+
+/// Rules as commands have them.
+fn numbers(field: &str, names: &[SourcingRuleName]) -> Result<[u8; SOURCING_RULES_MAX], Problem> {
+    let mut rules = [0; SOURCING_RULES_MAX];
+    if names.len() > rules.len() {
+        return Err(Problem::unreadable(field, format!("There are at most {SOURCING_RULES_MAX} rules.")));
+    }
+    for (place, rule) in rules.iter_mut().zip(names) {
+        *place = rule.0 as u8;
+    }
+    Ok(rules)
 }
 
 /// Set the sourcing rules of all sellers that have none of their own.

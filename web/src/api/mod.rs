@@ -12,6 +12,7 @@ mod fulfilment;
 mod orders;
 mod payments;
 mod reads;
+mod recovery;
 mod request;
 mod returns;
 mod search;
@@ -49,6 +50,7 @@ use crate::front::{Commands, Front, Replies};
 use crate::metrics::Metrics;
 use crate::names::{NameError, Names};
 use crate::problem::Problem;
+use crate::recovery::Recovery;
 use reads::Terms;
 use request::Caller;
 use types::Time;
@@ -84,6 +86,8 @@ pub struct Parts {
     pub consumers: Arc<Consumers>,
     /// What is searched.
     pub models: Reader,
+    /// What lies on disk to come back from.
+    pub recovery: Arc<Recovery>,
 }
 
 struct Inner {
@@ -202,6 +206,10 @@ impl Api {
 
     fn models(&self) -> &Reader {
         &self.inner.parts.models
+    }
+
+    fn recovery(&self) -> &Arc<Recovery> {
+        &self.inner.parts.recovery
     }
 
     /// Changes whenever more is durable.
@@ -391,6 +399,7 @@ pub fn router(parts: Parts) -> Router {
         .merge(bulk::routes())
         .merge(reads::routes())
         .merge(service::routes())
+        .merge(recovery::routes())
         .merge(events::routes())
         .merge(webhooks::routes())
         .merge(search::routes())

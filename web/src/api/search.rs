@@ -1,4 +1,4 @@
-//! What the read models know: orders found, their timelines, the work and the levels of locations, entries of ledgers. Each answer
+//! What the read models know: orders and returns found, orders' timelines, the work and the levels of locations, entries of ledgers. Each answer
 //! names the sequence that it speaks of; `at_least` waits for one.
 
 use std::time::Duration;
@@ -13,7 +13,7 @@ use orderline_protocol::event::Event;
 use orderline_protocol::lifecycle::WorkState;
 use orderline_protocol::reply::LevelView;
 use orderline_protocol::{BuyerId, Command, LocationHandle, Scope, SellerHandle};
-use orderline_readmodel::{AsOf, Cursor, OrderFilter, Page, ReadModelError, Reader};
+use orderline_readmodel::{AsOf, Cursor, OrderFilter, Page, ReadModelError, Reader, ReturnFilter};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -21,7 +21,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::request::{Asked, At, Caller};
-use super::types::{Currency, GroupUlid, Id, OrderStateName, OrderUlid, Time, WorkStateName};
+use super::types::{
+    Currency, GroupUlid, Id, OrderStateName, OrderUlid, ReturnStateName, Time, WorkStateName,
+};
 use super::{Api, blocking};
 use crate::front::Commands;
 use crate::problem::{Problem, Problems};
@@ -37,6 +39,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(orders))
         .routes(routes!(timeline))
         .routes(routes!(work))
+        .routes(routes!(returns))
         .routes(routes!(levels))
         .routes(routes!(entries))
 }
@@ -357,6 +360,89 @@ async fn work(
         state: WorkStateName(work.state),
         since: Time(work.opened_at_us),
         line_count: work.order.lines.len(),
+    };
+    Ok(FoundPage::of(&found, shown))
+}
+
+/// Which returns.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ReturnTerms {
+    /// Only those that wait for somebody: to be approved, received or closed.
+    #[serde(default)]
+    waiting: bool,
+    /// Only those in this state.
+    state: Option<ReturnStateName>,
+    /// The code of who sells.
+    seller: Option<String>,
+    /// Where the page before said that the next begins.
+    cursor: Option<String>,
+    /// Entries at most.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<usize>,
+    /// The answer speaks of this sequence at least.
+    at_least: Option<u64>,
+}
+
+/// A return that was found.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FoundReturn {
+    /// Of which order.
+    order: OrderUlid,
+    /// Its number in its order, from 1.
+    #[serde(rename = "return")]
+    number: u16,
+    /// How far it is.
+    state: ReturnStateName,
+    /// A package that came back undelivered.
+    is_undelivered: bool,
+    /// Units that are to come back, or that came; null: of a package, they are not known before it has come.
+    units: Option<u32>,
+    /// Who buys.
+    buyer: u64,
+    /// The code of who sells.
+    seller: Option<String>,
+    /// When it was asked for, or the package turned back, by recorded time.
+    asked_at: Time,
+    /// When something last happened to it.
+    changed_at: Time,
+}
+
+/// Returns, the one asked for last first.
+#[utoipa::path(get, path = "/v1/returns", tag = "returns", params(ReturnTerms),
+    responses((status = 200, body = FoundPage<FoundReturn>), Problems))]
+async fn returns(
+    State(api): State<Api>,
+    caller: Caller,
+    Asked(terms): Asked<ReturnTerms>,
+) -> Result<Json<FoundPage<FoundReturn>>, Problem> {
+    caller.may(Deed::Area(Area::Orders))?;
+    let mut filter = ReturnFilter {
+        is_waiting: terms.waiting,
+        state: terms.state.map(|state| state.0),
+        ..ReturnFilter::default()
+    };
+    if let Some(code) = &terms.seller {
+        filter.seller = Some(api.seller(code).await?);
+    }
+    if let Scope::Seller(own) = caller.grant.scope {
+        filter.seller.get_or_insert(own);
+    }
+    check_scope(&caller, filter.seller, None)?;
+    let (cursor, limit) = (cursor(terms.cursor.as_ref())?, terms.limit.unwrap_or(PAGE_COUNT));
+    let found =
+        api.ask_models(terms.at_least, move |models| models.returns(&filter, cursor.as_ref(), limit)).await?;
+    let shown = |of: &orderline_readmodel::FoundReturn| FoundReturn {
+        order: Id(of.order.order),
+        number: of.number,
+        state: ReturnStateName(of.state),
+        is_undelivered: of.is_undelivered,
+        units: of.units,
+        buyer: of.order.buyer.get(),
+        seller: api.names().seller_code(of.order.seller).map(|code| code.into_owned()),
+        asked_at: Time(of.asked_at_us),
+        changed_at: Time(of.changed_at_us),
     };
     Ok(FoundPage::of(&found, shown))
 }

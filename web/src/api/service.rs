@@ -12,8 +12,8 @@ use orderline_protocol::command::QueryStatus;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Api;
 use super::request::Caller;
+use super::{Api, blocking};
 use crate::front::Commands;
 use crate::metrics::Figures;
 use crate::names::READER;
@@ -71,5 +71,7 @@ async fn metrics(State(api): State<Api>, caller: Caller) -> Result<Response, Pro
 #[utoipa::path(get, path = "/v1/figures", tag = "service", responses((status = 200, body = Figures), Problems))]
 async fn figures(State(api): State<Api>, caller: Caller) -> Result<Json<Figures>, Problem> {
     caller.may(Deed::Area(Area::Operations))?;
-    Ok(Json(api.metrics().figures()))
+    let own = api.clone();
+    // Whoever writes to the read models may have to be waited for.
+    Ok(Json(blocking(move || Ok::<_, Problem>(own.metrics().figures(own.models()))).await?))
 }

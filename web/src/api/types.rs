@@ -9,7 +9,7 @@ use chrono::{DateTime, SecondsFormat};
 use orderline_protocol::command::{
     Bucket, RefundOutcome, ReturnStep, Role, ShipmentStep, SourcingRule, Standing, WorkStep,
 };
-use orderline_protocol::lifecycle::{Disposition, HoldKind, OrderState, WorkState};
+use orderline_protocol::lifecycle::{Disposition, HoldKind, OrderState, ReturnState, WorkState};
 use orderline_protocol::{CurrencyCode, GroupId, OrderId, ReservationId};
 use serde::de::{Error as _, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -228,6 +228,8 @@ named! {
     RoleName(Role);
     /// An order's state.
     OrderStateName(OrderState);
+    /// A return's state.
+    ReturnStateName(ReturnState);
     /// A fulfilment order's state.
     WorkStateName(WorkState);
 }

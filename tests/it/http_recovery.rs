@@ -1,0 +1,157 @@
+//! What lies on disk to come back from, asked over HTTP, and verified while the server runs: counts where all is well, file and
+//! offset where it is not.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::cli::load;
+use crate::damage::{batch_ends, segment};
+use crate::http::Caller;
+use crate::recovery::{await_snapshots, verified};
+use crate::support::directory::{files, flip};
+use crate::support::program::orderline;
+use crate::support::server::{NO_SNAPSHOTS, SMALL};
+use crate::support::{Server, copy};
+
+/// Segments as small as elsewhere, and verifications that take their time.
+const SLOW: &str = "[journal]\nsegment_mib = 3\n[snapshots]\nevery_records = 0\nmib_per_s_max = 1\n";
+
+/// Has a server verify what it has, and waits for what came of it.
+fn verify(http: &Caller) -> Value {
+    let begun = http.post("/v1/recovery/verify", json!({})).is(202);
+    assert!(begun["running"].is_object() || begun["last"].is_object(), "{begun}");
+    loop {
+        let stand = http.get("/v1/recovery/verify").is(200);
+        if stand["running"].is_null() {
+            return stand["last"].clone();
+        }
+        let (done, of) = (&stand["running"]["records"], &stand["running"]["records_total"]);
+        assert!(done.as_u64() <= of.as_u64(), "{stand}");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+/// A directory with several segments and two snapshots, whose server has ended well.
+fn sample(data: &Path) {
+    let server = Server::start(data, SMALL);
+    for done in 1..=2 {
+        load(&server, 20_000).well();
+        await_snapshots(data, done);
+    }
+    // And too few for a third one.
+    load(&server, 2_000).well();
+    server.stop();
+}
+
+#[test]
+fn what_a_start_would_find_is_told_and_verified_beside_the_engine() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    sample(&data);
+    let drill = ["drill", "--data", data.to_str().unwrap(), "--copy", "--kills", "1", "--record", "--json"];
+    let drilled = orderline(drill).well();
+
+    let server = Server::with_http(&data, SMALL);
+    let http = Caller::of(&server);
+    let found = http.get("/v1/recovery").is(200);
+    let last = found["as_of"].as_u64().unwrap();
+    // The segments follow on one another from the first record to the last durable one.
+    let segments = found["segments"].as_array().unwrap();
+    assert!(segments.len() > 2, "more than the one in use and the next one: {found}");
+    let mut next = 1;
+    for segment in segments.iter().filter(|segment| segment["state"] != "prepared") {
+        assert_eq!(segment["first_sequence"], next, "{found}");
+        next = segment["last_sequence"].as_u64().unwrap() + 1;
+        let bytes = data.join(segment["file"].as_str().unwrap()).metadata().unwrap().len();
+        assert_eq!(segment["bytes"], bytes, "{found}");
+    }
+    assert_eq!(next, last + 1, "{found}");
+    let in_use = segments.iter().filter(|segment| segment["state"] == "in_use").count();
+    assert_eq!(in_use, 1, "{found}");
+    // Snapshots, and what was and would be done with the newest.
+    let snapshots = found["snapshots"].as_array().unwrap();
+    assert_eq!(snapshots.len(), 2, "{found}");
+    assert!(
+        snapshots.iter().all(|snapshot| snapshot["problem"].is_null() && snapshot["made_at"].is_string())
+    );
+    let newest = snapshots[1]["sequence"].as_u64().unwrap();
+    let started = &found["last_start"];
+    assert_eq!(started["snapshot_sequence"], newest, "{found}");
+    assert_eq!((&started["torn_tail"], &started["snapshots_refused"]), (&Value::Null, &json!([])), "{found}");
+    let sequence = started["sequence"].as_u64().unwrap();
+    assert!(sequence > newest, "{found}");
+    assert_eq!(started["records_replayed"], sequence - newest, "{found}");
+    assert_eq!(found["next_start"]["records_to_replay"], last - newest, "{found}");
+    // The drill that was recorded.
+    assert_eq!(found["last_drill"]["is_well"], true, "{found}");
+    assert_eq!(found["last_drill"]["state_hash"], drilled["state_hash"], "{found}");
+    assert_eq!(found["last_drill"]["recoveries"], drilled["recoveries"], "{found}");
+
+    // Verified while orders come: what was durable when it began.
+    let report = verify(&http);
+    assert_eq!((&report["ok"], &report["faults"]), (&json!(true), &json!([])), "{report}");
+    assert_eq!(report["records"], report["to_sequence"], "{report}");
+    assert!(report["to_sequence"].as_u64().unwrap() >= last && report["snapshots"] == 2, "{report}");
+    assert_eq!(http.get("/v1/recovery").is(200)["verify"]["last"], report);
+    server.stop();
+
+    // One at a time; a server that is told to end does not wait for it.
+    let server = Server::with_http(&data, SLOW);
+    let http = Caller::of(&server);
+    let begun = http.post("/v1/recovery/verify", json!({})).is(202);
+    assert!(begun["running"]["records_total"].as_u64() >= Some(last), "{begun}");
+    http.post("/v1/recovery/verify", json!({})).is_problem(409, "VerifyUnderWay");
+    server.stop();
+
+    // A record of a drill on another store says nothing about this one.
+    let file = data.join("drill.json");
+    let mut record: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    record["store_id"] = json!("0");
+    std::fs::write(&file, record.to_string()).unwrap();
+    let server = Server::with_http(&data, NO_SNAPSHOTS);
+    let found = Caller::of(&server).get("/v1/recovery").is(200);
+    assert_eq!(found["last_drill"], Value::Null, "{found}");
+    assert!(found["last_drill_problem"].as_str().unwrap().contains("drill.json"), "{found}");
+    server.stop();
+    verified(&data);
+}
+
+#[test]
+fn a_damaged_copy_is_served_and_told_by_file_and_offset() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    sample(&data);
+    let damaged = directory.path().join("damaged");
+    copy(&data, &damaged);
+    // In the middle of the first segment, and in the older of the two snapshots: a start passes by both.
+    let ends: Vec<u64> =
+        batch_ends(&damaged).into_iter().filter(|(index, _)| *index == 1).map(|(_, end)| end).collect();
+    let middle = ends.len() / 2;
+    flip(&segment(&damaged, 1), ends[middle] as usize - 20, 3);
+    let older = files(&damaged, "snapshots").remove(0);
+    let in_snapshot = older.metadata().unwrap().len() / 2;
+    flip(&older, in_snapshot as usize, 5);
+
+    let server = Server::with_http(&damaged, NO_SNAPSHOTS);
+    let http = Caller::of(&server);
+    let report = verify(&http);
+    assert_eq!(report["ok"], false, "{report}");
+    let faults = report["faults"].as_array().unwrap();
+    let of = |file: &str| {
+        let found = faults.iter().find(|fault| fault["file"] == file);
+        found.unwrap_or_else(|| panic!("no fault in {file}: {report}"))["offset"].as_u64().unwrap()
+    };
+    assert_eq!(faults.len(), 2, "{report}");
+    let offset = of("journal/00000001.segment");
+    assert!(offset >= ends[middle - 1] && offset < ends[middle], "{report}");
+    let name = format!("snapshots/{}", older.file_name().unwrap().to_str().unwrap());
+    assert!(of(&name) <= in_snapshot, "{report}");
+    // What stands before the fault was read, and is counted.
+    assert!(
+        report["records"].as_u64() > Some(0) && report["records"].as_u64() < report["to_sequence"].as_u64()
+    );
+    // It goes on taking orders: nothing that it needs is touched.
+    load(&server, 100).well();
+    server.stop();
+}
