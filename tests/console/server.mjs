@@ -1,15 +1,18 @@
 // A server with something in it, for the console to show.
 
 import { spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
 /** Starts a server on a directory of its own; `base` is where it listens for HTTP. */
 export async function start() {
-  const data = await mkdtemp(join(tmpdir(), "orderline-console-"));
-  const child = spawn(process.env.ORDERLINE, ["serve", "--data", data, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
+  const folder = await mkdtemp(join(tmpdir(), "orderline-console-"));
+  const config = join(folder, "orderline.toml");
+  // Small segments and snapshots soon, so that there is something to be shown.
+  await writeFile(config, "[journal]\nsegment_mib = 3\n[snapshots]\nevery_records = 150\n");
+  const child = spawn(process.env.ORDERLINE, ["serve", "--data", join(folder, "data"), "--config", config, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
   let said = "";
   const ready = new Promise((resolve, reject) => {
     for (const stream of [child.stdout, child.stderr]) {
@@ -28,16 +31,16 @@ export async function start() {
     const ended = new Promise((resolve) => child.on("exit", resolve));
     child.kill("SIGTERM");
     await ended;
-    await rm(data, { recursive: true });
+    await rm(folder, { recursive: true });
   };
   return { base, tcp, stop };
 }
 
 /** Asks the API; anything but a success is an error. */
-export async function ask(base, method, path, body) {
+export async function ask(base, method, path, body, token) {
   const response = await fetch(base + path, {
     method,
-    headers: { "Content-Type": "application/json" },
+    headers: { "Content-Type": "application/json", ...(token && { Authorization: `Bearer ${token}` }) },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
   const text = await response.text();
@@ -70,9 +73,9 @@ export async function fill({ base, tcp }) {
   return { pending, confirmed };
 }
 
-// Whole lives of generated orders, sent over TCP.
-function life(tcp) {
-  const sent = ["load", "--connect", tcp, "--orders", "60", "--workload", "life", "--skus", "20", "--sellers", "2", "--locations", "2", "--lines", "2"];
+/** Whole lives of generated orders, sent over TCP: so many, or as `bounds` says. */
+export function life(tcp, bounds = ["--orders", "60"]) {
+  const sent = ["load", "--connect", tcp, "--workload", "life", "--skus", "20", "--sellers", "2", "--locations", "2", "--lines", "2", ...bounds];
   return new Promise((resolve, reject) => {
     spawn(process.env.ORDERLINE, sent, { stdio: "ignore" })
       .on("exit", (code) => (code === 0 ? resolve() : reject(new Error(`orderline load ended with ${code}`))));

@@ -8,7 +8,7 @@ import { propose } from "./change.js";
 import { button } from "./dom.js";
 import { HOLD_KINDS, HOLD_BLOCKS } from "./names.js";
 
-const happened = { name: "happened_at", label: "When it happened", hint: "By RFC 3339, such as 2026-11-27T10:00:00Z; empty: now." };
+const happened = { name: "happened_at", label: "When it happened", kind: "moment", hint: "Empty: now." };
 const reason = { name: "reason", label: "Reason code", kind: "number", value: 0, max: 65535, hint: "Your own number." };
 const reference = { name: "reference", label: "Reference", kind: "number", value: 0, hint: "The payment service's own number." };
 

@@ -10,7 +10,8 @@ import { count, moneyField, parseMoney } from "./format.js";
  * - title, note: what it is, and what else to know;
  * - fields: { name, label, kind, value, ... }, see below;
  * - request(values): { method, path, body, version, isNew } of what was filled in;
- * - before: what is there now, for a change of what exists: it is shown field by field, old against new;
+ * - before: what is there now, as an object or made of what was filled in; nothing of what is new. It is shown field by field, old
+ *   against new, and what would change nothing is not sent;
  * - done(receipt): called once it was accepted.
  */
 export function propose(change) {
@@ -27,14 +28,14 @@ export function propose(change) {
     h("div", { class: "buttons" }, button("Back", () => dialog.close()), sender));
   const dialog = h("dialog", { "aria-labelledby": "change" }, form);
 
-  const read = () => {
-    const request = change.request(Object.fromEntries(inputs.map((made) => [made.name, made.read()])));
-    return { ...request, key };
-  };
+  const fill = () => Object.fromEntries(inputs.map((made) => [made.name, made.read()]));
+  const read = () => ({ ...change.request(fill()), key });
   const show = () => {
     try {
-      const request = read();
-      const difference = change.before && differences(change.before, request.body ?? {});
+      const values = fill();
+      const request = change.request(values);
+      const before = typeof change.before === "function" ? change.before(values) : change.before;
+      const difference = before && differences(before, request.body ?? {}, change.fields);
       preview.replaceChildren(
         ...[difference && comparison(difference, change.fields), sent(request)].filter(Boolean));
       sender.disabled = difference?.length === 0;
@@ -64,8 +65,9 @@ export function propose(change) {
 }
 
 // Those fields that change, each as { name, now, then }. What is left out of a definition is none from then on.
-function differences(before, after) {
-  return Object.keys(before)
+function differences(before, after, fields) {
+  const names = new Set([...Object.keys(before), ...fields.map(({ name }) => name).filter((name) => name in after)]);
+  return [...names]
     .filter((name) => JSON.stringify(before[name] ?? null) !== JSON.stringify(after[name] ?? null))
     .map((name) => ({ name, now: before[name] ?? null, then: after[name] ?? null }));
 }
@@ -86,7 +88,7 @@ function sent({ method, path, body, version }) {
   return h("details", {}, h("summary", {}, "What will be sent"), h("pre", {}, lines.filter(Boolean).join("\n")));
 }
 
-// Kinds of fields: text, number, money (with a currency), flag, choice (of options), choices, units (of lines), received
+// Kinds of fields: text, number, money (with a currency), moment, flag, choice (of options), choices, units (of lines), received
 // (units of lines, with what becomes of them). Each is read as the API has it; what is left empty is not sent.
 function input(field) {
   const kind = KINDS[field.kind ?? "text"];
@@ -141,6 +143,15 @@ const KINDS = {
       element: labelled({ ...field, label: `${field.label} in ${field.currency}` }, control),
       read: () => parseMoney(control.value, field.currency),
     };
+  },
+  // A time of day where the reader is, sent as the moment that it is everywhere.
+  moment(field) {
+    const control = h("input", { type: "datetime-local", step: 1 });
+    const read = () => {
+      const text = need(field, control.value);
+      return text === undefined ? undefined : new Date(text).toISOString();
+    };
+    return { element: labelled(field, control), read };
   },
   flag(field) {
     const control = h("input", { type: "checkbox", checked: Boolean(field.value) });

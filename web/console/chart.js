@@ -8,7 +8,7 @@ const HEIGHT = 120;
 
 /**
  * A chart: series are names, `show` says a value as text. `push` takes a value for each series, or null for a look that
- * failed: a gap, not a zero.
+ * failed: a gap, not a zero. A series without a name is not listed before `name` gives it one.
  */
 export function chart(title, series, show) {
   const looks = [];
@@ -18,11 +18,17 @@ export function chart(title, series, show) {
   const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": title }, grid, lines);
   const top = h("span", { class: "top" });
   const values = series.map(() => h("output", {}, "-"));
+  const names = series.map((name) => h("span", {}, name));
+  const entries = series.map((name, index) =>
+    h("li", { class: `series-${index}`, hidden: name === "" }, names[index], " ", values[index]));
   const element = h("figure", { class: "chart" },
     h("figcaption", {}, title),
     h("div", { class: "plot" }, top, picture),
-    h("ul", { class: "legend" }, series.map((name, index) =>
-      h("li", { class: `series-${index}` }, name, " ", values[index]))));
+    h("ul", { class: "legend" }, entries));
+  const name = (index, text) => {
+    names[index].textContent = text;
+    entries[index].hidden = false;
+  };
 
   const push = (look) => {
     looks.push(look);
@@ -39,9 +45,10 @@ export function chart(title, series, show) {
     values.forEach((value, of) => {
       value.textContent = look ? show(look[of]) : "-";
     });
-    picture.setAttribute("aria-label", `${title}: ${series.map((name, of) => `${name} ${values[of].textContent}`).join(", ")}`);
+    picture.setAttribute("aria-label", `${title}: ${told()}`);
   };
-  return { element, push };
+  const told = () => names.map((named, of) => named.textContent && `${named.textContent} ${values[of].textContent}`).filter(Boolean).join(", ");
+  return { element, push, name };
 }
 
 // The next of 1, 2, 5, 10, 20, 50 and so on, so that the scale does not move with every value.

@@ -8,6 +8,11 @@ export function count(value) {
   return value === null || value === undefined ? "-" : COUNT.format(typeof value === "string" ? BigInt(value) : value);
 }
 
+/** How many of something: counted(1, "file") is "1 file". */
+export function counted(value, one) {
+  return `${count(value)} ${one}${Number(value) === 1 ? "" : "s"}`;
+}
+
 function digits(currency) {
   try {
     return new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits;

@@ -40,12 +40,17 @@ function tokens(signal, again) {
     { head: "Label", wide: true, cell: (row) => row.label },
     { head: "Role", cell: (row) => row.role },
     { head: "For", cell: (row) => row.seller ?? row.location ?? "everything" },
-    { head: "Standing", cell: (row) => badge(row.is_revoked ? "revoked" : "active") },
+    { head: "Standing", cell: (row) => badge(standing(row)) },
     { head: "Expires", cell: (row) => (row.expires_at ? time(row.expires_at) : "never") },
     { head: "Commands a second", number: true, cell: (row) => (row.commands_per_s_max ? count(row.commands_per_s_max) : "no bound") },
     { head: "Actions", does: true, cell: (row) => h("div", { class: "actions" }, !row.is_revoked
       && button("Revoke", () => revoke(row, again), { "aria-label": `Revoke ${row.label}` })) },
   ], async (cursor) => (await get(withQuery("/v1/tokens", { cursor }), signal)).body, "There is none; whoever reaches the server may do everything.");
+}
+
+function standing(row) {
+  if (row.is_revoked) return "revoked";
+  return row.expires_at && new Date(row.expires_at) <= new Date() ? "expired" : "active";
 }
 
 function create(done) {
@@ -57,13 +62,14 @@ function create(done) {
       { name: "role", label: "Role", kind: "choice", options: ROLES, required: true, value: "read-only" },
       { name: "seller", label: "Seller", hint: "For the role seller." },
       { name: "location", label: "Location", hint: "For the role warehouse." },
-      { name: "expires_at", label: "Expires", hint: "By RFC 3339, such as 2027-01-01T00:00:00Z; empty: never." },
+      { name: "expires_at", label: "Expires", kind: "moment", hint: "Empty: never." },
       { name: "commands_per_s_max", label: "Commands a second", kind: "number", min: 1, hint: "Empty: no bound." },
     ],
     request: (body) => ({ method: "POST", path: "/v1/tokens", body }),
     async done(made) {
       await done();
-      showSecret(made?.secret, "It is the token.");
+      // Whoever made the first token is asked for one from then on.
+      showSecret(made?.secret, "It is the token.", (secret) => button("Use it in this tab", () => setToken(secret)));
     },
   });
 }

@@ -72,7 +72,6 @@ function policies(signal, again) {
       request: (body) => ({ method: "PUT", path: "/v1/policy", body, version }),
       done: again,
     }));
-    const everybodys = settings.sourcing.find((each) => each.seller === null);
     return [
       facts([["A pending order waits", seconds(policy.pending_order_s)], ["A finished order stays", seconds(policy.retention_s)],
         ["A reservation is held at most", seconds(policy.reservation_s_max)], ["Version", count(settings.version)]]),
@@ -81,24 +80,29 @@ function policies(signal, again) {
       table("Sourcing rules", [
         { head: "For", cell: (row) => row.seller ?? "everybody" },
         { head: "Rules", wide: true, cell: (row) => row.rules.join(", ") || "none: by priority" },
-        { head: "Actions", does: true, cell: (row) => h("div", { class: "actions" }, button("Change", () => sourcing(row.seller, row.rules, again))) },
+        { head: "Actions", does: true, cell: (row) => h("div", { class: "actions" }, button("Change", () => sourcing(row.seller, settings.sourcing, again), { "aria-label": `Change the rules of ${row.seller ?? "everybody"}` })) },
       ], settings.sourcing),
-      h("div", { class: "actions" }, button("Rules of a seller's own", () => sourcing("", everybodys?.rules ?? [], again))),
+      h("div", { class: "actions" }, button("Rules of a seller's own", () => sourcing("", settings.sourcing, again))),
     ];
   });
 }
 
-// `seller` is null for everybody's rules, and empty where it is still to be said.
-function sourcing(seller, rules, done) {
+// `seller` is null for everybody's rules, and empty where it is still to be said; `known` are all that there are.
+function sourcing(seller, known, done) {
+  const rulesOf = (code) => known.find((each) => each.seller === code)?.rules ?? [];
+  const whose = (code) => (seller === null ? null : code);
   propose({
     title: seller === null ? "Change everybody's sourcing rules" : "Change a seller's sourcing rules",
     note: seller === null ? null : "Without any, the seller goes by everybody's rules again.",
-    before: { rules },
+    before: ({ seller: code }) => ({ rules: rulesOf(whose(code)) }),
     fields: [
       ...(seller === null ? [] : [{ name: "seller", label: "Seller", required: true, value: seller }]),
-      { name: "rules", label: "Rules", kind: "ranking", options: SOURCING_RULES, value: rules },
+      { name: "rules", label: "Rules", kind: "ranking", options: SOURCING_RULES, value: rulesOf(seller === "" ? null : seller) },
     ],
-    request: ({ seller: code, ...body }) => ({ method: "PUT", path: code === undefined ? "/v1/sourcing" : at`/v1/sellers/${code}/sourcing`, body }),
+    request: ({ seller: code, rules }) => ({
+      method: "PUT", path: seller === null ? "/v1/sourcing" : at`/v1/sellers/${code}/sourcing`,
+      body: { rules, seen: rulesOf(whose(code)) },
+    }),
     done,
   });
 }

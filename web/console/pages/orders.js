@@ -8,7 +8,7 @@ import { ORDER_STATES } from "../names.js";
 export const title = "Orders";
 
 const FIELDS = [
-  ["buyer", "Buyer", "number"], ["seller", "Seller"], ["sku", "SKU"], ["state", "State"], ["group", "Group"],
+  ["buyer", "Buyer", "number"], ["seller", "Seller"], ["sku", "SKU"], ["location", "Location"], ["state", "State"], ["group", "Group"],
   ["external_id", "External id"], ["from", "Placed from"], ["to", "Placed before"],
 ];
 

@@ -1,77 +1,57 @@
-// Returns lately, from the events: what was asked for, what became of it, and which still wait for somebody.
+// Returns by how far they are, newest first; those that wait for somebody unless others are asked for.
 
 import { get, withQuery } from "../api.js";
-import { badge, button, h, problemBox, table } from "../dom.js";
+import { badge, h, pagedTable, problemBox } from "../dom.js";
 import { count, time } from "../format.js";
+import { RETURN_STATES } from "../names.js";
 
 export const title = "Returns";
 
-// Sequences that are looked through at a time, from the newest back.
-const SPAN = 10_000;
-const TYPES = ["requested", "updated", "received"].map((what) => `org.orderline.return.${what}.v1`);
-const WAITING = ["requested", "approved", "received"];
+// What can be looked for: a name for people, and what the API is asked.
+const LISTS = [
+  ["Waiting for somebody", { waiting: true }], ["All", {}],
+  ...RETURN_STATES.map((state) => [state[0].toUpperCase() + state.slice(1), { state }]),
+];
 
-export async function show(place, { signal }) {
-  const found = new Map();
-  const list = h("div", { class: "body" });
-  const note = h("p", { class: "hint" });
-  const only = h("input", { type: "checkbox", id: "waiting" });
-  const newest = (await get("/v1/status", signal)).sequence;
-  let from = newest + 1;
+export async function show(place, { query, signal }) {
+  const chosen = Math.max(0, LISTS.findIndex(([name]) => name === query.get("list")));
+  const list = h("select", { id: "list", name: "list" }, LISTS.map(([name], at) => h("option", { value: name, selected: at === chosen }, name)));
+  const seller = h("input", { id: "seller", name: "seller", value: query.get("seller") ?? "", autocomplete: "off", spellcheck: "false" });
+  const form = h("form", { class: "row", role: "search" },
+    h("div", { class: "field" }, h("label", { for: "list" }, "Which"), list),
+    h("div", { class: "field" }, h("label", { for: "seller" }, "Of a seller"), seller),
+    h("button", { type: "submit", class: "primary" }, "Show"));
+  const go = () => {
+    const asked = withQuery("#/returns", { list: list.value, seller: seller.value.trim() });
+    if (asked === location.hash) dispatchEvent(new HashChangeEvent("hashchange"));
+    else location.hash = asked;
+  };
+  list.addEventListener("change", go);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    go();
+  });
+  place.append(form);
 
-  const draw = () => {
-    const rows = [...found.values()].filter((row) => !only.checked || WAITING.includes(row.state));
-    rows.sort((a, b) => b.sequence - a.sequence);
-    list.replaceChildren(table("Returns", [
+  const as_of = h("p", { class: "hint" });
+  const terms = { ...LISTS[chosen][1], seller: query.get("seller") };
+  try {
+    place.append(await pagedTable("Returns", [
       { head: "Order", wide: true, cell: (row) => h("a", { href: `#/orders/${row.order}`, class: "id" }, row.order) },
-      { head: "Return", cell: (row) => count(row.number) },
+      { head: "Return", number: true, cell: (row) => count(row.return) },
       { head: "State", cell: (row) => badge(row.state) },
       { head: "Units", number: true, cell: (row) => count(row.units) },
-      { head: "Last event", cell: (row) => time(row.at) },
-    ], rows, "None in this range."));
-    note.textContent = `Events ${count(from)} to ${count(newest)}.`;
-    further.hidden = from <= 1;
-  };
-  const look = async () => {
-    const to = from;
-    from = Math.max(1, from - SPAN);
-    for (const event of await eventsOf(from, to, signal)) take(found, event.data);
-    draw();
-  };
-  const further = button("Look further back", () => look().catch((error) => list.append(problemBox(error))), { class: "more" });
-  only.addEventListener("change", draw);
-  place.append(h("div", { class: "row" }, h("label", { class: "box" }, only, "Only those that wait for somebody")), list, note, further);
-  await look();
-}
-
-// Events of returns from one sequence up to another. What is no longer kept is passed over: a refusal says where the rest begins.
-async function eventsOf(from, to, signal) {
-  const events = [];
-  let next = from;
-  while (next < to) {
-    let page;
-    try {
-      page = (await get(withQuery("/v1/events", { from: next, limit: 500, types: TYPES.join(",") }), signal)).body;
-    } catch (error) {
-      if (error.status !== 410 || !(error.document.sequence > next)) throw error;
-      next = error.document.sequence;
-      continue;
-    }
-    events.push(...page.events.filter((event) => Number(event.sequence) < to));
-    if (page.next <= next || page.next > page.durable) break;
-    next = page.next;
+      { head: "Why", cell: (row) => (row.is_undelivered ? "undelivered" : "asked for") },
+      { head: "Seller", cell: (row) => row.seller },
+      { head: "Buyer", number: true, cell: (row) => String(row.buyer) },
+      { head: "Begun", cell: (row) => time(row.asked_at) },
+      { head: "Last event", cell: (row) => time(row.changed_at) },
+    ], async (cursor) => {
+      const { body } = await get(withQuery("/v1/returns", { ...terms, cursor, limit: 50 }), signal);
+      as_of.textContent = `As of sequence ${count(body.as_of)}. What may be done stands at each order.`;
+      return body;
+    }, terms.waiting ? "Nothing waits for anybody." : "None."), as_of);
+  } catch (error) {
+    if (!signal.aborted) place.append(problemBox(error));
   }
-  return events;
-}
-
-// Older events come after newer ones here: a state that is known stays, and what only the older event says is added.
-function take(found, record) {
-  const key = `${record.order}/${record.return}`;
-  const known = found.get(key);
-  const state = record.state ?? (record.kind === "ReturnReceived" ? "received" : "requested");
-  const units = record.kind === "ReturnRequested" ? record.lines.reduce((sum, line) => sum + line.quantity, 0) : null;
-  const row = { order: record.order, number: record.return, state, units, at: record.recorded_at, sequence: record.sequence };
-  if (!known) found.set(key, row);
-  else if (known.sequence < row.sequence) found.set(key, { ...row, units: row.units ?? known.units });
-  else found.set(key, { ...known, units: known.units ?? row.units });
 }

@@ -48,7 +48,7 @@ async function seller(place, { rest, query, signal, again, heading }) {
         fields: [
           { name: "amount_minor", label: "Amount", kind: "money", currency, value: ledger.payable_minor },
           { name: "reference", label: "Reference", kind: "number", value: 0, hint: "The bank's own number." },
-          { name: "happened_at", label: "When it happened", hint: "By RFC 3339; empty: now." },
+          { name: "happened_at", label: "When it happened", kind: "moment", hint: "Empty: now." },
         ],
         request: (values) => ({ method: "POST", path: at`/v1/sellers/${code}/payouts`, body: { currency, ...values }, version: ledger.version }),
         done: again,
