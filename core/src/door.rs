@@ -6,7 +6,7 @@
 //! same `Work` again. So nothing is allocated once the buffers have grown.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -252,6 +252,8 @@ struct Shared {
     outbox: ArrayQueue<Box<Work>>,
     engine: Unparker,
     wake_front: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// The watermark from which on the front wants to be woken by it.
+    wake_at: AtomicU64,
     closed: AtomicBool,
 }
 
@@ -275,6 +277,7 @@ pub fn door(capacity: usize, engine: Unparker, watermark: Watermark) -> (Door, E
         outbox: ArrayQueue::new(capacity),
         engine,
         wake_front: OnceLock::new(),
+        wake_at: AtomicU64::new(0),
         closed: AtomicBool::new(false),
     });
     (
@@ -344,13 +347,29 @@ impl Door {
     }
 
     /// Sets what wakes this front: called from the engine's and the sync thread, after a work that may be released
-    /// at once has been put into the outbox, and whenever the watermark has risen. Only the first call counts.
+    /// at once has been put into the outbox, and whenever the watermark has risen to where [`Door::wake_at`] wants it. Only
+    /// the first call counts.
     pub fn on_wake(&self, wake: impl Fn() + Send + Sync + 'static) {
-        let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(wake);
-        let for_watermark = Arc::clone(&wake);
-        if self.shared.wake_front.set(Box::new(move || wake())).is_ok() {
-            self.watermark.subscribe(Box::new(move || for_watermark()));
+        if self.shared.wake_front.set(Box::new(wake)).is_ok() {
+            let (shared, watermark) = (Arc::clone(&self.shared), self.watermark.clone());
+            self.watermark.subscribe(Box::new(move || {
+                // Either the front's wish is seen here, or the front sees the watermark after it made the wish.
+                fence(Ordering::SeqCst);
+                if watermark.durable() >= shared.wake_at.load(Ordering::Relaxed)
+                    && let Some(wake) = shared.wake_front.get()
+                {
+                    wake();
+                }
+            }));
         }
+    }
+
+    /// Lets the front sleep through rises of the watermark below this sequence; without a call it is woken by each, and needs
+    /// to be while works are in the engine. What [`Door::durable`] says after the call is to be looked at before going to
+    /// sleep.
+    pub fn wake_at(&self, sequence: Sequence) {
+        self.shared.wake_at.store(sequence, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
     }
 }
 

@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 use orderline_core::door::{Door, Opened, Task, Work};
 use orderline_core::recovery::Recovered;
 use orderline_core::{Doors, Engine, EngineOptions, EngineStats};
-use orderline_journal::{JournalError, JournalOptions, MemoryStorage, Reader, Start, Storage, Syncer};
+use orderline_journal::{
+    JournalError, JournalOptions, MemoryStorage, Reader, Start, Storage, Syncer, Watermark,
+};
 use orderline_protocol::command::*;
 use orderline_protocol::event::{EVENT_VERSION, Event};
 use orderline_protocol::frame::Frame;
@@ -528,4 +530,27 @@ fn recorded_times_do_not_go_back_over_a_restart() {
         times.push(batch.recorded_at_us);
     }
     assert!(times.len() > 1 && times.is_sorted(), "{times:?}");
+}
+
+#[test]
+fn a_front_sleeps_through_rises_that_bring_it_nothing() {
+    let (publisher, watermark) = Watermark::new(0);
+    let door = Doors::new(watermark).open(4);
+    let woken = Arc::new(AtomicI64::new(0));
+    let wakes = Arc::clone(&woken);
+    door.on_wake(move || {
+        wakes.fetch_add(1, Ordering::Relaxed);
+    });
+    let wakes_when = |sequence| {
+        let before = woken.load(Ordering::Relaxed);
+        publisher.publish(sequence);
+        woken.load(Ordering::Relaxed) - before
+    };
+    assert_eq!(wakes_when(1), 1, "each rise, as long as nothing is said");
+    door.wake_at(5);
+    assert_eq!([wakes_when(4), wakes_when(5), wakes_when(6)], [0, 1, 1]);
+    door.wake_at(Sequence::MAX);
+    assert_eq!(wakes_when(7), 0, "it waits for nothing");
+    door.wake_at(0);
+    assert_eq!(wakes_when(8), 1);
 }

@@ -10,16 +10,13 @@ use std::thread::JoinHandle;
 use orderline_journal::{Batch, Follower, JournalError, Position, Record, Start, Storage, Watermark, follow};
 use orderline_protocol::event::{Event, OrderState};
 use parking_lot::{Condvar, Mutex, RwLock};
-use thread_priority::{
-    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
-    thread_native_id,
-};
 
 use crate::change::Moment;
 use crate::error::{Damage, ReadModelError};
 use crate::head::{Head, Held};
 use crate::options::ReadModelOptions;
 use crate::order::Order;
+use crate::pace::{Pace, give_way};
 use crate::reader::Reader;
 use crate::record::{Recorder, take_over};
 use crate::shared::{Parts, Shared};
@@ -250,12 +247,6 @@ fn open_store(path: &Path, options: &ReadModelOptions) -> Kept<Store> {
     })
 }
 
-/// Lets every other thread go first. Where the system does not allow it, the thread runs all the same.
-fn give_way() {
-    let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-    let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy);
-}
-
 const fn recording_name() -> &'static str {
     "read models"
 }
@@ -293,6 +284,7 @@ struct Recording {
     writer: Option<JoinHandle<Kept<()>>>,
     /// Where the last remembered place was.
     place: Option<Position>,
+    pace: Pace,
 }
 
 impl Recording {
@@ -308,7 +300,7 @@ impl Recording {
                 path: PathBuf::from("the store"),
                 source,
             })?;
-        Ok(Self { shared, ask: Some(ask), writer: Some(writer), place: None })
+        Ok(Self { shared, ask: Some(ask), writer: Some(writer), place: None, pace: Pace::of_this_thread() })
     }
 
     /// Waits until no head is being written.
@@ -387,7 +379,9 @@ impl Recording {
         }
         drop(parts);
         self.shared.publish(batch.last_sequence());
-        self.write_if_full()
+        self.write_if_full()?;
+        self.pace.keep(batch.last_sequence() + 1 - batch.first_sequence);
+        Ok(())
     }
 }
 

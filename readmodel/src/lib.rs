@@ -40,6 +40,7 @@ mod list;
 mod older;
 mod options;
 mod order;
+mod pace;
 mod queue;
 mod reader;
 mod record;

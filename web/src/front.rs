@@ -295,9 +295,20 @@ impl Loop {
                 return self.shared.drop_calls();
             }
             if is_idle {
-                std::thread::park();
+                self.door.wake_at(self.next_release());
+                if !self.release() {
+                    std::thread::park();
+                }
             }
         }
+    }
+
+    /// The watermark at which there is something to do. When a work comes back is not known before.
+    fn next_release(&self) -> Sequence {
+        if !self.deciding.is_empty() {
+            return 0;
+        }
+        self.held.front().map_or(Sequence::MAX, |(work, _)| work.release_at)
     }
 
     /// Puts a call into the work of its session, or asks for the session first.
