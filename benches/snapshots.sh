@@ -28,7 +28,7 @@ resident_mib() {
 stop() {
     kill "$server"
     wait "$server" || true
-    grep -E '^(snapshot|no snapshot)' "$directory/err" || true
+    grep -E 'snapshot' "$directory/err" || true
 }
 
 configure() {
@@ -60,7 +60,7 @@ done
 
 configure 1 0
 start
-until grep -q '^snapshot at' "$directory/err"; do
+until grep -q 'a snapshot was made' "$directory/err"; do
     sleep 0.1
 done
 stop

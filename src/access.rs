@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use orderline_access::tls::Identity;
 use orderline_access::{Access, Bearer};
 use orderline_core::State;
+use tracing::{info, warn};
 
 use crate::cli::ServeArguments;
 use crate::config::Config;
@@ -29,22 +30,23 @@ pub(crate) fn identity(config: &Config) -> Result<Option<Identity>, Refusal> {
 /// Reads the certificate again, and says what came of it.
 pub(crate) fn reload(identity: Option<&Identity>) {
     let Some(identity) = identity else {
-        eprintln!("SIGHUP: there is no certificate to read again");
+        warn!("SIGHUP: there is no certificate to read again");
         return;
     };
     let file = identity.certificate().display();
     match identity.reload() {
         Ok(()) => {
-            eprintln!("SIGHUP: the certificate {file} was read again; connections made from now on see it")
+            info!(%file, "SIGHUP: the certificate was read again; connections made from now on see it")
         }
-        Err(error) => eprintln!("SIGHUP: the certificate stays what it was: {error}"),
+        Err(error) => warn!(%file, %error, "SIGHUP: the certificate stays what it was"),
     }
 }
 
 /// Puts the state's tokens into the table.
 pub(crate) fn fill(access: &Access, state: &State) {
-    access.replace(state.tokens().map(|(token, _, known)| Bearer {
+    access.replace(state.tokens().map(|(token, label, known)| Bearer {
         token,
+        label,
         version: known.version,
         definition: known.definition,
     }));
@@ -62,9 +64,7 @@ pub(crate) fn check_listening(
         return Ok(());
     };
     if arguments.insecure_network {
-        eprintln!(
-            "warning: {addr} is reached from beyond this machine, and --insecure-network lets it be so"
-        );
+        warn!(%addr, "the address is reached from beyond this machine, and --insecure-network lets it be so");
         return Ok(());
     }
     if identity.is_none() {

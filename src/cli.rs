@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
 /// The order core of marketplaces: orders in over TCP, durable before they are answered, back after a crash.
 ///
@@ -42,12 +43,17 @@ pub(crate) enum Verb {
     Drill(DrillArguments),
     /// A newcomer's first two minutes: orders stream in, a kill -9, a recovery, the proof that nothing was lost.
     Demo(DemoArguments),
-    /// Sellers, locations, SKUs, sourcing rules and policies of a server as one readable file, out and in.
+    /// Files of settings: the server's own, as `serve` reads them, and, as one readable file, sellers, locations, SKUs, sourcing rules and
+    /// policies, out and in.
     Config(ConfigArguments),
     /// Print the transition table: what may be done with which entity in which state. Or, with --access, who may do what.
     Explain(ExplainArguments),
     /// Access tokens: make a secret, define, list and revoke them.
     Token(TokenArguments),
+    /// Say whether a server on this machine is ready, over HTTP: exit code 0 if it is, 1 if not.
+    Health(HealthArguments),
+    /// Print a script by which a shell completes verbs and options.
+    Completions(CompletionsArguments),
 }
 
 /// How a verb reaches a server, and as whom.
@@ -80,7 +86,7 @@ pub(crate) struct ServeArguments {
     /// Where to listen for HTTP: the JSON API under /v1, its description at /v1/docs. Without it, HTTP is not served.
     #[arg(long, value_name = "ADDR")]
     pub(crate) http: Option<SocketAddr>,
-    /// Settings in a TOML file; docs/operations.md lists every key with its default.
+    /// Settings in a TOML file; `orderline config default` prints one with every key and its default.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Listen beyond loopback all the same without encryption or without tokens: whoever reaches the address reads and changes
@@ -330,13 +336,36 @@ pub(crate) struct ConfigArguments {
     pub(crate) verb: ConfigVerb,
 }
 
-/// Which way.
+/// What is to be done.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigVerb {
+    /// Print the server's settings as a commented TOML file, every key with its default, for `serve --config`.
+    Default(ConfigDefaultArguments),
+    /// Say whether a file of the server's settings can be served with. Starts nothing.
+    Check(ConfigCheckArguments),
     /// Write what a server has as a TOML file.
     Export(ConfigExportArguments),
     /// Show what differs from a file, then make the server have what the file says. Doing it again changes nothing.
     Apply(ConfigApplyArguments),
+}
+
+/// See [`ConfigVerb::Default`].
+#[derive(Debug, Args)]
+pub(crate) struct ConfigDefaultArguments {
+    /// Print one JSON line that holds the file's text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// See [`ConfigVerb::Check`].
+#[derive(Debug, Args)]
+pub(crate) struct ConfigCheckArguments {
+    /// The file.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Print the report as one JSON line.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// See [`ConfigVerb::Export`].
@@ -472,4 +501,25 @@ pub(crate) struct TokenRevokeArguments {
     /// Print the report as one JSON line.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// See [`Verb::Health`].
+#[derive(Debug, Args)]
+pub(crate) struct HealthArguments {
+    /// Where it listens for HTTP; an address of this machine's own.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7412")]
+    pub(crate) http: SocketAddr,
+    /// The server's settings, which say whether it speaks TLS.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print the report as one JSON line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// See [`Verb::Completions`].
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArguments {
+    /// For which shell.
+    pub(crate) shell: Shell,
 }

@@ -1,4 +1,6 @@
 //! The server's settings: one TOML file, every key with a default, checked before anything starts.
+//!
+//! What stands above a key here is what `orderline config default` and docs/operations.md say of it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,12 +13,45 @@ use orderline_gateway::GatewayOptions;
 use orderline_journal::JournalOptions;
 use orderline_readmodel::ReadModelOptions;
 use orderline_web::ServerOptions;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+use crate::logs;
 use crate::verb::Refusal;
 
+/// A section of the file, or a key of one: its name, and what is said of it, line by line.
+pub(crate) type Described = (&'static str, &'static [&'static str]);
+
+/// A section of the file: a structure, whose fields are its keys, and what is said of all of them. What stands behind a key is its
+/// default.
+macro_rules! section {
+    (
+        $(#[doc = $about:literal])*
+        $section:ident {
+            $($(#[doc = $meaning:literal])* $key:ident: $kind:ty = $default:expr,)*
+        }
+    ) => {
+        $(#[doc = $about])*
+        #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub(crate) struct $section {
+            $($(#[doc = $meaning])* pub(crate) $key: $kind,)*
+        }
+
+        impl $section {
+            const ABOUT: &[&str] = &[$($about),*];
+            const KEYS: &[Described] = &[$((stringify!($key), &[$($meaning),*]),)*];
+        }
+
+        impl Default for $section {
+            fn default() -> Self {
+                Self { $($key: $default,)* }
+            }
+        }
+    };
+}
+
 /// All settings.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
     pub(crate) journal: JournalConfig,
@@ -26,179 +61,168 @@ pub(crate) struct Config {
     pub(crate) http: HttpConfig,
     pub(crate) access: AccessConfig,
     pub(crate) tls: TlsConfig,
+    pub(crate) log: LogConfig,
+    pub(crate) traces: TracesConfig,
 }
 
-/// By what the server proves who it is, to listeners' peers.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct TlsConfig {
-    /// The certificate with the chain behind it, a PEM file; without it nothing is encrypted.
-    pub(crate) certificate: Option<PathBuf>,
-    /// Its private key, a PEM file.
-    pub(crate) key: Option<PathBuf>,
-}
+/// Every section with its keys, in the order of the file.
+pub(crate) const SECTIONS: [(Described, &[Described]); 9] = [
+    (("journal", JournalConfig::ABOUT), JournalConfig::KEYS),
+    (("snapshots", SnapshotConfig::ABOUT), SnapshotConfig::KEYS),
+    (("engine", EngineConfig::ABOUT), EngineConfig::KEYS),
+    (("gateway", GatewayConfig::ABOUT), GatewayConfig::KEYS),
+    (("http", HttpConfig::ABOUT), HttpConfig::KEYS),
+    (("access", AccessConfig::ABOUT), AccessConfig::KEYS),
+    (("tls", TlsConfig::ABOUT), TlsConfig::KEYS),
+    (("log", LogConfig::ABOUT), LogConfig::KEYS),
+    (("traces", TracesConfig::ABOUT), TracesConfig::KEYS),
+];
 
-/// Who may come in beside those that tokens are defined for.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct AccessConfig {
-    /// The BLAKE3 hash of a secret whose bearer is an operator, 64 hexadecimal digits; empty: nobody is.
-    pub(crate) operator_token_hash: String,
-}
-
-/// How the journal is written.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct JournalConfig {
-    /// `mapped` (memory-mapped segments) or `positional` (positional writes).
-    pub(crate) backend: Backend,
-    /// Length of a segment file in MiB.
-    pub(crate) segment_mib: u64,
-    /// How far appending may run ahead of the disk, in MiB, before clients are slowed down.
-    pub(crate) unsynced_mib_max: u64,
-    /// Looks for work of the sync thread before it sleeps.
-    pub(crate) spin_count: u32,
+section! {
+    /// How the journal is written.
+    JournalConfig {
+        /// `"mapped"`: memory-mapped segments; `"positional"`: positional writes, slower, for file systems that map badly
+        backend: Backend = Backend::Mapped,
+        /// length of a new segment file, MiB. One is prepared ahead and its room taken at once, so twice this is on disk from
+        /// the start
+        segment_mib: u64 = JournalOptions::default().segment_bytes >> 20,
+        /// how far appending may run ahead of the disk, MiB, before clients are slowed down
+        unsynced_mib_max: u64 = JournalOptions::default().unsynced_bytes_max >> 20,
+        /// looks for work of the sync thread before it sleeps
+        spin_count: u32 = JournalOptions::default().spin_count,
+    }
 }
 
 /// How segments reach the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Backend {
     Mapped,
     Positional,
 }
 
-impl Default for JournalConfig {
-    fn default() -> Self {
-        let options = JournalOptions::default();
-        Self {
-            backend: Backend::Mapped,
-            segment_mib: options.segment_bytes >> 20,
-            unsynced_mib_max: options.unsynced_bytes_max >> 20,
-            spin_count: options.spin_count,
-        }
+section! {
+    /// When snapshots are taken.
+    SnapshotConfig {
+        /// records between two snapshots; 0: none
+        every_records: u64 = 10_000_000,
+        /// MiB written to a snapshot, or read by a verification beside the engine, in a second at most; 0: no bound
+        mib_per_s_max: u32 = 80,
+        /// remove segments that lie wholly behind the older of the two snapshots kept
+        remove_segments: bool = false,
     }
 }
 
-/// When snapshots are taken.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct SnapshotConfig {
-    /// Records between two snapshots; 0: none are taken.
-    pub(crate) every_records: u64,
-    /// Remove the segments that lie behind the older of the two snapshots kept.
-    pub(crate) remove_segments: bool,
-    /// MiB that are written to a snapshot, or read by a verification, in a second at most, so that orders keep the disk and the
-    /// processor; 0: no bound.
-    pub(crate) mib_per_s_max: u32,
-}
-
-impl Default for SnapshotConfig {
-    fn default() -> Self {
-        Self { every_records: 10_000_000, remove_segments: false, mib_per_s_max: 80 }
+section! {
+    /// How the engine's thread waits, and what it looks after.
+    EngineConfig {
+        /// looks for work of the engine before it sleeps
+        spin_count: u32 = EngineOptions::default().spin_count,
+        /// four-line orders to have memory ready for at start, beyond those recovered (about 150 bytes each), so that growing never
+        /// waits for the kernel to clear pages
+        preallocate_orders: usize = 0,
+        /// milliseconds between two samples of the state's invariants, 256 each of orders, reservations, groups (by their orders),
+        /// levels and ledgers, going round; what breaks them stops the server; 0: none
+        sample_every_ms: u32 = (EngineOptions::default().sample_every_us / 1_000) as u32,
     }
 }
 
-/// How the engine's thread waits.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct EngineConfig {
-    /// Looks for work before the thread sleeps.
-    pub(crate) spin_count: u32,
-    /// Four-line orders to have memory ready for at start, beyond those recovered.
-    pub(crate) preallocate_orders: usize,
-    /// Milliseconds between two samples of the state's invariants, some hundred orders, reservations, groups,
-    /// levels and ledgers each; 0: none.
-    pub(crate) sample_every_ms: u32,
-}
-
-impl Default for EngineConfig {
-    fn default() -> Self {
-        let options = EngineOptions::default();
-        Self {
-            spin_count: options.spin_count,
-            preallocate_orders: 0,
-            sample_every_ms: (options.sample_every_us / 1_000) as u32,
-        }
+section! {
+    /// Whom the gateway, which speaks TCP, lets in and how much it takes.
+    GatewayConfig {
+        /// connections at one time; one more is told so and closed
+        connections_max: usize = GatewayOptions::default().connections_max,
+        /// batches that one connection may have in the engine at one time; of clients that would rather be refused than wait, as many
+        /// as `queue_commands_max` allows
+        works_per_connection_max: usize = GatewayOptions::default().works_per_connection_max,
+        /// commands that one connection may have unanswered, at most 8192
+        credits: u32 = GatewayOptions::default().credits,
+        /// commands let in and not answered, over all connections, from which on clients that would rather be refused than wait are
+        /// refused as `Busy`; divided by the orders a second that the machine decides, about the seconds that an accepted one waits.
+        /// From half of it on, sockets are looked at every two milliseconds
+        queue_commands_max: u64 = GatewayOptions::default().queue_commands_max,
+        /// milliseconds from the accept to the end of the hello
+        hello_deadline_ms: u64 = GatewayOptions::default().hello_deadline_ms,
+        /// milliseconds from a frame's first byte to its last
+        frame_deadline_ms: u64 = GatewayOptions::default().frame_deadline_ms,
+        /// milliseconds of silence after which a connection is given up
+        idle_ms_max: u32 = GatewayOptions::default().idle_ms_max,
+        /// MiB of replies that may wait for one client before it is dropped
+        output_mib_max: usize = GatewayOptions::default().output_bytes_max >> 20,
+        /// milliseconds that replies may wait for a client that reads nothing
+        write_stall_ms_max: u64 = GatewayOptions::default().write_stall_ms_max,
+        /// microseconds for which the gateway looks for work before it sleeps
+        spin_us: u64 = GatewayOptions::default().spin_us,
     }
 }
 
-/// Whom the gateway lets in and how much it takes.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct GatewayConfig {
-    /// Connections at one time.
-    pub(crate) connections_max: usize,
-    /// Batches that one connection may have in the engine at one time.
-    pub(crate) works_per_connection_max: usize,
-    /// Commands that one connection may have unanswered.
-    pub(crate) credits: u32,
-    /// Commands let in and not answered from which on clients that would rather be refused than wait are refused.
-    pub(crate) queue_commands_max: u64,
-    /// Milliseconds until the hello must be here.
-    pub(crate) hello_deadline_ms: u64,
-    /// Milliseconds from a frame's first byte to its last.
-    pub(crate) frame_deadline_ms: u64,
-    /// Milliseconds of silence after which a connection is given up.
-    pub(crate) idle_ms_max: u32,
-    /// MiB of replies that may wait for one client.
-    pub(crate) output_mib_max: usize,
-    /// Milliseconds in which a client must read something while replies wait.
-    pub(crate) write_stall_ms_max: u64,
-    /// Microseconds for which the gateway's thread looks for work before it sleeps.
-    pub(crate) spin_us: u64,
-}
-
-impl Default for GatewayConfig {
-    fn default() -> Self {
-        let options = GatewayOptions::default();
-        Self {
-            connections_max: options.connections_max,
-            works_per_connection_max: options.works_per_connection_max,
-            credits: options.credits,
-            queue_commands_max: options.queue_commands_max,
-            hello_deadline_ms: options.hello_deadline_ms,
-            frame_deadline_ms: options.frame_deadline_ms,
-            idle_ms_max: options.idle_ms_max,
-            output_mib_max: options.output_bytes_max >> 20,
-            write_stall_ms_max: options.write_stall_ms_max,
-            spin_us: options.spin_us,
-        }
+section! {
+    /// How HTTP is served.
+    HttpConfig {
+        /// HTTP connections at one time; more wait in the system's queue
+        connections_max: usize = ServerOptions::default().connections_max,
+        /// threads that run HTTP requests
+        threads: usize = ServerOptions::default().threads,
+        /// commands that requests may have in the engine or on their way there at one time; more wait
+        commands_max: u32 = 16_384,
+        /// batches of them in the engine at one time
+        works_max: usize = 64,
+        /// milliseconds for a request's headers, and between two pieces of its body
+        read_deadline_ms: u64 = ServerOptions::default().read_deadline.as_millis() as u64,
+        /// let webhooks be posted to private and loopback addresses, and without TLS
+        private_webhooks: bool = false,
+        /// orders that the read models keep in memory before they write them, about 300 bytes each, twice as many while they do
+        read_model_orders: usize = ReadModelOptions::default().head_orders,
     }
 }
 
-/// How HTTP is served.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct HttpConfig {
-    /// Connections at one time.
-    pub(crate) connections_max: usize,
-    /// Threads that run requests.
-    pub(crate) threads: usize,
-    /// Commands that requests may have in the engine, or on their way there, at one time; more wait.
-    pub(crate) commands_max: u32,
-    /// Batches of them that may be in the engine at one time.
-    pub(crate) works_max: usize,
-    /// Milliseconds for a request's headers, and between two pieces of its body.
-    pub(crate) read_deadline_ms: u64,
-    /// Let webhooks be posted to private and loopback addresses, and without TLS.
-    pub(crate) private_webhooks: bool,
-    /// Orders that the read models keep in memory before they write them, about 300 bytes each.
-    pub(crate) read_model_orders: usize,
+section! {
+    /// Who may come in beside those that tokens are defined for.
+    AccessConfig {
+        /// the BLAKE3 hash of a secret whose bearer is an operator, 64 hexadecimal digits from `orderline token new`; empty: nobody is
+        /// by the configuration
+        operator_token_hash: String = String::new(),
+    }
 }
 
-impl Default for HttpConfig {
-    fn default() -> Self {
-        let options = ServerOptions::default();
-        Self {
-            connections_max: options.connections_max,
-            threads: options.threads,
-            commands_max: 16_384,
-            works_max: 64,
-            read_deadline_ms: options.read_deadline.as_millis() as u64,
-            private_webhooks: false,
-            read_model_orders: ReadModelOptions::default().head_orders,
-        }
+section! {
+    /// By what the server proves who it is, over TCP and HTTP.
+    TlsConfig {
+        /// PEM file of the certificate with the chain behind it; with it, both listeners speak TLS 1.3 and nothing else
+        certificate: Option<PathBuf> = None,
+        /// PEM file of its private key
+        key: Option<PathBuf> = None,
+    }
+}
+
+section! {
+    /// What the server says on standard error while it runs.
+    LogConfig {
+        /// `"text"`: a line for people; `"json"`: one object a line
+        format: LogFormat = LogFormat::Text,
+        /// `"off"`, `"error"`, `"warn"`, `"info"`, `"debug"` or `"trace"`, and behind it, with commas between, levels of parts of the
+        /// server, as in `"info,orderline_web=debug"`, which tells every HTTP request
+        level: String = "info".to_owned(),
+    }
+}
+
+/// How a line of the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+section! {
+    /// Where spans of HTTP requests are sent, by OpenTelemetry. Only of a build with the feature `traces`.
+    TracesConfig {
+        /// URL to which spans are posted, as OTLP in protobuf, such as `http://127.0.0.1:4318/v1/traces`; empty: no spans are made
+        endpoint: String = String::new(),
+        /// of a hundred requests whose callers have not decided it themselves (`traceparent`), how many are traced
+        sample_percent: u8 = 100,
+        /// spans that may wait to be sent; more are dropped and counted
+        queue_spans_max: usize = 4_096,
     }
 }
 
@@ -206,10 +230,14 @@ impl Config {
     /// Reads a configuration file, or takes the defaults when there is none.
     pub(crate) fn load(file: Option<&Path>) -> Result<Self, Refusal> {
         let Some(file) = file else { return Ok(Self::default()) };
-        let text = std::fs::read_to_string(file).map_err(|error| {
+        Self::parse(&Self::read(file)?).map_err(|error| Refusal::new(format!("{}: {error}", file.display())))
+    }
+
+    /// The text of a configuration file.
+    pub(crate) fn read(file: &Path) -> Result<String, Refusal> {
+        std::fs::read_to_string(file).map_err(|error| {
             Refusal::new(format!("cannot read the configuration {}: {error}", file.display()))
-        })?;
-        Self::parse(&text).map_err(|error| Refusal::new(format!("{}: {error}", file.display())))
+        })
     }
 
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
@@ -234,6 +262,19 @@ impl Config {
             }
         }
         config.access.operator()?;
+        logs::filter(&config.log.level)?;
+        let traces = &config.traces;
+        if traces.sample_percent > 100 {
+            return Err("traces.sample_percent is from 0 to 100".to_owned());
+        }
+        if traces.queue_spans_max == 0 || traces.queue_spans_max > 1 << 20 {
+            return Err("traces.queue_spans_max is from 1 to 1048576".to_owned());
+        }
+        let is_url = traces.endpoint.starts_with("http://") || traces.endpoint.starts_with("https://");
+        if !traces.endpoint.is_empty() && (!is_url || traces.endpoint.contains('@')) {
+            return Err("traces.endpoint is a URL that begins with http:// or https:// and holds no password; headers that a collector \
+                        asks for are read from the environment's OTEL_EXPORTER_OTLP_HEADERS".to_owned());
+        }
         if config.tls.certificate.is_some() != config.tls.key.is_some() {
             return Err("tls.certificate and tls.key are given together".to_owned());
         }
@@ -334,6 +375,12 @@ mod tests {
             ("[journal]\nsegment_mib = 0", "journal.segment_mib"),
             ("[access]\noperator_token_hash = \"abc\"", "access.operator_token_hash"),
             ("[gateway]\ncredits = -1", "credits"),
+            ("[log]\nlevel = \"loud\"", "log.level"),
+            ("[traces]\nendpoint = \"http://u:p@c:4318/v1/traces\"", "traces.endpoint"),
+            ("[traces]\nendpoint = \"collector:4317\"", "traces.endpoint"),
+            ("[traces]\nsample_percent = 101", "sample_percent"),
+            ("[traces]\nqueue_spans_max = 0", "queue_spans_max"),
+            ("[log]\nformat = \"xml\"", "format"),
             ("[tls]\nkey = \"key.pem\"", "tls.certificate"),
             ("[journal]\nbackend = \"tape\"", "backend"),
         ] {

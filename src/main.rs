@@ -7,18 +7,23 @@ mod application;
 mod campaign;
 mod check;
 mod cli;
+mod completions;
 mod config;
 mod connect;
 mod copying;
+mod defaults;
 mod demo;
 mod drill;
 mod explain;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod health;
 mod import;
 mod inspect;
 mod ledger;
 mod load;
+mod logs;
+mod measures;
 mod names;
 mod offline;
 mod progress;
@@ -29,6 +34,11 @@ mod server_process;
 mod settings;
 mod statement;
 mod token;
+#[cfg(feature = "traces")]
+mod traces;
+#[cfg(not(feature = "traces"))]
+#[path = "no_traces.rs"]
+mod traces;
 mod verb;
 mod verify;
 
@@ -53,12 +63,14 @@ fn main() -> ExitCode {
         Verb::Config(arguments) => settings::run(&arguments),
         Verb::Explain(arguments) => explain::run(&arguments),
         Verb::Token(arguments) => token::run(&arguments),
+        Verb::Health(arguments) => health::run(&arguments),
+        Verb::Completions(arguments) => completions::run(&arguments),
     };
     match ending {
         Ok(verb::Ending::Well) => ExitCode::SUCCESS,
         Ok(verb::Ending::FoundWrong) => ExitCode::from(1),
         Err(refusal) => {
-            eprintln!("orderline: {refusal}");
+            logs::say_refusal(&refusal);
             ExitCode::from(2)
         }
     }

@@ -15,13 +15,26 @@ impl ProgressLine {
         Self { is_terminal: std::io::stderr().is_terminal(), last_shown: None, is_dirty: false }
     }
 
-    /// Shows a line if enough time has passed since the last one.
-    pub(crate) fn show(&mut self, line: impl FnOnce() -> String) {
+    /// Whether somebody looks at it while it goes on.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
+    /// Whether enough time has passed since it was so last.
+    pub(crate) fn is_due(&mut self) -> bool {
         let pause = if self.is_terminal { Duration::from_millis(100) } else { Duration::from_secs(2) };
         if self.last_shown.is_some_and(|shown| shown.elapsed() < pause) {
-            return;
+            return false;
         }
         self.last_shown = Some(Instant::now());
+        true
+    }
+
+    /// Shows a line if enough time has passed since the last one.
+    pub(crate) fn show(&mut self, line: impl FnOnce() -> String) {
+        if !self.is_due() {
+            return;
+        }
         if self.is_terminal {
             eprint!("\r\x1b[2K{}", line());
             let _ = std::io::stderr().flush();

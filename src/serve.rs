@@ -9,10 +9,10 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use orderline_core::recovery::{self, Recovered};
-use orderline_core::snapshot::{SnapshotPlan, Snapshotter};
+use orderline_core::snapshot::{SnapshotPlan, Snapshotter, Stepped};
 use orderline_core::{Doors, Engine};
 use orderline_gateway::Gateway;
 use orderline_journal::storage::{faulty_if_told, stop_on_lost_pages};
@@ -21,19 +21,26 @@ use orderline_web::api::types::Time;
 use orderline_web::recovery::{LastStart, Torn};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use tracing::{error, info, warn};
 
 use crate::access;
 use crate::application::{Application, Counted, Kept};
 use crate::cli::ServeArguments;
-use crate::config::{Backend, Config};
+use crate::config::{Backend, Config, LogFormat};
+use crate::logs;
 use crate::offline::random_seed;
 use crate::progress::{ProgressLine, grouped};
+use crate::traces::Traces;
 use crate::verb::{Ending, Refusal, VerbResult};
 
 pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
+    let config = Config::load(arguments.config.as_deref())?;
+    let traces = Traces::start(&config.traces)?;
+    logs::start(&config.log, traces.as_ref())?;
     #[cfg(feature = "seeded-bugs")]
     tell_the_planted_bug()?;
-    let config = Config::load(arguments.config.as_deref())?;
+    let (version, pid) = (env!("CARGO_PKG_VERSION"), std::process::id());
+    info!(version, pid, data = %arguments.data.display(), "starting");
     let mut gateway_options = config.gateway_options();
     let identity = access::identity(&config)?;
     gateway_options.tls = identity.as_ref().map(|identity| identity.server_config(&[])).transpose()?;
@@ -45,8 +52,8 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
     if arguments.state_hash {
         let start = Instant::now();
         let hash = recovered.state.hash();
-        let took_ms = start.elapsed().as_millis();
-        eprintln!("state hash {hash} at sequence {} in {took_ms} ms", recovered.state.sequence());
+        let took_ms = start.elapsed().as_millis() as u64;
+        info!(state_hash = %hash, sequence = recovered.state.sequence(), took_ms, "the recovered state is hashed");
     }
     let Recovered { mut state, opened, snapshot_sequence, .. } = recovered;
     let access = access::of(&config, &state)?;
@@ -87,7 +94,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
     let snapshot_thread = spawn_snapshotter(snapshotter, Arc::clone(&stopping))?;
     let application = match (arguments.http, http_door) {
         (Some(listen), Some(door)) => {
-            let counted = Counted { meters, watermark, gateway: gateway.stats() };
+            let counted = Counted { meters, watermark, gateway: gateway.stats(), traces: traces.clone() };
             Some(Application::start(listen, door, counted, kept, http_access, identity.as_ref(), &config)?)
         }
         _ => None,
@@ -100,17 +107,23 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
                 access::reload(identity.as_ref());
                 continue;
             }
+            info!(signal, "stopping: what is in flight is answered first");
             gateway_handle.stop();
             return;
         }
     })?;
 
-    match &application {
-        Some(application) => say_ready(&format!("ready {listen} {}", application.local_addr()))?,
+    let http = application.as_ref().map(Application::local_addr);
+    info!(%listen, http = http.map(tracing::field::display), tls = config.tls.certificate.is_some(), "ready");
+    match http {
+        Some(http) => say_ready(&format!("ready {listen} {http}"))?,
         None => say_ready(&format!("ready {listen}"))?,
     }
     gateway.run()?;
     let application_ended = application.is_none_or(Application::stop);
+    if let Some(traces) = traces {
+        traces.stop();
+    }
 
     // Every front has closed its door: the engine ends when it has decided what was in them, the sync thread when all
     // of that is durable.
@@ -121,20 +134,15 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
         Err(_) => return Err(Refusal::new("the engine has stopped on a broken invariant; see above")),
     };
     let joined = sync_thread.join().is_ok() & snapshot_thread.join().is_ok() & application_ended;
-    eprintln!(
-        "stopped: {} accepted, {} rejected, {} repeated, {} queries",
-        grouped(stats.accepted_count),
-        grouped(stats.rejected_count),
-        grouped(stats.repeated_count),
-        grouped(stats.answered_count)
+    info!(
+        accepted = stats.accepted_count,
+        rejected = stats.rejected_count,
+        repeated = stats.repeated_count,
+        answered = stats.answered_count,
+        snapshot_steps = stats.walk_step_count,
+        snapshot_step_us_max = stats.walk_step_us_max,
+        "stopped"
     );
-    if stats.walk_step_count > 0 {
-        eprintln!(
-            "snapshots: walked in {} steps, the longest {} us",
-            grouped(stats.walk_step_count),
-            grouped(stats.walk_step_us_max)
-        );
-    }
     Ok(Ending::well_if(joined))
 }
 
@@ -161,8 +169,23 @@ fn spawn_snapshotter(snapshotter: Snapshotter, stopping: Arc<AtomicBool>) -> std
     std::thread::Builder::new().name("snapshots".to_owned()).spawn(move || {
         // On Linux a priority belongs to a thread. Without it snapshots are made all the same.
         let _ = rustix::process::setpriority_process(None, 10);
-        snapshotter.run(&stopping, |told| eprintln!("{told}"));
+        snapshotter.run(&stopping, tell_snapshot);
     })
+}
+
+fn tell_snapshot(stepped: &Stepped, took: Duration) {
+    let took_ms = took.as_millis() as u64;
+    match stepped {
+        Stepped::Made(info) => {
+            info!(sequence = info.sequence, mib = info.bytes >> 20, took_ms, "a snapshot was made");
+        }
+        Stepped::Failed(sequence, error) => {
+            warn!(sequence, %error, "a snapshot could not be made; it is tried again later");
+        }
+        Stepped::Removed(Ok(segments)) => info!(segments, "segments behind the older snapshot were removed"),
+        Stepped::Removed(Err(error)) => warn!(%error, "segments could not be removed"),
+        Stepped::Wrote(_) | Stepped::Idle | Stepped::Ended => {}
+    }
 }
 
 fn recover(arguments: &ServeArguments, config: &Config) -> Result<(Recovered, LastStart), Refusal> {
@@ -173,26 +196,35 @@ fn recover(arguments: &ServeArguments, config: &Config) -> Result<(Recovered, La
     };
     let locked = Locked::new(faulty_if_told(storage)?, config.journal_options())?;
     let mut line = ProgressLine::new();
+    let is_watched = line.is_terminal() && config.log.format == LogFormat::Text;
     let recovered = recovery::recover(locked, random_seed(), |sequence| {
-        line.show(|| format!("recovering: sequence {}", grouped(sequence)));
+        if is_watched {
+            line.show(|| format!("recovering: sequence {}", grouped(sequence)));
+        } else if line.is_due() {
+            info!(sequence, "recovering");
+        }
     })?;
     line.done();
     for refused in &recovered.snapshots_refused {
-        eprintln!("snapshot passed over: {refused}");
+        warn!(%refused, "a snapshot was passed over");
     }
     if let Some(torn) = &recovered.opened.recovery.torn_tail {
-        eprintln!(
-            "torn tail cut: {} bytes from offset {} of segment {} on, never acknowledged ({}); kept in {:?}",
-            torn.bytes_removed, torn.offset, torn.segment, torn.reason, torn.kept_in
+        warn!(
+            bytes = torn.bytes_removed,
+            offset = torn.offset,
+            segment = torn.segment,
+            reason = torn.reason,
+            kept_in = ?torn.kept_in,
+            "a torn tail was cut, which was never acknowledged"
         );
     }
-    eprintln!(
-        "recovered {} orders at sequence {} ({} from a snapshot, {} replayed) in {:.3} s",
-        grouped(recovered.state.counts().orders_total),
-        recovered.state.sequence(),
-        recovered.snapshot_sequence,
-        grouped(recovered.replayed_count),
-        start.elapsed().as_secs_f64()
+    info!(
+        orders = recovered.state.counts().orders_total,
+        sequence = recovered.state.sequence(),
+        snapshot_sequence = recovered.snapshot_sequence,
+        replayed = recovered.replayed_count,
+        took_ms = start.elapsed().as_millis() as u64,
+        "recovered"
     );
     let last_start = LastStart {
         at: Time(unix_us()),
@@ -211,7 +243,7 @@ fn stop_when_the_journal_fails(watermark: &Watermark) {
     let watched = watermark.clone();
     watermark.subscribe(Box::new(move || {
         if let Some(failure) = watched.failure() {
-            eprintln!("orderline: stopping at once, nothing more is acknowledged: {failure}");
+            error!(%failure, "stopping at once, nothing more is acknowledged");
             std::process::exit(1);
         }
     }));
@@ -241,6 +273,6 @@ fn tell_the_planted_bug() -> Result<(), Refusal> {
              for a server without bugs, build without the feature",
         ));
     };
-    eprintln!("WARNING: THIS SERVER HAS A BUG ON PURPOSE: {bug}. IT WILL LOSE OR SPOIL WHAT IT IS GIVEN.");
+    warn!("THIS SERVER HAS A BUG ON PURPOSE: {bug}. IT WILL LOSE OR SPOIL WHAT IT IS GIVEN.");
     Ok(())
 }

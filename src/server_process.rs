@@ -157,12 +157,11 @@ pub(crate) struct RecoveredHash {
 
 /// Reads it out of everything that the server said.
 pub(crate) fn recovered_hash(said: &str) -> Option<RecoveredHash> {
-    let line = said.lines().find_map(|line| line.strip_prefix("state hash "))?;
-    let (state_hash, rest) = line.split_once(" at sequence ")?;
-    let (sequence, rest) = rest.split_once(" in ")?;
-    let took_ms = rest.strip_suffix(" ms")?.parse().ok()?;
-    let sequence = sequence.parse().ok()?;
-    Some(RecoveredHash { state_hash: state_hash.to_owned(), sequence, took: Duration::from_millis(took_ms) })
+    let line = said.lines().find(|line| line.contains("state_hash="))?;
+    let field = |name: &str| line.split_whitespace().find_map(|word| word.strip_prefix(name));
+    let (sequence, took_ms) = (field("sequence=")?.parse().ok()?, field("took_ms=")?.parse().ok()?);
+    let state_hash = field("state_hash=")?.to_owned();
+    Some(RecoveredHash { state_hash, sequence, took: Duration::from_millis(took_ms) })
 }
 
 #[cfg(test)]
@@ -171,7 +170,8 @@ mod tests {
 
     #[test]
     fn the_hash_line_is_read_back() {
-        let said = "recovered 3 orders\nstate hash 00ab at sequence 17 in 4 ms\nstopped\n";
+        let said =
+            "INFO recovered orders=3\nINFO hashed state_hash=00ab sequence=17 took_ms=4\nINFO stopped\n";
         let hash =
             RecoveredHash { state_hash: "00ab".to_owned(), sequence: 17, took: Duration::from_millis(4) };
         assert_eq!(recovered_hash(said), Some(hash));

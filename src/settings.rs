@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::cli::{ConfigApplyArguments, ConfigArguments, ConfigExportArguments, ConfigVerb};
 use crate::connect::connect;
+use crate::defaults;
 use crate::progress::grouped;
 use crate::verb::{Ending, Refusal, VerbResult, print_json};
 
@@ -22,6 +23,8 @@ const CHANGES_SHOWN_MAX: usize = 200;
 
 pub(crate) fn run(arguments: &ConfigArguments) -> VerbResult {
     match &arguments.verb {
+        ConfigVerb::Default(arguments) => defaults::print(arguments),
+        ConfigVerb::Check(arguments) => defaults::check(arguments),
         ConfigVerb::Export(arguments) => export(arguments),
         ConfigVerb::Apply(arguments) => apply(arguments),
     }

@@ -18,13 +18,15 @@ pub const OPERATOR_ACTOR: u32 = u32::MAX;
 
 /// A token as the core has it.
 #[derive(Debug, Clone, Copy)]
-pub struct Bearer {
+pub struct Bearer<'a> {
     /// Its number.
     pub token: u32,
     /// Its version.
     pub version: u32,
     /// What it is.
     pub definition: DefineToken,
+    /// What people call it.
+    pub label: &'a str,
 }
 
 /// Why somebody may not come in. Fronts tell strangers no more than that they may not.
@@ -58,6 +60,7 @@ struct Tokens {
 
 struct Entry {
     grant: Grant,
+    label: Box<str>,
     is_revoked: bool,
 }
 
@@ -85,10 +88,10 @@ impl Access {
     }
 
     /// Puts these tokens in the place of all that were there. Quotas go on where they are.
-    pub fn replace(&self, bearers: impl IntoIterator<Item = Bearer>) {
+    pub fn replace<'a>(&self, bearers: impl IntoIterator<Item = Bearer<'a>>) {
         let before = self.0.tokens.load();
         let mut tokens = Tokens::default();
-        for Bearer { token, version, definition } in bearers {
+        for Bearer { token, version, definition, label } in bearers {
             // A role that is not known here may do nothing: the token does not count as one.
             let Some(role) = Role::from_number(definition.role) else { continue };
             let rate = definition.commands_per_s_max.get();
@@ -110,7 +113,7 @@ impl Access {
             let grant = Grant { actor: token, version, role, deeds, scope, expires_at_us, quota };
             let is_revoked = definition.standing != Standing::Active as u8;
             tokens.by_hash.insert(SecretHash::from_bytes(definition.hash), token);
-            tokens.by_number.insert(token, Entry { grant, is_revoked });
+            tokens.by_number.insert(token, Entry { grant, label: label.into(), is_revoked });
         }
         self.0.tokens.store(Arc::new(tokens));
         self.0.generation.fetch_add(1, Ordering::Release);
@@ -154,6 +157,17 @@ impl Access {
         let entry = entry.ok_or(Refused::Unknown)?;
         self.check(entry)?;
         Ok(entry.grant.clone())
+    }
+
+    /// What people call this actor; empty: nobody was asked, or there is no such token.
+    pub fn label(&self, actor: u32) -> String {
+        match actor {
+            OPERATOR_ACTOR => "operator of the configuration".to_owned(),
+            actor => {
+                let tokens = self.0.tokens.load();
+                tokens.by_number.get(&actor).map(|entry| entry.label.to_string()).unwrap_or_default()
+            }
+        }
     }
 
     /// Whether what was granted is still so: the token neither changed nor revoked nor over, or, where nobody was asked,
@@ -200,7 +214,7 @@ mod tests {
 
     const NOW_US: i64 = 1_800_000_000_000_000;
 
-    fn bearer(token: u32, version: u32, role: Role) -> Bearer {
+    fn bearer(token: u32, version: u32, role: Role) -> Bearer<'static> {
         let definition = DefineToken {
             hash: *secret(token as u8).hash().bytes(),
             expires_at_us: 0.into(),
@@ -213,7 +227,7 @@ mod tests {
             label_bytes: 0,
             reserved: [0; 7],
         };
-        Bearer { token, version, definition }
+        Bearer { token, version, definition, label: "one of them" }
     }
 
     fn secret(byte: u8) -> Secret {
@@ -237,6 +251,8 @@ mod tests {
         assert_eq!((grant.actor, grant.role), (1, Role::Warehouse));
         assert_eq!(grant.scope, Scope::Location(LocationHandle::new(6)));
         assert_eq!(access.is_valid(&grant), Ok(()));
+        let labels = [0, 1, 2, OPERATOR_ACTOR].map(|actor| access.label(actor));
+        assert_eq!(labels, ["", "one of them", "", "operator of the configuration"]);
     }
 
     #[test]

@@ -120,7 +120,7 @@ impl Rig {
 
     fn make_snapshots(&mut self) {
         let (maker, stop) = (self.maker.take().unwrap(), Arc::clone(&self.stop));
-        self.making = Some(std::thread::spawn(move || maker.run(&stop, |_| ())));
+        self.making = Some(std::thread::spawn(move || maker.run(&stop, |_, _| ())));
     }
 
     fn snapshots(&self) -> Vec<u64> {

@@ -11,6 +11,7 @@ use zerocopy::little_endian::{U32, U64};
 use crate::Gateway;
 use crate::connection::{Connection, Stage};
 use crate::deadlines::NEVER;
+use crate::farewell::tell_close;
 use crate::network::{Network, Stream};
 use crate::stats::add;
 
@@ -50,6 +51,7 @@ impl<N: Network> Gateway<N> {
         add(&self.stats.connections_total, 1);
         if self.connections.len() >= self.options.connections_max {
             self.stats.count_close(CloseReason::TooManyConnections);
+            tell_close(&stream, CloseReason::TooManyConnections, None);
             turn_away(stream);
             return;
         }

@@ -1,10 +1,11 @@
 //! Letting peers go: closes with a reason, connections that are gone, and the end of it all.
 
+use orderline_access::Grant;
 use orderline_protocol::frame::CloseReason;
 
 use crate::Gateway;
 use crate::connection::Stage;
-use crate::network::Network;
+use crate::network::{Network, Stream};
 
 impl<N: Network> Gateway<N> {
     /// Closes a connection and says why. A slow reader is dropped without a word: it would not read that either.
@@ -14,6 +15,7 @@ impl<N: Network> Gateway<N> {
             return;
         }
         self.stats.count_close(reason);
+        tell_close(&connection.stream, reason, connection.grant.as_ref());
         if reason == CloseReason::SlowReader {
             self.remove(key);
             return;
@@ -68,4 +70,15 @@ impl<N: Network> Gateway<N> {
             }
         }
     }
+}
+
+/// Tells the log. Whoever may not come in could fill it at the level at which a server usually speaks, so this is below that.
+pub(crate) fn tell_close(stream: &impl Stream, reason: CloseReason, grant: Option<&Grant>) {
+    let token = grant.map(|grant| grant.actor);
+    tracing::debug!(
+        peer = stream.peer().map(tracing::field::display),
+        ?reason,
+        token,
+        "a TCP connection is closed"
+    );
 }

@@ -115,6 +115,7 @@ impl Gateway {
     /// Waits until there is something to do.
     fn wait(&mut self) -> Result<(), GatewayError> {
         add(&self.stats.turns, 1);
+        self.stats.commands_queued.store(self.queued, Ordering::Relaxed);
         self.tick();
         if let Some(pause) = self.pause() {
             std::thread::sleep(pause);

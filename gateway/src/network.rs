@@ -2,6 +2,7 @@
 //! splits what goes over it.
 
 use std::io;
+use std::net::SocketAddr;
 
 /// A connection's bytes, both ways. Nothing here waits: what cannot be done at once is [`io::ErrorKind::WouldBlock`].
 pub trait Stream {
@@ -31,6 +32,11 @@ pub trait Stream {
 
     /// Says that no byte will follow.
     fn finish(&mut self);
+
+    /// Who is at the other end, where that has an address.
+    fn peer(&self) -> Option<SocketAddr> {
+        None
+    }
 }
 
 /// What has become of a watched stream, or of the listener. Each change is told once.

@@ -15,6 +15,8 @@ pub struct GatewayStats {
     pub frames: AtomicU64,
     /// Commands that were let in.
     pub commands: AtomicU64,
+    /// Commands let in and not answered now.
+    pub commands_queued: AtomicU64,
     /// Commands that were answered from the board, without the engine.
     pub commands_from_board: AtomicU64,
     /// Commands that were let in and refused at once, for there was too much to do.

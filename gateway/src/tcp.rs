@@ -178,4 +178,11 @@ impl Stream for Socket {
             Self::Encrypted(inside) => inside.finish(),
         }
     }
+
+    fn peer(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Plain(socket) => socket.peer_addr().ok(),
+            Self::Encrypted(inside) => inside.socket.peer_addr().ok(),
+        }
+    }
 }

@@ -54,7 +54,7 @@ fn access() -> Access {
     Access::new(None, || NOW_US.load(Ordering::SeqCst))
 }
 
-fn bearer(role: Role) -> Bearer {
+fn bearer(role: Role) -> Bearer<'static> {
     let token = role as u32;
     let definition = DefineToken {
         hash: *Secret::from_bytes([token as u8; 32]).hash().bytes(),
@@ -68,7 +68,7 @@ fn bearer(role: Role) -> Bearer {
         label_bytes: 0,
         reserved: [0; 7],
     };
-    Bearer { token, version: 1, definition }
+    Bearer { token, version: 1, definition, label: "" }
 }
 
 fn house(access: &Access) -> House {

@@ -61,7 +61,7 @@ fn beyond_loopback_nobody_is_served_without_tokens_unless_it_is_said() {
     let serve = ["serve", "--data", data.to_str().unwrap(), "--listen", "0.0.0.0:0"];
     orderline(serve).refused(&["0.0.0.0:0", "token", "--insecure-network"]);
     let server = Server::run(command([&serve[..], &["--insecure-network"]].concat())).unwrap();
-    assert!(server.stop().contains("warning"));
+    assert!(server.stop().contains("WARN"));
 }
 
 /// Writes a certificate of its own for this name, and its key; the configuration that names them.
@@ -108,6 +108,27 @@ fn with_tls_and_a_token_a_server_listens_anywhere_and_reads_its_certificate_agai
     assert!((0..100).any(|_| is_read()), "the new certificate is shown");
     assert_eq!(list(&old, "orders.example"), Some(2));
     assert!(server.stop().contains("read again"));
+}
+
+#[test]
+fn health_is_asked_in_the_clear_and_inside_tls() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let health =
+        |http: &str, more: &[&str]| orderline([&["health", "--json", "--http", http], more].concat());
+    let server = Server::with_http(&data, NO_SNAPSHOTS);
+    let http = server.http.unwrap().to_string();
+    assert_eq!(health(&http, &[]).well()["ready"], true);
+    server.stop();
+    let gone = health(&http, &[]);
+    assert_eq!((gone.code, &gone.json()["ready"]), (Some(1), &false.into()));
+    health("192.0.2.1:7412", &[]).refused(&["192.0.2.1"]);
+    let config = format!("{NO_SNAPSHOTS}{}", issue(directory.path(), "orders.example"));
+    let server = Server::with_http(&data, &config);
+    let (http, file) = (server.http.unwrap().to_string(), data.with_extension("toml"));
+    assert_eq!(health(&http, &["--config", file.to_str().unwrap()]).well()["said"], "ready");
+    assert_eq!(health(&http, &[]).code, Some(1), "in the clear it says nothing");
+    server.stop();
 }
 
 #[test]

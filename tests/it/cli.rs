@@ -11,9 +11,22 @@ use crate::support::server::{NO_SNAPSHOTS, SMALL};
 use crate::support::shop::status;
 use crate::support::{Server, Shop};
 
-const VERBS: [&str; 12] = [
-    "serve", "load", "import", "verify", "check", "repair", "replay", "inspect", "drill", "config",
-    "explain", "demo",
+const VERBS: [&str; 15] = [
+    "serve",
+    "load",
+    "import",
+    "verify",
+    "check",
+    "repair",
+    "replay",
+    "inspect",
+    "drill",
+    "config",
+    "explain",
+    "demo",
+    "token",
+    "health",
+    "completions",
 ];
 
 /// That a report has these keys; `a.b` is the key b of the object a.
@@ -56,6 +69,9 @@ fn the_options_of_the_contract_are_there() {
         ("replay", "--data --to --from-snapshot --json"),
         ("inspect", "--data --from --order --json"),
         ("drill", "--data --seconds --kills --json"),
+        ("health", "--http --config --json"),
+        ("config default", "--json"),
+        ("config check", "--json"),
         ("config export", "--connect --out --json"),
         ("config apply", "--connect --dry-run --json"),
         ("explain", "--entity --mermaid --json"),
@@ -119,6 +135,68 @@ fn a_configuration_that_cannot_be_is_refused_and_names_the_key() {
     let config = directory.path().join("absent.toml");
     orderline(["serve", "--data", data.to_str().unwrap(), "--config", config.to_str().unwrap()])
         .refused(&["absent.toml"]);
+}
+
+#[test]
+fn the_settings_are_printed_with_their_defaults_and_a_file_of_them_is_checked() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, file) = (directory.path().join("data"), directory.path().join("settings.toml"));
+    let printed = orderline(["config", "default"]).stdout;
+    assert_eq!(orderline(["config", "default", "--json"]).well()["file"], printed);
+    std::fs::write(&file, &printed).unwrap();
+    let check = |more: &[&str]| orderline([&["config", "check", file.to_str().unwrap()], more].concat());
+    assert_eq!(check(&["--json"]).well()["ok"], true);
+    assert!(check(&[]).stderr.contains("can be served with"));
+    // What a start takes, and what it refuses, is what was said.
+    Server::start(&data, &printed).stop();
+    let wrong = [
+        ("#credits = 8192", "credits = 9000", "credits"),
+        ("#certificate = \"FILE\"", "certificate = \"absent.pem\"\nkey = \"absent.pem\"", "absent.pem"),
+        ("#segment_mib = ", "segment_mb = ", "segment_mb"),
+        ("#level = \"info\"", "level = \"loud\"", "log.level"),
+    ];
+    for (from, to, named) in wrong {
+        assert!(printed.contains(from), "{from}: {printed}");
+        let text = printed.replacen(from, to, 1);
+        std::fs::write(&file, &text).unwrap();
+        let ran = check(&["--json"]);
+        let report = ran.json();
+        assert_eq!((ran.code, &report["ok"]), (Some(1), &false.into()), "{report}");
+        assert!(report["problem"].as_str().is_some_and(|problem| problem.contains(named)), "{report}");
+        Server::try_start(&data, &text).err().expect("it is refused").refused(&[named]);
+    }
+    let absent = directory.path().join("absent.toml");
+    orderline(["config", "check", absent.to_str().unwrap()]).refused(&["absent.toml"]);
+}
+
+#[test]
+fn shells_complete_verbs_and_options() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ran = orderline(["completions", shell]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let missing = VERBS.iter().find(|verb| !ran.stdout.contains(**verb));
+        assert_eq!(missing, None, "{shell}");
+        assert!(ran.stdout.contains("insecure-network"), "{shell}");
+    }
+    orderline(["completions", "dos"]).refused(&["dos", "bash"]);
+    // What bash makes of it.
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("orderline.bash");
+    std::fs::write(&script, orderline(["completions", "bash"]).stdout).unwrap();
+    let completed = |words: &str, count: usize| {
+        let asks = format!(
+            "set -e; source {}; complete -p orderline > /dev/null; COMP_WORDS=(orderline {words}); COMP_CWORD={count}; \
+             _orderline orderline \"${{COMP_WORDS[$COMP_CWORD]}}\" orderline; echo \"${{COMPREPLY[@]}}\"",
+            script.display()
+        );
+        let ran =
+            std::process::Command::new("bash").args(["--norc", "--noprofile", "-c", &asks]).output().unwrap();
+        assert!(ran.status.success(), "{words}: {ran:?}");
+        String::from_utf8(ran.stdout).unwrap().trim().to_owned()
+    };
+    assert_eq!(completed("ser", 1), "serve");
+    assert_eq!(completed("serve --insec", 2), "--insecure-network");
+    assert_eq!(completed("config che", 2), "check");
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod http;
 mod http_access;
 mod http_events;
 mod http_recovery;
+mod logs;
 #[path = "../proof/mod.rs"]
 mod proof;
 mod recovery;
@@ -29,5 +30,6 @@ mod scribe;
 mod settings;
 mod support;
 mod tidy;
+mod traces;
 mod whole_life;
 mod workloads;

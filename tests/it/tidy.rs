@@ -246,6 +246,35 @@ fn the_journal_knows_no_orders_and_the_protocol_does_no_io() {
 }
 
 #[test]
+fn what_serves_tells_events_and_the_core_tells_nothing() {
+    let serves = ["src/serve.rs", "src/application.rs", "src/access.rs"];
+    let rooms = [
+        "gateway/src/",
+        "web/src/",
+        "feed/src/",
+        "readmodel/src/",
+        "access/src/",
+        "core/src/",
+        "journal/src/",
+    ];
+    assert!(serves.iter().all(|path| root().join(path).exists()));
+    let is_serving =
+        move |path: &str| serves.contains(&path) || rooms.iter().any(|room| path.starts_with(room));
+    for (path, source) in sources().into_iter().filter(|(path, _)| is_serving(path)) {
+        // Tests may say what they like.
+        for (at, line) in code(source.split("#[cfg(test)]").next().unwrap_or_default()) {
+            let is_printed = has_word(line, "eprintln") || has_word(line, "eprint");
+            assert!(!is_printed, "{path}:{at}: {line}");
+        }
+    }
+    for package in ["orderline-core", "orderline-journal", "orderline-protocol"] {
+        let package = members().into_iter().find(|member| member.name.as_str() == package).unwrap();
+        let tells = package.dependencies.iter().any(|dependency| dependency.name.starts_with("tracing"));
+        assert!(!tells, "{} may not see tracing: nothing is told on the way of an order", package.name);
+    }
+}
+
+#[test]
 fn files_stay_readable_and_say_why_they_exist() {
     for (path, source) in sources() {
         let lines = source.lines().count();

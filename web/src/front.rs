@@ -18,6 +18,7 @@ use orderline_protocol::{
     Command, KEYED_FROM, RejectCode, Request, Scope, Sequence, SessionHandle, SessionId,
 };
 use tokio::sync::{Semaphore, oneshot};
+use tracing::{Span, debug_span};
 use zerocopy::FromBytes;
 
 /// Bytes of commands in one work beyond which the next begins: a batch that stays in the processor's cache.
@@ -132,6 +133,26 @@ struct Call {
     answer: oneshot::Sender<Result<Replies, FrontError>>,
     /// Its session was opened anew for it already.
     is_second_try: bool,
+    /// The span of the request, where those are traced, and that of where the call is.
+    request: Span,
+    stage: Span,
+}
+
+impl Call {
+    /// Waits for the engine from now on.
+    fn waits_for_engine(&mut self) {
+        if !self.request.is_disabled() {
+            self.stage =
+                debug_span!(parent: &self.request, "engine", orderline.commands = self.commands.count);
+        }
+    }
+
+    /// Is decided, and waits for the disk from now on.
+    fn waits_for_disk(&mut self) {
+        if !self.request.is_disabled() {
+            self.stage = debug_span!(parent: &self.request, "durable");
+        }
+    }
 }
 
 struct Shared {
@@ -211,7 +232,10 @@ impl Front {
 
     fn hand_in(&self, actor: Actor, commands: Commands) -> oneshot::Receiver<Result<Replies, FrontError>> {
         let (answer, answered) = oneshot::channel();
-        self.shared.calls.push(Call { actor, commands, answer, is_second_try: false });
+        let (request, stage) = (Span::current(), Span::none());
+        let mut call = Call { actor, commands, answer, is_second_try: false, request, stage };
+        call.waits_for_engine();
+        self.shared.calls.push(call);
         self.thread.unpark();
         // Either the thread, ending, finds the call, or its end is seen here: nobody waits for an answer that never comes.
         fence(Ordering::SeqCst);
@@ -372,7 +396,8 @@ impl Loop {
     fn collect(&mut self) -> bool {
         let mut has_moved = false;
         while let Some(work) = self.door.collect() {
-            let Some(waiting) = self.deciding.pop_front() else { return has_moved };
+            let Some(mut waiting) = self.deciding.pop_front() else { return has_moved };
+            waiting.calls.iter_mut().for_each(Call::waits_for_disk);
             self.held.push_back((work, waiting));
             has_moved = true;
         }
@@ -408,7 +433,10 @@ impl Loop {
         match opened {
             Opened::Session { handle, last_request } => {
                 self.sessions.insert(actor.token, Session::Open { handle, last_request });
-                calls.for_each(|call| self.take(call));
+                for mut call in calls {
+                    call.waits_for_engine();
+                    self.take(call);
+                }
             }
             Opened::StorageFull | Opened::Unknown | Opened::None => {
                 for call in calls {
@@ -438,10 +466,14 @@ impl Loop {
                 if self.sessions.get(&call.actor.token).is_some_and(is_it) {
                     self.sessions.remove(&call.actor.token);
                 }
+                call.waits_for_engine();
                 self.shared.calls.push(call);
                 continue;
             }
-            let _ = call.answer.send(Ok(replies));
+            // Before the request's own span can end.
+            let Call { answer, request, stage, .. } = call;
+            drop((stage, request));
+            let _ = answer.send(Ok(replies));
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod names;
 pub mod problem;
 pub mod recovery;
+mod requests;
 pub mod server;
 pub mod verifier;
 
@@ -21,4 +22,5 @@ pub use front::Front;
 pub use metrics::Metrics;
 pub use names::Names;
 pub use recovery::Recovery;
+pub use requests::TraceParent;
 pub use server::{Server, ServerOptions};

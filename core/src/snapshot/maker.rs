@@ -95,9 +95,10 @@ impl Snapshotter {
         }
     }
 
-    /// Makes snapshots as planned until `stop` is set or the engine has gone, and tells of each in a sentence. A snapshot that
-    /// cannot be made is told and tried again after as many records more.
-    pub fn run(mut self, stop: &AtomicBool, tell: impl Fn(String)) {
+    /// Makes snapshots as planned until `stop` is set or the engine has gone, and tells of each that is whole, of what was removed
+    /// behind it, and of what went wrong, with how long the snapshot took. One that cannot be made is tried again after as many
+    /// records more.
+    pub fn run(mut self, stop: &AtomicBool, tell: impl Fn(&Stepped, Duration)) {
         while !stop.load(Ordering::Acquire) {
             let stepped = match self.step() {
                 Stepped::Idle => self.wait(),
@@ -106,15 +107,9 @@ impl Snapshotter {
             match stepped {
                 Stepped::Wrote(bytes) => self.pace.wait(bytes),
                 Stepped::Idle | Stepped::Removed(Ok(0)) => {}
-                Stepped::Made(info) => {
-                    let (ms, mib) = (self.pace.start.elapsed().as_millis(), info.bytes >> 20);
-                    tell(format!("snapshot at sequence {} ({mib} MiB) in {ms} ms", info.sequence));
+                Stepped::Made(_) | Stepped::Failed(..) | Stepped::Removed(_) => {
+                    tell(&stepped, self.pace.start.elapsed());
                 }
-                Stepped::Failed(sequence, error) => {
-                    tell(format!("no snapshot at sequence {sequence}: {error}"))
-                }
-                Stepped::Removed(Ok(count)) => tell(format!("{count} segments removed")),
-                Stepped::Removed(Err(error)) => tell(format!("segments could not be removed: {error}")),
                 Stepped::Ended => return,
             }
         }

@@ -8,6 +8,7 @@ use orderline_journal::Storage;
 use orderline_json::show::time_text;
 use orderline_protocol::Sequence;
 use tokio::sync::Notify;
+use tracing::{debug, info, warn};
 
 use super::endpoint::{DeadLetter, Definition, EndpointId, EndpointState, EndpointStatus, Figures, Progress};
 use super::queue::{Delivery, Place, Queue};
@@ -163,7 +164,7 @@ impl Work {
         }
         self.save_at = now + SAVE_EVERY;
         if let Err(error) = self.save() {
-            self.trouble = Some(error.to_string());
+            self.note_trouble(error.to_string());
         }
     }
 
@@ -189,7 +190,7 @@ impl Work {
         match self.read_on(feed, now) {
             Ok(has_more) => has_more,
             Err(trouble) => {
-                self.trouble = Some(trouble);
+                self.note_trouble(trouble);
                 self.read_again_at = Some(now + TROUBLE_PAUSE);
                 false
             }
@@ -262,15 +263,18 @@ impl Work {
             Outcome::Accepted => {
                 self.figures.delivered_count += 1;
                 self.figures.delivered_at_us = Some(unix_us());
-                self.figures.failing_since_us = None;
+                if self.figures.failing_since_us.take().is_some() {
+                    info!(endpoint = self.id, "a webhook's endpoint accepts again");
+                }
                 self.queue.settle(sequence);
                 if is_replayed && let Err(error) = self.bury(sequence) {
-                    self.trouble = Some(error.to_string());
+                    self.note_trouble(error.to_string());
                 }
             }
             Outcome::Gone => {
                 self.fail("answered 410: it wants no more".to_owned());
                 self.definition.state = EndpointState::Disabled;
+                warn!(endpoint = self.id, "a webhook's endpoint wants no more and is disabled");
                 self.queue.again(sequence, now, Duration::ZERO, false);
             }
             Outcome::Failed(error) => {
@@ -284,7 +288,7 @@ impl Work {
                         Ok(()) => self.queue.settle(sequence),
                         // It is not given up before that is kept.
                         Err(error) => {
-                            self.trouble = Some(error.to_string());
+                            self.note_trouble(error.to_string());
                             self.queue.again(sequence, now, TROUBLE_PAUSE, false);
                         }
                     },
@@ -295,8 +299,20 @@ impl Work {
 
     fn fail(&mut self, error: String) {
         self.figures.failed_count += 1;
-        self.figures.failing_since_us.get_or_insert(unix_us());
+        // Once, and not at every attempt: the next line of it says that it accepts again.
+        if self.figures.failing_since_us.is_none() {
+            self.figures.failing_since_us = Some(unix_us());
+            warn!(endpoint = self.id, error, "a webhook's endpoint fails; deliveries are tried again");
+        }
         self.figures.last_error = Some(error);
+    }
+
+    /// Something of ours failed; told when it begins.
+    fn note_trouble(&mut self, error: String) {
+        if self.trouble.is_none() {
+            warn!(endpoint = self.id, error, "a webhook's endpoint cannot be served; it is tried again");
+        }
+        self.trouble = Some(error);
     }
 
     fn give_up(&mut self, sequence: Sequence, attempts: u32, error: String) -> Result<(), FileError> {
@@ -312,6 +328,7 @@ impl Work {
         };
         files::write(&*self.storage, &dead_name(self.id, sequence), &letter)?;
         self.dead.insert(sequence, letter.given_up_at_us);
+        debug!(endpoint = self.id, sequence, attempts, "a delivery is given up and kept as a dead letter");
         self.drop_old_letters(letter.given_up_at_us)
     }
 

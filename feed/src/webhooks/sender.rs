@@ -83,7 +83,8 @@ impl Sender {
             .body(message.body.as_bytes().to_vec());
         let mut response = match request.send().await {
             Ok(response) => response,
-            Err(error) => return Outcome::Failed(told(&error)),
+            // The address may hold a secret, and this is kept and shown.
+            Err(error) => return Outcome::Failed(told(&error.without_url())),
         };
         let status = response.status();
         let mut answer = Vec::new();

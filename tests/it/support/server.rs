@@ -156,7 +156,7 @@ impl Drop for Server {
 
 /// The hash and the sequence that a server said it had recovered.
 pub(crate) fn recovered_hash(said: &str) -> (String, u64) {
-    let line = said.lines().find_map(|line| line.strip_prefix("state hash ")).expect("a state hash");
-    let (hash, rest) = line.split_once(" at sequence ").unwrap();
-    (hash.to_owned(), rest.split_whitespace().next().unwrap().parse().unwrap())
+    let line = said.lines().find(|line| line.contains("state_hash=")).expect("a state hash");
+    let field = |name| line.split_whitespace().find_map(|word| word.strip_prefix(name)).expect(name);
+    (field("state_hash=").to_owned(), field("sequence=").parse().unwrap())
 }

@@ -29,6 +29,7 @@ use axum::Json;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use orderline_access::{Access, Deed};
@@ -51,6 +52,7 @@ use crate::metrics::Metrics;
 use crate::names::{NameError, Names};
 use crate::problem::Problem;
 use crate::recovery::Recovery;
+use crate::requests::{self, TraceParent};
 use reads::Terms;
 use request::Caller;
 use types::Time;
@@ -88,6 +90,8 @@ pub struct Parts {
     pub models: Reader,
     /// What lies on disk to come back from.
     pub recovery: Arc<Recovery>,
+    /// Whoever traces requests, if anybody does.
+    pub traced: Option<TraceParent>,
 }
 
 struct Inner {
@@ -412,6 +416,7 @@ pub fn router(parts: Parts) -> Router {
     }));
     let description = describe(description);
     let page = docs::page(&description);
+    let told = requests::Told { access: parts.access.clone(), traced: parts.traced.clone() };
     let api = Api { inner: Arc::new(Inner { parts, durable, description, page }) };
     router
         .route("/v1/openapi.json", get(openapi))
@@ -420,6 +425,7 @@ pub fn router(parts: Parts) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .with_state(api)
+        .layer(from_fn_with_state(told, requests::tell))
 }
 
 fn describe(description: Description) -> Vec<u8> {

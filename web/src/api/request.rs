@@ -17,6 +17,7 @@ use zerocopy::little_endian::U32;
 use super::Api;
 use crate::front::Actor;
 use crate::problem::Problem;
+use crate::requests::Asker;
 
 /// Bytes of a body at most: an order of 2,000 lines with room to spare.
 pub(crate) const BODY_BYTES_MAX: usize = 1 << 20;
@@ -77,6 +78,9 @@ impl FromRequestParts<Api> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
         let grant = authenticate(&parts.headers, api.access())?;
+        if let Some(asker) = parts.extensions.get::<Asker>() {
+            asker.is(grant.actor);
+        }
         let actor = Actor { token: grant.actor, session: session_of(grant.actor), scope: grant.scope };
         Ok(Self {
             actor,
