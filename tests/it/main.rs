@@ -22,6 +22,7 @@ mod http_access;
 mod http_events;
 mod http_recovery;
 mod logs;
+mod monitoring;
 #[path = "../proof/mod.rs"]
 mod proof;
 mod recovery;
