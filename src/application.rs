@@ -1,20 +1,22 @@
 //! The application tier of `serve`, put together beside the gateway: the front and the HTTP server.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use orderline_access::Access;
 use orderline_access::tls::Identity;
-use orderline_core::Meters;
 use orderline_core::door::Door;
+use orderline_core::snapshot::NeededFrom;
+use orderline_core::{Meters, State};
 use orderline_feed::webhooks::Webhooks;
 use orderline_feed::{Consumers, Feed};
 use orderline_gateway::GatewayStats;
-use orderline_journal::{Storage, Watermark};
-use orderline_readmodel::ReadModel;
+use orderline_journal::{Opened, RecoveryReport, Storage, Watermark};
+use orderline_protocol::Sequence;
+use orderline_readmodel::{ReadModel, Reader};
 use orderline_web::api::Parts;
 use orderline_web::front::{Front, FrontThread};
 use orderline_web::metrics::Metrics;
@@ -49,6 +51,8 @@ pub(crate) struct Kept {
     pub(crate) store_id: u128,
     /// How it was brought back.
     pub(crate) last_start: LastStart,
+    /// What is searched.
+    pub(crate) model: ReadModel,
 }
 
 /// The application tier: a server, and the front behind which it enters the engine.
@@ -59,6 +63,33 @@ pub(crate) struct Application {
     stopping: Arc<AtomicBool>,
     models: JoinHandle<()>,
     recovery: Arc<Recovery>,
+    reader: Reader,
+    webhooks: Arc<Webhooks>,
+    consumers: Arc<Consumers>,
+}
+
+/// Opens the read models. Where the journal's first segments were removed and nothing that was known is left, they begin with what
+/// the engine holds at the journal's end, `position`.
+pub(crate) fn read_models(
+    data: &Path,
+    opened: &Opened,
+    state: &State,
+    config: &Config,
+) -> Result<ReadModel, Refusal> {
+    let RecoveryReport { store_id, position, .. } = opened.recovery;
+    let storage = Arc::clone(&opened.storage);
+    let mut model = ReadModel::open(&data.join("readmodel"), storage, store_id, config.read_models())?;
+    if model.lacks_its_beginning()? {
+        let known_from = position.sequence;
+        warn!(
+            known_from,
+            "the journal's first segments were removed: the read models begin with what the engine holds, and know what happens \
+             from now on"
+        );
+        let at_us = state.recorded_at_us();
+        model.take_over(position, at_us, state.order_views(), state.reservation_views())?;
+    }
+    Ok(model)
 }
 
 impl Application {
@@ -75,14 +106,7 @@ impl Application {
         let Counted { meters, watermark, gateway, traces } = counted;
         let (front, thread) = Front::start(door, config.http.commands_max)?;
         let names = Arc::new(Names::new(front.clone()));
-        let Kept { data, storage, store_id, last_start } = kept;
-        let model =
-            ReadModel::open(&data.join("readmodel"), Arc::clone(&storage), store_id, config.read_models())?;
-        if model.lacks_its_beginning()? {
-            warn!(
-                "the journal's first segments were removed: the read models know of what is in those that are left"
-            );
-        }
+        let Kept { data, storage, store_id, last_start, model } = kept;
         let reader = model.reader();
         let stopping = Arc::new(AtomicBool::new(false));
         let models = {
@@ -116,16 +140,28 @@ impl Application {
             names,
             metrics: Metrics::new(meters, watermark, measured.samples()),
             feed,
-            webhooks,
-            consumers,
-            models: reader,
+            webhooks: Arc::clone(&webhooks),
+            consumers: Arc::clone(&consumers),
+            models: reader.clone(),
             recovery: Arc::clone(&recovery),
             traced: traces.as_ref().map(Traces::parent),
         };
         let tls = identity.map(|identity| identity.server_config(&["h2", "http/1.1"])).transpose()?;
         let server = orderline_web::Server::start(listen, parts, tls, config.http_options())
             .map_err(|error| Refusal::new(format!("cannot listen for HTTP on {listen}: {error}")))?;
-        Ok(Self { server, front, thread, stopping, models, recovery })
+        Ok(Self { server, front, thread, stopping, models, recovery, reader, webhooks, consumers })
+    }
+
+    /// The first sequence of the journal that read models, webhooks and consumers still have to read.
+    pub(crate) fn needed_from(&self) -> NeededFrom {
+        let Self { reader, webhooks, consumers, .. } = self;
+        // Whoever asks does not keep deliveries going.
+        let (reader, webhooks, consumers) = (reader.clone(), Arc::downgrade(webhooks), Arc::clone(consumers));
+        Box::new(move || {
+            let by_webhooks = webhooks.upgrade().and_then(|webhooks| webhooks.needed_from());
+            let needed = [Some(reader.stored() + 1), by_webhooks, consumers.needed_from()];
+            needed.into_iter().flatten().min().unwrap_or(Sequence::MAX)
+        })
     }
 
     /// Where it listens for HTTP.
@@ -136,6 +172,8 @@ impl Application {
     /// Ends what is under way, and says whether it ended well.
     pub(crate) fn stop(self) -> bool {
         self.server.stop();
+        // Deliveries under way end before the engine does: they ask it for names.
+        drop(self.webhooks);
         self.front.stop();
         self.stopping.store(true, Ordering::Release);
         self.models.join().is_ok() & self.thread.join() & self.recovery.verifier().stop()

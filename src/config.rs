@@ -110,6 +110,9 @@ section! {
         mib_per_s_max: u32 = 80,
         /// remove segments that lie wholly behind the older of the two snapshots kept
         remove_segments: bool = false,
+        /// GiB of segments that read models, webhooks and consumers which have not come so far may hold back from removal; what they
+        /// need beyond that goes, and they are told
+        held_gib_max: u32 = 64,
     }
 }
 
@@ -310,6 +313,12 @@ impl Config {
     /// What whoever reads or writes everything in the background keeps to; 0: no bound.
     pub(crate) fn background_bytes_per_s_max(&self) -> u64 {
         u64::from(self.snapshots.mib_per_s_max) << 20
+    }
+
+    /// Segments that followers may hold back from removal.
+    pub(crate) fn held_segments_max(&self) -> u32 {
+        let mib = u64::from(self.snapshots.held_gib_max) << 10;
+        u32::try_from(mib / self.journal.segment_mib.max(1)).unwrap_or(u32::MAX)
     }
 
     pub(crate) fn read_models(&self) -> ReadModelOptions {

@@ -12,11 +12,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use orderline_core::recovery::{self, Recovered};
-use orderline_core::snapshot::{SnapshotPlan, Snapshotter, Stepped};
+use orderline_core::snapshot::{NeededFrom, SnapshotPlan, Snapshotter, Stepped};
 use orderline_core::{Doors, Engine};
 use orderline_gateway::Gateway;
 use orderline_journal::storage::{faulty_if_told, stop_on_lost_pages};
 use orderline_journal::{Locked, MappedStorage, PositionalStorage, Storage, Watermark};
+use orderline_protocol::Sequence;
 use orderline_web::api::types::Time;
 use orderline_web::recovery::{LastStart, Torn};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -24,7 +25,7 @@ use signal_hook::iterator::Signals;
 use tracing::{error, info, warn};
 
 use crate::access;
-use crate::application::{Application, Counted, Kept};
+use crate::application::{self, Application, Counted, Kept};
 use crate::cli::ServeArguments;
 use crate::config::{Backend, Config, LogFormat};
 use crate::logs;
@@ -59,6 +60,10 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
     let access = access::of(&config, &state)?;
     access::check_listening(arguments, &access, identity.as_ref())?;
     gateway_options.access = access.clone();
+    let model = match arguments.http {
+        Some(_) => Some(application::read_models(&arguments.data, &opened, &state, &config)?),
+        None => None,
+    };
     state.preallocate_orders(config.engine.preallocate_orders);
 
     let mut doors = Doors::new(opened.watermark.clone());
@@ -79,26 +84,26 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
     let plan = SnapshotPlan {
         every_records: config.snapshots.every_records,
         remove_segments: config.snapshots.remove_segments,
+        held_segments_max: config.held_segments_max(),
         bytes_per_s_max: config.background_bytes_per_s_max(),
         last_sequence: snapshot_sequence,
     };
     let watermark = opened.watermark.clone();
-    let kept = Kept {
-        data: arguments.data.clone(),
-        storage: Arc::clone(&opened.storage),
-        store_id: opened.recovery.store_id,
-        last_start,
-    };
-    let snapshotter =
-        Snapshotter::new(opened.storage, opened.recovery.store_id, opened.watermark, snapshots, plan);
-    let snapshot_thread = spawn_snapshotter(snapshotter, Arc::clone(&stopping))?;
-    let application = match (arguments.http, http_door) {
-        (Some(listen), Some(door)) => {
+    let (storage, store_id) = (Arc::clone(&opened.storage), opened.recovery.store_id);
+    let application = match (arguments.http, http_door, model) {
+        (Some(listen), Some(door), Some(model)) => {
             let counted = Counted { meters, watermark, gateway: gateway.stats(), traces: traces.clone() };
+            let kept = Kept { data: arguments.data.clone(), storage, store_id, last_start, model };
             Some(Application::start(listen, door, counted, kept, http_access, identity.as_ref(), &config)?)
         }
         _ => None,
     };
+    let needed_from = application
+        .as_ref()
+        .map_or_else(|| Box::new(|| Sequence::MAX) as NeededFrom, Application::needed_from);
+    let snapshotter =
+        Snapshotter::new(opened.storage, store_id, opened.watermark, snapshots, plan, needed_from);
+    let snapshot_thread = spawn_snapshotter(snapshotter, Arc::clone(&stopping))?;
     let gateway_handle = gateway.handle();
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {

@@ -6,7 +6,7 @@
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use orderline_core::recovery::Recovered;
 use orderline_core::snapshot::{SnapshotPlan, Snapshotter};
 use orderline_core::{Doors, Engine, EngineOptions, EngineStats, State};
 use orderline_journal::snapshot::list_snapshots;
-use orderline_journal::{JournalOptions, MemoryStorage, Storage, Syncer};
+use orderline_journal::{JournalOptions, MemoryStorage, Storage, Syncer, list_segments, segment_with};
 use orderline_protocol::command::*;
 use orderline_protocol::*;
 use support::*;
@@ -29,9 +29,14 @@ struct Rig {
     maker: Option<Snapshotter>,
     making: Option<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
+    /// What a follower still has to read.
+    needed_from: Arc<AtomicU64>,
     session: SessionHandle,
     request: u64,
 }
+
+/// Segments that a follower may hold back.
+const HELD_SEGMENTS_MAX: u32 = 4;
 
 fn options() -> JournalOptions {
     JournalOptions {
@@ -53,11 +58,15 @@ impl Rig {
         let plan = SnapshotPlan {
             every_records,
             remove_segments: true,
+            held_segments_max: HELD_SEGMENTS_MAX,
             bytes_per_s_max: 0,
             last_sequence: snapshot_sequence,
         };
         let (disk, seam) = (Arc::clone(&opened.storage), doors.snapshots());
-        let maker = Snapshotter::new(disk, opened.recovery.store_id, opened.watermark, seam, plan);
+        let needed_from = Arc::new(AtomicU64::new(Sequence::MAX));
+        let needed = Arc::clone(&needed_from);
+        let needed = Box::new(move || needed.load(Ordering::Relaxed));
+        let maker = Snapshotter::new(disk, opened.recovery.store_id, opened.watermark, seam, plan, needed);
         let engine = Engine::new(state, opened.writer, doors, || NOW_US, EngineOptions::default());
         let engine = std::thread::spawn(move || engine.run().unwrap());
         let mut rig = Self {
@@ -68,6 +77,7 @@ impl Rig {
             maker: Some(maker),
             making: None,
             stop: Arc::default(),
+            needed_from,
             session: SessionHandle::NONE,
             request: 0,
         };
@@ -193,4 +203,36 @@ fn what_the_older_snapshot_goes_on_with_stays() {
     assert_eq!((older.snapshot_sequence, older.snapshots_refused.len()), (kept[1], 1));
     assert_eq!((older.state.sequence(), older.state.hash()), (sequence, hash));
     assert_ne!(hash, State::new(1).hash());
+}
+
+#[test]
+fn what_a_follower_still_reads_stays_up_to_a_bound() {
+    let storage = MemoryStorage::new();
+    let mut rig = Rig::start(&storage, 150);
+    rig.needed_from.store(200, Ordering::Relaxed);
+    rig.make_snapshots();
+    let mut due = 150;
+    let mut grow = |rig: &mut Rig, rounds| {
+        for _ in 0..rounds {
+            rig.define(151, true);
+            rig.wait_for_snapshot(due);
+            due = rig.snapshots()[0] + 150;
+        }
+    };
+    let oldest = || list_segments(&storage).unwrap()[0];
+    let older_begins_in = |rig: &Rig| segment_with(&storage, rig.snapshots()[1]).unwrap().unwrap();
+    grow(&mut rig, 3);
+    let needed = segment_with(&storage, 200).unwrap();
+    assert_eq!(needed, Some(oldest()), "what it reads is the first that is there");
+    assert!(oldest() > 1 && oldest() < older_begins_in(&rig), "only what is before that has gone");
+    grow(&mut rig, 4);
+    assert!(segment_with(&storage, 200).unwrap().is_none(), "it came too late");
+    let oldest_then = oldest();
+    assert!(older_begins_in(&rig) - oldest_then <= HELD_SEGMENTS_MAX, "what it may hold back is bounded");
+    assert!(oldest_then < older_begins_in(&rig), "so much is held");
+    rig.needed_from.store(Sequence::MAX, Ordering::Relaxed);
+    grow(&mut rig, 1);
+    // The last snapshot's removal comes after it.
+    rig.stop();
+    assert!(oldest() > oldest_then, "nothing is held any more");
 }

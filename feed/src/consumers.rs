@@ -99,6 +99,11 @@ impl Consumers {
         self.positions.lock().get(name).map(|&position| shown(name, position, durable))
     }
 
+    /// The first sequence that one of them still has to get; nothing: there is none.
+    pub fn needed_from(&self) -> Option<Sequence> {
+        self.positions.lock().values().min().map(|position| position + 1)
+    }
+
     /// Says that a consumer has everything up to a sequence; a new one begins so, with 0 at the beginning. Durable when this
     /// returns.
     ///

@@ -61,6 +61,7 @@ pub use reader::Reader;
 pub use recovery::{Locked, Opened, Recovering, RecoveryReport, open};
 pub use segment::{
     SegmentInfo, first_sequence, list_segments, remove_segments_before, segment_info, segment_path,
+    segment_with,
 };
 pub use snapshot::{SnapshotInfo, SnapshotReader, SnapshotWriter, newest_good};
 pub use storage::{MappedStorage, MemoryStorage, PositionalStorage, Refused, Storage, StorageFile};

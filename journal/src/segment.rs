@@ -12,7 +12,6 @@ use crate::layout::{
     BATCH_HEADER_BYTES, BATCH_MAGIC, BatchHeader, FORMAT_VERSION, SEGMENT_HEADER_BYTES, SEGMENT_MAGIC,
     SegmentHeader,
 };
-use crate::position::Position;
 use crate::storage::{Storage, StorageFile, TEMPORARY_SUFFIX, read_full};
 
 /// The directory of the segments below the data directory.
@@ -267,14 +266,27 @@ fn fill_segment(
     Ok(true)
 }
 
-/// Removes the segments before the one a position lies in, oldest first, and tells how many. Only ask for it once
-/// nothing reads there any more: every follower and both kept snapshots must stand at or behind the position.
+/// The segment that has a sequence, or would have it: the last that begins at or before it. Nothing if none does.
+///
+/// # Errors
+/// If a segment cannot be read.
+pub fn segment_with(storage: &dyn Storage, sequence: u64) -> Result<Option<u32>, JournalError> {
+    for index in list_segments(storage)?.into_iter().rev() {
+        if first_sequence(storage, index)?.is_some_and(|begins| begins <= sequence) {
+            return Ok(Some(index));
+        }
+    }
+    Ok(None)
+}
+
+/// Removes the segments before one, oldest first, and tells how many. Only ask for it once nothing reads there any more: every
+/// follower and both kept snapshots must stand in this segment or a later one.
 ///
 /// # Errors
 /// If the directory cannot be read or a file cannot be removed; what is left has no hole.
-pub fn remove_segments_before(storage: &dyn Storage, position: Position) -> Result<u32, JournalError> {
+pub fn remove_segments_before(storage: &dyn Storage, segment: u32) -> Result<u32, JournalError> {
     let mut removed = 0;
-    for index in list_segments(storage)?.into_iter().filter(|index| *index < position.segment) {
+    for index in list_segments(storage)?.into_iter().filter(|&index| index < segment) {
         storage.remove(&segment_name(index))?;
         // One by one: a later removal that survives a crash without an earlier one would leave a hole.
         storage.sync_directory(JOURNAL_DIRECTORY)?;

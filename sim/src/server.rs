@@ -91,11 +91,19 @@ impl Server {
         let snapshots = SnapshotPlan {
             every_records: plan.snapshot_every,
             remove_segments: plan.remove_segments,
+            held_segments_max: 0,
             bytes_per_s_max: 0,
             last_sequence: found.snapshot_sequence,
         };
         let store_id = opened.recovery.store_id;
-        let maker = Snapshotter::new(opened.storage, store_id, opened.watermark.clone(), seam, snapshots);
+        let maker = Snapshotter::new(
+            opened.storage,
+            store_id,
+            opened.watermark.clone(),
+            seam,
+            snapshots,
+            Box::new(|| Sequence::MAX),
+        );
         wires.server_up();
         let server = Self { engine, syncer: opened.syncer, gateway, maker, watermark: opened.watermark };
         Ok((server, found))

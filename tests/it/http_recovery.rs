@@ -155,3 +155,72 @@ fn a_damaged_copy_is_served_and_told_by_file_and_offset() {
     load(&server, 100).well();
     server.stop();
 }
+
+/// As [`SMALL`], and old segments go.
+const REMOVING: &str = "[journal]\nsegment_mib = 3\n[snapshots]\nevery_records = 8000\nremove_segments = true\n\
+     [http]\nread_model_orders = 2000\n";
+
+/// The first segment that there is.
+fn oldest_segment(data: &Path) -> u32 {
+    let paths = files(data, "journal");
+    let names = paths.iter().filter(|path| path.extension().is_some_and(|end| end == "segment"));
+    names.map(|path| path.file_stem().unwrap().to_str().unwrap().parse().unwrap()).min().unwrap()
+}
+
+/// Loads a server until something is so; each load makes a snapshot or two.
+fn load_until(server: &Server, mut is_so: impl FnMut() -> bool) {
+    let start = std::time::Instant::now();
+    while !is_so() {
+        assert!(start.elapsed().as_secs() < 120, "it never came to be so");
+        load(server, 10_000).well();
+    }
+}
+
+#[test]
+fn where_segments_are_gone_searches_begin_with_what_the_engine_holds() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    // Without HTTP nobody holds segments back.
+    let server = Server::start(&data, REMOVING);
+    load_until(&server, || oldest_segment(&data) > 1);
+    server.stop();
+    let server = Server::with_http(&data, REMOVING);
+    let http = Caller::of(&server);
+    let held = http.get("/v1/status").is(200);
+    let (mut found, mut cursor) = (0, String::new());
+    let known_from = loop {
+        let page = http.get(&format!("/v1/orders?limit=500{cursor}")).is(200);
+        found += page["items"].as_array().unwrap().len() as u64;
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break page["known_from"].as_u64().unwrap(),
+        }
+    };
+    assert_eq!(held["orders_total"], found, "{held}");
+    assert!(known_from > found, "what was before is not known: {known_from}");
+    // And it goes on from there.
+    load(&server, 1_000).well();
+    let sequence = http.get("/v1/recovery").is(200)["as_of"].as_u64().unwrap();
+    let newest = http.get(&format!("/v1/orders?limit=1&at_least={sequence}")).is(200);
+    assert!(newest["items"][0]["last_sequence"].as_u64().unwrap() > known_from, "{newest}");
+    server.stop();
+}
+
+#[test]
+fn what_a_consumer_has_not_read_yet_is_not_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let server = Server::with_http(&data, REMOVING);
+    let http = Caller::of(&server);
+    http.put("/v1/consumers/erp", json!({"position": 0})).is(200);
+    load(&server, 40_000).well();
+    // The newest snapshot of the two kept is late enough for segments to go, if nobody needed them.
+    let snapshots = || http.get("/v1/recovery").is(200)["snapshots"].clone();
+    load_until(&server, || snapshots()[0]["sequence"].as_u64().is_some_and(|older| older > 40_000));
+    assert_eq!(oldest_segment(&data), 1, "somebody still reads from the beginning");
+    http.get("/v1/events?from=1&limit=1").is(200);
+    let durable = http.get("/v1/consumers/erp").is(200)["lag"].as_u64().unwrap();
+    http.put("/v1/consumers/erp", json!({"position": durable})).is(200);
+    load_until(&server, || oldest_segment(&data) > 1);
+    server.stop();
+}

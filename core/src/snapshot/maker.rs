@@ -23,14 +23,19 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub struct SnapshotPlan {
     /// Records between two snapshots; 0: none are made.
     pub every_records: u64,
-    /// Remove the segments that lie wholly behind the older of the two snapshots kept.
+    /// Remove the segments that lie wholly behind the older of the two snapshots kept, and that no follower needs.
     pub remove_segments: bool,
+    /// Segments that followers may hold back beyond that; what they still need of older ones goes.
+    pub held_segments_max: u32,
     /// Bytes written to a snapshot in a second at most; 0: no bound. A walk costs as much whenever it is made: spread over more
     /// seconds, orders feel less of it.
     pub bytes_per_s_max: u64,
     /// The sequence of the newest snapshot that there is.
     pub last_sequence: Sequence,
 }
+
+/// The first sequence that a follower of the journal still has to read, now; [`Sequence::MAX`]: nobody has to read anything.
+pub type NeededFrom = Box<dyn Fn() -> Sequence + Send>;
 
 /// What makes snapshots while the server runs; [`Snapshotter::run`] it on a thread of its own, or drive it by
 /// [`Snapshotter::step`] where a test wants every step in its hand.
@@ -40,6 +45,7 @@ pub struct Snapshotter {
     watermark: Watermark,
     engine: MakerEnd,
     plan: SnapshotPlan,
+    needed_from: NeededFrom,
     stage: Stage,
     pace: Pace,
 }
@@ -76,13 +82,15 @@ pub enum Stepped {
 }
 
 impl Snapshotter {
-    /// A maker for a directory with this identity and this watermark, over a seam to its engine.
+    /// A maker for a directory with this identity and this watermark, over a seam to its engine. `needed_from` is asked before
+    /// segments are removed.
     pub fn new(
         storage: Arc<dyn Storage>,
         store_id: u128,
         watermark: Watermark,
         engine: MakerEnd,
         plan: SnapshotPlan,
+        needed_from: NeededFrom,
     ) -> Self {
         Self {
             storage,
@@ -90,6 +98,7 @@ impl Snapshotter {
             watermark,
             engine,
             plan,
+            needed_from,
             stage: Stage::Resting,
             pace: Pace::new(plan.bytes_per_s_max),
         }
@@ -225,13 +234,18 @@ impl Snapshotter {
         Stepped::Failed(sequence, error)
     }
 
-    /// Removes what only the snapshots before the last two needed.
+    /// Removes what only the snapshots before the last two needed, and nobody else does.
     fn remove_segments(&self) -> Result<u32, JournalError> {
         let sequences = list_snapshots(&*self.storage)?;
         let needed = usize::from(!is_planted("remove-what-the-older-snapshot-needs"));
         let Some(&older) = sequences.get(needed) else { return Ok(0) };
-        let position = SnapshotReader::open(&*self.storage, self.store_id, older)?.info().position;
-        orderline_journal::remove_segments_before(&*self.storage, position)
+        let behind = SnapshotReader::open(&*self.storage, self.store_id, older)?.info().position.segment;
+        let held = match (self.needed_from)() {
+            Sequence::MAX => behind,
+            sequence => orderline_journal::segment_with(&*self.storage, sequence)?.unwrap_or(0),
+        };
+        let first_kept = held.max(behind.saturating_sub(self.plan.held_segments_max)).min(behind);
+        orderline_journal::remove_segments_before(&*self.storage, first_kept)
     }
 }
 

@@ -10,7 +10,7 @@ use orderline_journal::snapshot::list_snapshots;
 use orderline_journal::{SnapshotReader, Start, Storage};
 use orderline_protocol::Sequence;
 
-pub use maker::{Pace, SnapshotPlan, Snapshotter, Stepped};
+pub use maker::{NeededFrom, Pace, SnapshotPlan, Snapshotter, Stepped};
 pub use seam::MakerEnd;
 pub(crate) use seam::{WalkerEnd, seam};
 

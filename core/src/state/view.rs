@@ -166,6 +166,34 @@ impl State {
         }
     }
 
+    /// Every order in memory, as its state and the bytes of its [`OrderView`], in the order of placement; those of a group in its.
+    pub fn order_views(&self) -> impl Iterator<Item = (OrderState, Vec<u8>)> {
+        let mut slots: Vec<_> = self.orders.iter().collect();
+        slots.sort_by_cached_key(|&slot| (self.orders.head(slot).placed_sequence, self.place_in_group(slot)));
+        slots.into_iter().map(|slot| {
+            let mut view = Vec::new();
+            self.view_order(slot, &mut view);
+            (self.orders.head(slot).state(), view)
+        })
+    }
+
+    /// Where an order stands in its group; one alone stands at 0.
+    fn place_in_group(&self, slot: OrderSlot) -> usize {
+        let id = self.orders.head(slot).id;
+        let group = self.orders.detail(slot).map_or(id.into(), |detail| detail.group_of(id));
+        let orders = self.groups.find(group).map(|group| self.groups.get(group).orders());
+        orders.and_then(|mut orders| orders.position(|order| order == id)).unwrap_or(0)
+    }
+
+    /// Every reservation in memory, as the bytes of its [`ReservationView`], in no order that means anything.
+    pub fn reservation_views(&self) -> impl Iterator<Item = Vec<u8>> {
+        self.reservations.iter().map(|reservation| {
+            let mut view = Vec::new();
+            view_reservation(reservation, &mut view);
+            view
+        })
+    }
+
     fn view_order(&self, slot: OrderSlot, out: &mut Vec<u8>) {
         let head = self.orders.head(slot);
         let whole = Detail::default();

@@ -82,6 +82,8 @@ pub(crate) struct Work {
     options: WebhookOptions,
     pub(crate) definition: Definition,
     queue: Queue,
+    /// Where it goes on after a crash, as it is kept.
+    kept_next: Sequence,
     figures: Figures,
     /// The dead letters that are kept, and when each was given up.
     dead: BTreeMap<Sequence, i64>,
@@ -136,6 +138,7 @@ impl Work {
             storage,
             options,
             definition,
+            kept_next: progress.place.next,
             queue: Queue::new(progress.place),
             figures: progress.figures,
             dead,
@@ -154,8 +157,15 @@ impl Work {
     pub(crate) fn save(&mut self) -> Result<(), FileError> {
         let progress = Progress { place: self.queue.place(), figures: self.figures.clone() };
         files::write(&*self.storage, &progress_name(self.id), &progress)?;
+        self.kept_next = progress.place.next;
         self.is_changed = false;
         Ok(())
+    }
+
+    /// The first sequence of the journal that is still read for it, now or after a crash.
+    pub(crate) fn needed_from(&self) -> Option<Sequence> {
+        let wants_more = self.definition.state != EndpointState::Disabled && !self.is_removed;
+        wants_more.then(|| self.kept_next.min(self.queue.place().next))
     }
 
     fn save_if_due(&mut self, now: Instant, is_stopping: bool) {

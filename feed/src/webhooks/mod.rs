@@ -291,6 +291,12 @@ impl Webhooks {
         cells.iter().map(|cell| cell.work.lock().status(&self.shared.feed)).collect()
     }
 
+    /// The first sequence that an endpoint would go on from after a crash; nothing: there is none but those that want no more.
+    pub fn needed_from(&self) -> Option<Sequence> {
+        let cells: Vec<Arc<Cell>> = self.shared.cells.lock().values().cloned().collect();
+        cells.iter().filter_map(|cell| cell.work.lock().needed_from()).min()
+    }
+
     /// Dead letters of an endpoint, from a sequence on, by their sequences.
     ///
     /// # Errors

@@ -40,7 +40,7 @@ fn live(storage: &MemoryStorage, fails: u64) -> (u64, Option<u64>, bool) {
             let Ok(info) = written else { return (published, finished, false) };
             let older = finished.replace(info.sequence);
             // What only an older snapshot needed may go, entry by entry.
-            if older.is_some() && remove_segments_before(&*shared, position).is_err() {
+            if older.is_some() && remove_segments_before(&*shared, position.segment).is_err() {
                 return (published, finished, false);
             }
         }

@@ -119,7 +119,7 @@ fn recovery_starts_at_a_position_and_old_segments_go() {
         positions.push(batch.position_after);
     }
     let middle = positions[positions.len() / 2];
-    assert!(remove_segments_before(&*shared, middle).expect("remove") > 0);
+    assert!(remove_segments_before(&*shared, middle.segment).expect("remove") > 0);
     let mut recovering = Locked::new(Arc::clone(&shared), options())
         .and_then(|locked| locked.recover(Start::At(middle)))
         .expect("recover");
