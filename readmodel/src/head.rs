@@ -135,6 +135,8 @@ pub(crate) struct Head {
     pub(crate) ledger: BTreeMap<EntryKey, EntryRow>,
     /// Reservations that are held, and those that are not any more (nothing).
     pub(crate) reservations: BTreeMap<u128, Option<Held>>,
+    /// For which token a session went on from a sequence on.
+    pub(crate) actors: BTreeMap<(u32, Sequence), u32>,
     /// Places of the journal, some way apart.
     pub(crate) places: Vec<Position>,
     /// What is known reaches back to this sequence.
@@ -175,6 +177,7 @@ impl Head {
             levels: BTreeSet::new(),
             ledger: BTreeMap::new(),
             reservations: BTreeMap::new(),
+            actors: BTreeMap::new(),
             places: Vec::new(),
             known_from,
             now,
@@ -203,6 +206,7 @@ impl Head {
             + self.ledger.len()
             + self.returns.len() / 2
             + self.reservations.len()
+            + self.actors.len()
     }
 
     /// Adds an order.

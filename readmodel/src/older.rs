@@ -144,6 +144,16 @@ impl View<'_> {
         Ok(notes)
     }
 
+    /// The token for which a session went on at a sequence; 0: nobody was named. Nothing: what is known begins later.
+    pub(crate) fn actor(&self, session: u32, at: Sequence) -> Kept<Option<u32>> {
+        for head in self.heads() {
+            if let Some((_, actor)) = head.actors.range((session, 0)..=(session, at)).next_back() {
+                return Ok(Some(*actor));
+            }
+        }
+        self.older.store.actor(session, at)
+    }
+
     /// A place of the journal at or before a sequence.
     pub(crate) fn place_before(&self, sequence: Sequence) -> Kept<Option<Position>> {
         for head in self.heads() {

@@ -134,12 +134,15 @@ impl Recorder<'_> {
                 self.level(head.movement.sku, head.movement.from);
                 self.level(head.movement.sku, head.movement.to);
             }
+            Event::SessionOpened(head) => {
+                let since = (head.handle.get(), now.sequence);
+                self.head.actors.insert(since, head.actor.get());
+            }
             Event::SellerDefined(..)
             | Event::LocationDefined(..)
             | Event::SkuDefined(..)
             | Event::SourcingDefined(_)
             | Event::PolicySet(_)
-            | Event::SessionOpened(_)
             | Event::TokenDefined(..)
             | Event::TokenRevoked(_) => {}
         }

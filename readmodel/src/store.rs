@@ -22,7 +22,7 @@ use crate::order::{Cut, Order};
 use crate::term::{Term, TermKind, each_page, page_key, read_page};
 
 /// The layout of everything in here. A store of another version is built anew.
-const STORE_VERSION: u32 = 2;
+const STORE_VERSION: u32 = 3;
 
 /// Orders in one entry of their table.
 const BLOCK_ORDERS: usize = 32;
@@ -57,6 +57,7 @@ pub(crate) mod letter {
     pub(crate) const RESERVATION: u8 = b'r';
     pub(crate) const GROUP: u8 = b'g';
     pub(crate) const PLACE: u8 = b'p';
+    pub(crate) const ACTOR: u8 = b'a';
 }
 
 /// What the store says of itself.
@@ -307,6 +308,9 @@ impl Store {
                 None => batch.remove(rest, key),
             }
         }
+        for (&(session, since), actor) in &head.actors {
+            batch.insert(rest, actor_key(session, since), actor.to_be_bytes());
+        }
         for &position in &head.places {
             let row = PlaceRow::of(position);
             batch.insert(rest, key(letter::PLACE, &[&position.sequence.to_be_bytes()]), row.as_bytes());
@@ -402,6 +406,16 @@ impl Store {
         let Some(entry) = self.rest.range(key(letter::PLACE, &[])..=to).next_back() else { return Ok(None) };
         let row = PlaceRow::read_from_bytes(&entry.value()?).map_err(|_| Damage("a place is not one"))?;
         Ok(Some(row.position()))
+    }
+
+    /// The token that a session went on for last, at or before a sequence.
+    pub(crate) fn actor(&self, session: u32, at: Sequence) -> Kept<Option<u32>> {
+        let Some(entry) = self.rest.range(actor_key(session, 0)..=actor_key(session, at)).next_back() else {
+            return Ok(None);
+        };
+        let bytes = entry.value()?;
+        let actor = bytes.as_ref().try_into().map_err(|_| Damage("an actor is not one"))?;
+        Ok(Some(u32::from_be_bytes(actor)))
     }
 
     /// Entries of the mixed table from a key on that begin with `prefix`, as many as `each` wants.
@@ -513,6 +527,10 @@ pub(crate) fn number_at(key: &[u8], at: usize) -> Option<u64> {
 
 pub(crate) fn ledger_key(seller: u32, sequence: Sequence, place: u16) -> Vec<u8> {
     key(letter::LEDGER, &[&seller.to_be_bytes(), &sequence.to_be_bytes(), &place.to_be_bytes()])
+}
+
+fn actor_key(session: u32, since: Sequence) -> Vec<u8> {
+    key(letter::ACTOR, &[&session.to_be_bytes(), &since.to_be_bytes()])
 }
 
 fn held_bytes(held: &Held) -> Vec<u8> {

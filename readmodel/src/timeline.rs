@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use orderline_journal::{JournalError, Start};
 use orderline_protocol::event::EventKind;
-use orderline_protocol::{OrderId, Sequence};
+use orderline_protocol::{OrderId, Sequence, SessionHandle};
 
 use crate::error::ReadModelError;
 use crate::reader::{AsOf, Cursor, Page, Reader};
@@ -51,6 +51,16 @@ impl Reader {
         limit: usize,
     ) -> Result<Option<Page<TimelineEntry>>, ReadModelError> {
         self.shared.noting(self.timeline_page(order, cursor, limit))
+    }
+
+    /// For whom a session's request at a sequence counted: the number of an access token; 0: nobody was named. Nothing where it is not
+    /// known, for what is known begins later.
+    ///
+    /// # Errors
+    /// If the store is damaged.
+    pub fn actor(&self, session: SessionHandle, at: Sequence) -> Result<Option<u32>, ReadModelError> {
+        let parts = self.shared.parts.read();
+        self.shared.noting(parts.view().actor(session.get(), at))
     }
 
     fn timeline_page(

@@ -217,6 +217,17 @@ fn tokens_are_bound_run_out_and_are_revoked() {
         .send("GET", &format!("/v1/orders/{order}/timeline?at_least={at}"), None)
         .is_problem(404, "UnknownOrder");
     other.send("GET", "/v1/sellers/acme/entries", None).is_problem(403, "OutOfScope");
+    // A timeline says who asked: nobody before there was a token, then the token, whose bound bearers are not told of others.
+    let confirmed = root.send("POST", &format!("/v1/orders/{order}/confirm"), None).is(200);
+    let at = confirmed["sequence"].clone();
+    let timeline = |bearer: &Bearer<'_>| {
+        let path = format!("/v1/orders/{order}/timeline?at_least={at}");
+        let page = bearer.send("GET", &path, None).is(200);
+        page["items"].as_array().unwrap().iter().map(|record| record["by"].clone()).collect::<Vec<_>>()
+    };
+    let by_root = json!({"token": made["token"], "label": "root"});
+    assert_eq!(timeline(&root), [Value::Null, by_root]);
+    assert_eq!(timeline(&own), [Value::Null, Value::Null]);
     // Over, over its quota, revoked, and not one at all.
     let past = json!({"label": "past", "role": "support", "expires_at": "2020-01-01T00:00:00Z"});
     let (_, secret) = root.token(past);

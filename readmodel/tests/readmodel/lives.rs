@@ -30,6 +30,7 @@ pub fn compare(world: &World, reader: &Reader, seed: u64) {
         compare_order(world, reader, heard, seed);
     }
     compare_searches(world, reader, seed);
+    compare_actors(world, reader, seed);
     assert_eq!(all_work(reader, LOCATIONS + 2, 3), world.work(), "seed {seed}");
     compare_returns(world, reader, seed);
     compare_levels(world, reader, seed);
@@ -80,6 +81,19 @@ fn compare_order(world: &World, reader: &Reader, heard: &crate::world::Heard, se
         }
     }
     compare_timeline(world, reader, heard, seed);
+}
+
+/// For whom each session counts, from its opening until it goes on for somebody else.
+fn compare_actors(world: &World, reader: &Reader, seed: u64) {
+    let mut counts_for = BTreeMap::new();
+    for (sequence, (_, kind, payload)) in (1..).zip(&world.pair.driver.events) {
+        let Ok(Event::SessionOpened(head)) = Event::read(*kind, EVENT_VERSION, payload) else { continue };
+        let (session, actor) = (head.handle, head.actor.get());
+        let before = counts_for.insert(session.get(), actor);
+        assert_eq!(reader.actor(session, sequence - 1).unwrap(), before, "seed {seed}");
+        assert_eq!(reader.actor(session, sequence).unwrap(), Some(actor), "seed {seed}");
+    }
+    assert!(!counts_for.is_empty(), "seed {seed}: no session was opened");
 }
 
 fn compare_timeline(world: &World, reader: &Reader, heard: &crate::world::Heard, seed: u64) {

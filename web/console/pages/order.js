@@ -139,7 +139,7 @@ function unitsAt(order, location) {
 }
 
 // Fields of a record that stand elsewhere in its row.
-const SHOWN = new Set(["sequence", "recorded_at", "kind", "session", "request", "actor"]);
+const SHOWN = new Set(["sequence", "recorded_at", "kind", "session", "request", "by"]);
 
 function timeline({ as_of, items, next }, order) {
   return [
@@ -166,7 +166,7 @@ function isList(value) {
 }
 
 function who(event) {
-  if (event.actor) return h("span", { class: "who" }, ` by token ${event.actor}`);
+  if (event.by) return h("span", { class: "who" }, ` by ${event.by.label || `token ${event.by.token}`}`);
   return h("span", { class: "who" }, event.kind && event.session === undefined ? " by the core itself" : "");
 }
 

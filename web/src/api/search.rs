@@ -12,7 +12,7 @@ use orderline_protocol::command::QueryStock;
 use orderline_protocol::event::Event;
 use orderline_protocol::lifecycle::WorkState;
 use orderline_protocol::reply::LevelView;
-use orderline_protocol::{BuyerId, Command, LocationHandle, Scope, SellerHandle};
+use orderline_protocol::{BuyerId, Command, LocationHandle, Scope, SellerHandle, SessionHandle};
 use orderline_readmodel::{AsOf, Cursor, OrderFilter, Page, ReadModelError, Reader, ReturnFilter};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -265,7 +265,7 @@ pub(crate) struct ListTerms {
 }
 
 /// Everything that happened to an order, oldest first: its own events, its group's payments, its cart's reservation. Each is the
-/// record as the journal has it: who asked, what, when and what came of it.
+/// record as the journal has it: who asked, what, when and what came of it. `by` is the token that asked, for whoever may see everything.
 #[utoipa::path(get, path = "/v1/orders/{order}/timeline", tag = "orders",
     params(ListTerms, ("order" = OrderUlid, Path, description = "The order's id.")),
     responses((status = 200, body = FoundPage<Value>), Problems))]
@@ -302,7 +302,33 @@ async fn timeline(
             }
         }
     };
-    Ok(FoundPage::of(&found, shown))
+    let mut records: Vec<Value> = found.items.iter().map(shown).collect();
+    // Whoever is bound to a seller or a location is not told of other tokens.
+    if scope == Scope::Everything {
+        name_askers(&api, &mut records).await?;
+    }
+    Ok(FoundPage::with(&found, records))
+}
+
+/// Says of each record that was asked for by a token which one that was.
+async fn name_askers(api: &Api, records: &mut [Value]) -> Result<(), Problem> {
+    let number = |record: &Value, name: &str| record[name].as_u64();
+    let asked: Vec<_> =
+        records.iter().map(|record| (number(record, "session"), number(record, "sequence"))).collect();
+    let ask = move |models: &Reader| {
+        let actor = |&asked: &(Option<u64>, Option<u64>)| match asked {
+            (Some(session), Some(at)) => models.actor(SessionHandle::new(session as u32), at),
+            _ => Ok(None),
+        };
+        asked.iter().map(actor).collect::<Result<Vec<_>, _>>()
+    };
+    let actors = api.ask_models(None, ask).await?;
+    for (record, actor) in records.iter_mut().zip(actors) {
+        if let Some(token) = actor.filter(|&token| token > 0) {
+            record["by"] = serde_json::json!({"token": token, "label": api.access().label(token)});
+        }
+    }
+    Ok(())
 }
 
 /// Which work.
