@@ -1,7 +1,6 @@
 //! The feed: pages of events by sequence.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use orderline_journal::{JournalError, Reader, Start, Storage, Watermark};
 use orderline_json::{Names, ids};
@@ -158,13 +157,8 @@ impl Feed {
         }
     }
 
-    /// The source of its events: the store's id as a URN.
-    pub fn source(&self) -> &str {
-        &self.source
-    }
-
     /// The store's id.
-    pub fn store_id(&self) -> u128 {
+    pub(crate) fn store_id(&self) -> u128 {
         self.store_id
     }
 
@@ -179,7 +173,7 @@ impl Feed {
     }
 
     /// The names that its events are shown with.
-    pub fn names(&self) -> &(dyn Names + Send + Sync) {
+    pub(crate) fn names(&self) -> &(dyn Names + Send + Sync) {
         &*self.names
     }
 
@@ -221,34 +215,6 @@ impl Feed {
                 self.read((from, previous), durable, filter, bounds)
             }
             page => page,
-        }
-    }
-
-    /// Like [`Feed::page`], but if nothing matches yet, waits for it as long as `timeout`. Blocks its thread. A page without events
-    /// then says how far nothing matched.
-    ///
-    /// # Errors
-    /// Like [`Feed::page`].
-    pub fn wait(
-        &self,
-        from: Sequence,
-        filter: &Filter,
-        bounds: PageBounds,
-        timeout: Duration,
-    ) -> Result<Page, FeedError> {
-        let deadline = Instant::now() + timeout;
-        let mut page = self.page(from, filter, bounds)?;
-        let from = page.from;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            // Short of the durable end the bounds ended it, and the consumer may have what there is to know so far.
-            if !page.events.is_empty() || page.to < page.durable || left.is_zero() {
-                return Ok(Page { from, ..page });
-            }
-            if !self.watermark.wait_for(page.next, left) {
-                return Ok(Page { from, ..page });
-            }
-            page = self.page(page.next, filter, bounds)?;
         }
     }
 

@@ -18,24 +18,6 @@ pub trait Whose: Send + Sync {
     fn sku_seller(&self, sku: SkuHandle) -> Option<SellerHandle>;
 }
 
-/// Knows nothing: enough where no feed is narrowed to a seller or a location, or all that matters is recent.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Nobody;
-
-impl Whose for Nobody {
-    fn order_seller(&self, _order: OrderId) -> Option<SellerHandle> {
-        None
-    }
-
-    fn order_locations(&self, _order: OrderId) -> Vec<LocationHandle> {
-        Vec::new()
-    }
-
-    fn sku_seller(&self, _sku: SkuHandle) -> Option<SellerHandle> {
-        None
-    }
-}
-
 /// Orders, and SKUs, that are remembered; about 100 bytes each.
 const REMEMBERED_MAX: usize = 1 << 16;
 

@@ -1,9 +1,8 @@
 //! Pages: nothing is missed, whatever the filter, the bounds and the place to begin at.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use orderline_feed::{Feed, FeedError, Filter, Page, PageBounds};
+use orderline_feed::{Feed, FeedError, Filter, PageBounds};
 use orderline_journal::{MemoryStorage, Position, Reader, Start, Storage, remove_segments_before};
 use orderline_json::{Party, each_id, each_party};
 use orderline_protocol::event::{Event, EventKind};
@@ -206,27 +205,6 @@ fn a_removed_sequence_is_refused_with_the_oldest_kept() {
     }
     let kept = consume(&store.feed, first_kept, &Filter::default(), PageBounds::default());
     assert_eq!(kept, (first_kept..=6_000).collect::<Vec<_>>(), "seed {seed}");
-}
-
-#[test]
-fn waiting_ends_with_the_event_or_with_the_range_that_had_none() {
-    let storage = MemoryStorage::new();
-    let mut store = Store::open(&storage);
-    let wanted = Filter { kinds: vec![EventKind::OrderConfirmed], ..Filter::default() };
-    let empty = store.feed.wait(1, &wanted, PageBounds::default(), Duration::ZERO).unwrap();
-    assert_eq!((empty.from, empty.to, empty.events.len()), (1, 0, 0));
-    store.place();
-    let feed = Arc::clone(&store.feed);
-    let wait = move |filter: Filter| -> Page {
-        feed.wait(1, &filter, PageBounds::default(), Duration::from_secs(60)).unwrap()
-    };
-    let waiting = std::thread::spawn(move || wait(wanted));
-    // Not what it waits for, and then it.
-    store.place();
-    let confirmed = store.confirm(1);
-    let page = waiting.join().unwrap();
-    assert_eq!(page.events.iter().map(|event| event.sequence).collect::<Vec<_>>(), [confirmed]);
-    assert_eq!((page.from, page.to), (1, confirmed), "the whole wait is one range");
 }
 
 #[test]
