@@ -50,6 +50,18 @@ pub enum Deed {
     Area(Area),
 }
 
+impl From<CommandKind> for Deed {
+    fn from(kind: CommandKind) -> Self {
+        Self::Command(kind)
+    }
+}
+
+impl From<Area> for Deed {
+    fn from(area: Area) -> Self {
+        Self::Area(area)
+    }
+}
+
 impl Deed {
     /// Its name in tables.
     pub fn name(self) -> String {

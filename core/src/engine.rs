@@ -192,6 +192,8 @@ impl<C: FnMut() -> i64> Engine<C> {
     /// If the journal does not go on where the state ends.
     pub fn new(state: State, writer: Writer, doors: Doors, clock_us: C, options: EngineOptions) -> Self {
         assert_eq!(state.sequence() + 1, writer.next_sequence(), "the journal goes on where the state ends");
+        // Fronts look before the first turn, too.
+        doors.meters.publish(&EngineStats::default(), &state.counts(), state.sequence());
         // The clock may stand behind what was recorded before a restart.
         let now_us = state.recorded_at_us();
         Self {

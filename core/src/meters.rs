@@ -3,7 +3,7 @@
 //! The engine counts in memory of its own and publishes once a turn, so that looking costs it nothing. Each value is whole,
 //! and two of them may be of two turns.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use orderline_protocol::RejectCode;
@@ -36,6 +36,7 @@ pub struct Meters {
     orders_open: AtomicU64,
     reservations: AtomicU64,
     sessions: AtomicU64,
+    keys_horizon_us: AtomicI64,
     rejects: [AtomicU64; REJECT_CODES],
     latency: [AtomicU64; LATENCY_BOUNDS_US.len() + 1],
     latency_sum_us: AtomicU64,
@@ -56,6 +57,7 @@ impl Default for Meters {
             orders_open: zero(),
             reservations: zero(),
             sessions: zero(),
+            keys_horizon_us: AtomicI64::new(0),
             rejects: std::array::from_fn(|_| zero()),
             latency: std::array::from_fn(|_| zero()),
             latency_sum_us: zero(),
@@ -127,6 +129,7 @@ impl Meters {
         self.orders_open.store(counts.orders_open, Relaxed);
         self.reservations.store(counts.reservations, Relaxed);
         self.sessions.store(counts.sessions.into(), Relaxed);
+        self.keys_horizon_us.store(counts.keys_horizon_us, Relaxed);
     }
 
     /// The engine's side: a command was refused.
@@ -136,6 +139,12 @@ impl Meters {
             // Only the engine's thread writes.
             count.store(count.load(Relaxed) + 1, Relaxed);
         }
+    }
+
+    /// A front's side: when the newest accepted keyed request was recorded that is no longer known, in microseconds since 1970;
+    /// 0: all are known.
+    pub fn keys_horizon_us(&self) -> i64 {
+        self.keys_horizon_us.load(Relaxed)
     }
 
     /// A front's side: an answer took this long from the door back to it, durable.

@@ -65,7 +65,7 @@ fn beyond_loopback_nobody_is_served_without_tokens_unless_it_is_said() {
 }
 
 /// Writes a certificate of its own for this name, and its key; the configuration that names them.
-fn issue(directory: &Path, name: &str) -> String {
+pub(crate) fn issue(directory: &Path, name: &str) -> String {
     let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
     let (certificate, key) = (directory.join("certificate.pem"), directory.join("key.pem"));
     std::fs::write(&certificate, made.cert.pem()).unwrap();

@@ -310,6 +310,9 @@ fn what_cannot_be_is_a_problem_and_changes_nothing() {
     http.send("POST", &format!("{path}/confirm"), &[("if-match", "\"9\"")], None)
         .is_problem(412, "VersionMismatch");
     http.send("POST", &format!("{path}/confirm"), &[("if-match", "9")], None).is_problem(400, "Unreadable");
+    http.send("POST", &format!("{path}/confirm"), &[("if-none-match", "\"9\"")], None)
+        .is_problem(400, "Unreadable");
+    http.send("GET", &path, &[("if-none-match", "\"9\"")], None).is(200);
     http.send("POST", &format!("{path}/confirm"), &[("idempotency-key", "")], None)
         .is_problem(400, "Unreadable");
     let shipped = http.post(&format!("{path}/shipments"), json!({}));

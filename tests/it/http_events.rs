@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::http::Caller;
+use crate::http_access::Bearer;
 use crate::support::Server;
 use crate::support::server::NO_SNAPSHOTS;
 
@@ -46,6 +47,10 @@ fn every_event_is_in_the_feed_once_and_pages_say_what_they_cover() {
     assert_eq!(sequences(&of_seller), sequences(&placed));
 
     http.get("/v1/events?types=nothing").is_problem(400, "Unreadable");
+    http.get("/v1/events?types=").is_problem(400, "Unreadable");
+    http.get("/v1/events?wait_s=31").is_problem(400, "Unreadable");
+    http.get("/v1/events?limit=1001").is_problem(400, "Unreadable");
+    http.get("/v1/events/stream?limit=1").is_problem(400, "Unreadable");
     http.get("/v1/events?seller=nobody").is_problem(404, "UnknownCode");
     http.get(&format!("/v1/events?from={}", newest + 2)).is_problem(409, "NotThereYet");
     server.stop();
@@ -85,6 +90,98 @@ fn a_page_waits_for_what_is_to_come_and_a_stream_is_resumed() {
     // From before the newest one: it comes again, at once.
     let again: Vec<String> = stream(newest - 1).filter(|line| line.starts_with("id: ")).take(2).collect();
     assert_eq!(again, [format!("id: {newest}"), format!("id: {}", newest + 1)], "{order}");
+    server.stop();
+}
+
+#[test]
+fn a_filtered_stream_is_one_chain_and_misses_nothing() {
+    let (_directory, server) = served();
+    let http = Caller::of(&server);
+    http.set_up();
+    let newest = http.sequence();
+    let url = format!("{}/v1/events/stream?types=org.orderline.order.placed.v1", http.base);
+    let stream = http.agent.get(url).header("last-event-id", newest.to_string()).call().unwrap();
+    let mut lines = BufReader::new(stream.into_body().into_reader()).lines().map(Result::unwrap);
+    // Each order is placed when the one before it was seen, and other events lie between: they come in pages of their own.
+    let mut previous = newest;
+    for _ in 0..4 {
+        http.post("/v1/stock/tea/leeds/receipts", json!({"quantity": 1})).is(201);
+        let order = http.place(1);
+        let data = lines.find_map(|line| line.strip_prefix("data: ").map(str::to_owned)).unwrap();
+        let event: Value = serde_json::from_str(&data).unwrap();
+        assert_eq!(
+            (&event["subject"], &event["previous"]),
+            (&json!(order), &json!(previous.to_string())),
+            "{event}"
+        );
+        previous = event["sequence"].as_str().unwrap().parse().unwrap();
+    }
+    server.stop();
+}
+
+#[test]
+fn a_stream_ends_when_its_token_is_revoked_or_over() {
+    let (_directory, server) = served();
+    let http = Caller::of(&server);
+    http.set_up();
+    let made = http.post("/v1/tokens", json!({"label": "root", "role": "operator"})).is(201);
+    let root = Bearer::of(&http, made["secret"].as_str().unwrap());
+    let stream = |secret: &str| {
+        let request = http.agent.get(format!("{}/v1/events/stream", http.base));
+        let answered = request.header("authorization", format!("Bearer {secret}")).call().unwrap();
+        BufReader::new(answered.into_body().into_reader()).lines().map(Result::unwrap)
+    };
+    let (number, secret) = root.token(json!({"label": "reader", "role": "analyst"}));
+    let mut lines = stream(&secret);
+    assert_eq!(lines.next().as_deref(), Some(":"), "it is there");
+    root.send("POST", "/v1/stock/tea/leeds/receipts", Some(&json!({"quantity": 1}))).is(201);
+    assert!(lines.find(|line| line.starts_with("data: ")).unwrap().contains("stock.received"));
+    root.send("DELETE", &format!("/v1/tokens/{number}"), None).is(200);
+    root.send("POST", "/v1/stock/tea/leeds/receipts", Some(&json!({"quantity": 1}))).is(201);
+    let rest: Vec<String> = lines.collect();
+    assert!(!rest.iter().any(|line| line.contains("stock.received")), "nothing is told after that: {rest:?}");
+    // A page that waits is not answered either.
+    let until = std::time::SystemTime::now() + Duration::from_millis(1_500);
+    let ms = until.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
+    let until = chrono::DateTime::from_timestamp_millis(ms).unwrap().to_rfc3339();
+    let (_, secret) = root.token(json!({"label": "guest", "role": "analyst", "expires_at": until}));
+    let ended: Vec<String> = stream(&secret).collect();
+    assert!(ended.iter().all(|line| line.is_empty() || line == ":"), "{ended:?}");
+    Bearer::of(&http, &secret).send("GET", "/v1/events", None).is_problem(401, "Unauthorized");
+    server.stop();
+}
+
+#[test]
+fn an_order_is_found_by_its_callers_own_id() {
+    let (_directory, server) = served();
+    let http = Caller::of(&server);
+    http.set_up();
+    http.place(1);
+    let (alone, group, first) = (http.id(), http.id(), http.id());
+    let lines = json!([{"sku": "tea", "quantity": 1, "unit_price_minor": 250}]);
+    let order = json!({"id": alone, "buyer": 7, "seller": "acme", "currency": "GBP", "external_id": "shop/1 a&b=ü",
+        "lines": lines});
+    http.post("/v1/orders", order).is(201);
+    let checkout = json!({"id": group, "buyer": 7, "currency": "GBP", "external_id": "cart-9",
+        "orders": [{"id": first, "seller": "acme", "lines": lines}]});
+    http.post("/v1/checkouts", checkout).is(201);
+    let at = http.sequence();
+    let found = |id: &str| -> Vec<Value> {
+        let page = http.get(&format!("/v1/orders?external_id={id}&at_least={at}")).is(200);
+        page["items"].as_array().unwrap().clone()
+    };
+    let by_text = found("shop%2F1+a%26b%3D%C3%BC");
+    assert_eq!(by_text.len(), 1, "{by_text:?}");
+    assert_eq!((&by_text[0]["order"], &by_text[0]["external_id"]), (&json!(alone), &json!("shop/1 a&b=ü")));
+    let by_cart = found("cart-9");
+    assert_eq!(by_cart.len(), 1, "{by_cart:?}");
+    assert_eq!((&by_cart[0]["order"], &by_cart[0]["group"]), (&json!(first), &json!(group)));
+    for nothing in ["shop", "cart-", "CART-9"] {
+        assert!(found(nothing).is_empty(), "{nothing:?}");
+    }
+    // Beside other terms all must hold.
+    let page = http.get(&format!("/v1/orders?external_id=cart-9&buyer=8&at_least={at}")).is(200);
+    assert_eq!(page["items"], json!([]));
     server.stop();
 }
 
@@ -202,7 +299,10 @@ fn read_models_find_orders_and_tell_their_lives() {
         .collect();
     assert_eq!(amounts.iter().sum::<i64>(), 225, "a sale less the commission: {entries}");
 
-    http.get("/v1/orders?cursor=x").is_problem(400, "Unreadable");
+    http.get("/v1/orders?cursor=x").is_problem(422, "WrongCursor");
+    for limit in [0, 501] {
+        http.get(&format!("/v1/orders?limit={limit}")).is_problem(400, "Unreadable");
+    }
     http.get("/v1/orders?color=red").is_problem(400, "Unreadable");
     http.get("/v1/orders?state=lost").is_problem(400, "Unreadable");
     http.get("/v1/orders?at_least=1000000").is_problem(409, "NotThereYet");

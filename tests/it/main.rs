@@ -19,8 +19,10 @@ mod full_disk;
 mod golden_store;
 mod http;
 mod http_access;
+mod http_bad_input;
 mod http_events;
 mod http_recovery;
+mod http_tls;
 mod logs;
 mod monitoring;
 #[path = "../proof/mod.rs"]

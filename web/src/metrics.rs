@@ -141,6 +141,11 @@ impl Metrics {
         self.watermark.failure().is_none()
     }
 
+    /// When the newest accepted keyed request was recorded that is no longer known; 0: all are known.
+    pub(crate) fn keys_horizon_us(&self) -> i64 {
+        self.meters.keys_horizon_us()
+    }
+
     /// The figures as JSON has them.
     pub(crate) fn figures(&self, models: &Reader) -> Figures {
         // Asked first: they may come as far as what is durable, and not further.

@@ -150,6 +150,21 @@ impl Problem {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "WrongContentType", title, detail)
     }
 
+    /// A field whose value cannot be, or not beside the others.
+    pub fn wrong_field(field: &str, code: &str, detail: impl Into<String>) -> Self {
+        let title = "A field has a value that it cannot have.";
+        Self {
+            field: Some(field.to_owned()),
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, title, detail)
+        }
+    }
+
+    /// A code, or what is like one, that is longer than a command can say.
+    pub fn invalid_code(field: &str) -> Self {
+        let code = RejectCode::InvalidCode;
+        Self::wrong_field(field, code.name(), code.text())
+    }
+
     /// A code in the path that nothing is defined under.
     pub fn unknown(what: &str, code: &str) -> Self {
         let detail = format!("No {what} has the code {code:?}.");

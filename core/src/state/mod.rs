@@ -221,6 +221,8 @@ pub struct Counts {
     pub skus: u32,
     /// Sessions remembered.
     pub sessions: u32,
+    /// When the newest accepted keyed request was recorded that is no longer known, in microseconds since 1970; 0: all are known.
+    pub keys_horizon_us: i64,
 }
 
 impl State {
@@ -274,6 +276,7 @@ impl State {
             locations: self.catalogue.locations().len() as u32,
             skus: self.catalogue.sku_count() as u32,
             sessions: self.sessions.len() as u32,
+            keys_horizon_us: self.keys.horizon_us,
         }
     }
 

@@ -12,7 +12,6 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use http_body_util::channel::{Channel, Sender};
-use orderline_access::Deed;
 use orderline_protocol::command::CommandKind;
 use orderline_protocol::lifecycle::Entity;
 use orderline_protocol::reply::Reply;
@@ -25,7 +24,7 @@ use utoipa_axum::routes;
 
 use super::Api;
 use super::orders::NewOrder;
-use super::request::{BODY_BYTES_MAX, Caller, parse};
+use super::request::{Allowed, BODY_BYTES_MAX, Caller, parse};
 use crate::front::{Commands, FrontError, Replies};
 use crate::problem::{Problem, Problems};
 
@@ -97,7 +96,7 @@ type Deciding = JoinHandle<Result<Replies, FrontError>>;
 /// Place orders in bulk: a line of JSON each, as `POST /v1/orders` has them; answered by a line each, in their order, while
 /// more are sent. To resume, send again from the first line without an answer, or from the beginning.
 #[utoipa::path(post, path = "/v1/bulk/orders", tag = "orders",
-    request_body(content = String, content_type = "application/x-ndjson", description = "An order a line."),
+    request_body(content = NewOrder, content_type = "application/x-ndjson", description = "An order a line."),
     responses((status = 200, body = LineAnswer, content_type = "application/x-ndjson"), Problems))]
 async fn place(State(api): State<Api>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let kind =
@@ -112,10 +111,10 @@ async fn place(State(api): State<Api>, caller: Caller, request: Request) -> Resu
             "A stream has no key; each order in it has its id.",
         ));
     }
-    caller.may(Deed::Command(CommandKind::PlaceOrder))?;
+    let may = caller.may(CommandKind::PlaceOrder)?;
     let (send, body) = Channel::<Bytes, FrontError>::new(BATCHES_MAX);
     let (batches, answers) = mpsc::channel(BATCHES_MAX);
-    tokio::spawn(read(api, caller, request.into_body(), batches));
+    tokio::spawn(read(api, (caller, may), request.into_body(), batches));
     tokio::spawn(answer(answers, send));
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], HttpBody::new(body)).into_response())
 }
@@ -123,7 +122,7 @@ async fn place(State(api): State<Api>, caller: Caller, request: Request) -> Resu
 /// Reads lines and has them decided, batch by batch.
 async fn read(
     api: Api,
-    caller: Caller,
+    (caller, may): (Caller, Allowed),
     mut body: HttpBody,
     batches: mpsc::Sender<(Batch, Option<Deciding>)>,
 ) {
@@ -141,7 +140,7 @@ async fn read(
         let mut batch = Batch::default();
         while let Some(end) = rest[start..].iter().position(|&byte| byte == b'\n') {
             line += 1;
-            batch.take(&api, line, &rest[start..start + end]).await;
+            batch.take(&api, may, line, &rest[start..start + end]).await;
             start += end + 1;
             if batch.commands.len() >= BATCH_ORDERS
                 && hand_over(&api, &caller, std::mem::take(&mut batch), &batches).await.is_break()
@@ -161,20 +160,29 @@ async fn read(
         }
     }
     let mut batch = Batch::default();
-    batch.take(&api, line + 1, &rest).await;
+    batch.take(&api, may, line + 1, &rest).await;
     let _ = hand_over(&api, &caller, batch, &batches).await;
 }
 
 impl Batch {
-    async fn take(&mut self, api: &Api, line: u64, text: &[u8]) {
+    async fn take(&mut self, api: &Api, may: Allowed, line: u64, text: &[u8]) {
+        if text.len() > BODY_BYTES_MAX {
+            let detail = format!("The line is longer than {BODY_BYTES_MAX} bytes.");
+            return self.lines.push((line, Some(Problem::unreadable("", detail))));
+        }
         if text.trim_ascii().is_empty() {
             return;
         }
         let read = match parse::<NewOrder>(text) {
-            Ok(order) => order.command(api, |command| self.commands.push(command)).await,
+            Ok(order) => order.command(api, may, |command| self.commands.push(command)).await,
             Err(problem) => Err(problem),
         };
         self.lines.push((line, read.err()));
+    }
+
+    /// Answers every line that is not answered yet with this.
+    fn refuse_all(&mut self, problem: &Problem) {
+        self.lines.iter_mut().for_each(|(_, told)| *told = told.take().or_else(|| Some(problem.clone())));
     }
 }
 
@@ -189,14 +197,17 @@ async fn hand_over(
     }
     // A place first: what was handed over is then answered, and no more is decided than will be.
     let Ok(place) = batches.reserve().await else { return ControlFlow::Break(()) };
+    // A stream may outlive the token that it came in by.
+    if let Err(problem) = caller.is_still_in(api.access()) {
+        batch.refuse_all(&problem);
+        place.send((batch, None));
+        return ControlFlow::Break(());
+    }
     let commands = std::mem::take(&mut batch.commands);
     // A stream takes what its quota gives, and waits for the rest: its sender feels it.
     while let Err(problem) = caller.take_quota(api.access(), commands.len()) {
         if caller.grant.quota.as_ref().is_none_or(|quota| quota.commands_per_s_max() < commands.len()) {
-            batch
-                .lines
-                .iter_mut()
-                .for_each(|(_, told)| *told = told.take().or_else(|| Some(problem.clone())));
+            batch.refuse_all(&problem);
             place.send((batch, None));
             return ControlFlow::Continue(());
         }

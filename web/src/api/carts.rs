@@ -2,7 +2,8 @@
 
 use axum::extract::State;
 use orderline_protocol::command::{
-    CartLine, CheckOut, ExtendReservation, GroupOrder, OrderLine, ReleaseReservation, ReserveCart,
+    CartLine, CheckOut, CommandKind, ExtendReservation, GroupOrder, OrderLine, ReleaseReservation,
+    ReserveCart,
 };
 use orderline_protocol::lifecycle::Entity;
 use orderline_protocol::limits::{CART_LINES_MAX, GROUP_ORDERS_MAX};
@@ -71,9 +72,10 @@ async fn reserve(
     caller: Caller,
     Body(body): Body<NewReservation>,
 ) -> Result<Receipt, Problem> {
+    let may = caller.may(CommandKind::ReserveCart)?;
     let codes: Vec<&str> = body.lines.iter().map(|line| line.sku.as_str()).collect();
     check_count("lines", codes.len(), CART_LINES_MAX)?;
-    let skus = api.skus_of(&codes, |at| format!("lines[{at}].sku")).await?;
+    let skus = api.skus_of(may, &codes, |at| format!("lines[{at}].sku")).await?;
     let line = |(line, &sku): (&NewCartLine, _)| CartLine { sku, quantity: line.quantity.into() };
     let lines: Vec<CartLine> = body.lines.iter().zip(&skus).map(line).collect();
     let head = ReserveCart {
@@ -197,17 +199,19 @@ async fn check_out(
     caller: Caller,
     Body(body): Body<NewCheckout>,
 ) -> Result<Receipt, Problem> {
+    let may = caller.may(CommandKind::CheckOut)?;
     check_count("orders", body.orders.len(), GROUP_ORDERS_MAX)?;
     let codes: Vec<&str> = body.orders.iter().map(|order| order.seller.as_str()).collect();
-    let sellers = api.sellers_of(&codes, |at| format!("orders[{at}].seller")).await?;
+    let sellers = api.sellers_of(may, &codes, |at| format!("orders[{at}].seller")).await?;
     let places: Vec<(usize, usize)> = (0..body.orders.len())
         .flat_map(|order| (0..body.orders[order].lines.len()).map(move |line| (order, line)))
         .collect();
     check_count("lines", places.len(), CART_LINES_MAX)?;
     let codes: Vec<&str> =
         places.iter().map(|&(order, line)| body.orders[order].lines[line].sku.as_str()).collect();
-    let skus =
-        api.skus_of(&codes, |at| format!("orders[{}].lines[{}].sku", places[at].0, places[at].1)).await?;
+    let skus = api
+        .skus_of(may, &codes, |at| format!("orders[{}].lines[{}].sku", places[at].0, places[at].1))
+        .await?;
     let lines: Vec<OrderLine> = places
         .iter()
         .zip(&skus)

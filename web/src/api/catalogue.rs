@@ -2,8 +2,8 @@
 
 use axum::extract::State;
 use orderline_protocol::command::{
-    DefineLocation, DefineSeller, DefineSku, DefineSourcing, SOURCING_RULES_MAX, SetPolicy, Standing,
-    rules_digest,
+    CommandKind, DefineLocation, DefineSeller, DefineSku, DefineSourcing, SOURCING_RULES_MAX, SetPolicy,
+    Standing, rules_digest,
 };
 use orderline_protocol::{Command, CurrencyCode, SellerHandle};
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use zerocopy::little_endian::U32;
 
 use super::request::{At, Body, Caller, CommandHeaders};
-use super::types::{Currency, SourcingRuleName, StandingName};
+use super::types::{Count, Currency, SourcingRuleName, StandingName};
 use super::{Api, Receipt};
 use crate::problem::{Problem, Problems};
 
@@ -29,7 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 
 /// The length of a code, or of what is like one, as a command says it. One that is too long for that is refused here.
 pub(super) fn code_bytes(field: &str, code: &str) -> Result<u8, Problem> {
-    u8::try_from(code.len()).map_err(|_| Problem::unreadable(field, format!("{field} has 1 to 64 bytes.")))
+    u8::try_from(code.len()).map_err(|_| Problem::invalid_code(field))
 }
 
 fn standing(given: Option<StandingName>) -> u8 {
@@ -74,8 +74,8 @@ pub(crate) struct LocationDefinition {
     #[serde(default)]
     priority: u32,
     /// Orders that it takes a day of UTC; none if there is no bound.
-    #[schema(minimum = 1)]
-    daily_capacity: Option<u32>,
+    #[schema(minimum = 1, value_type = Option<u32>)]
+    daily_capacity: Option<Count<{ u32::MAX }>>,
     /// The region that it ships from, as the marketplace numbers them.
     region: Option<u16>,
     /// An inactive location gets no new units and may ship what it has. Active if it is not said.
@@ -94,7 +94,7 @@ async fn define_location(
 ) -> Result<Receipt, Problem> {
     let head = DefineLocation {
         priority: body.priority.into(),
-        daily_capacity: body.daily_capacity.unwrap_or(0).into(),
+        daily_capacity: body.daily_capacity.map_or(0, |orders| orders.0).into(),
         expected_version: caller.expected,
         region: body.region.unwrap_or(0).into(),
         standing: standing(body.standing),
@@ -128,7 +128,8 @@ async fn define_sku(
     At(code): At<String>,
     Body(body): Body<SkuDefinition>,
 ) -> Result<Receipt, Problem> {
-    let seller = api.sellers_of(&[&body.seller], |_| "seller".to_owned()).await?[0];
+    let may = caller.may(CommandKind::DefineSku)?;
+    let seller = api.sellers_of(may, &[&body.seller], |_| "seller".to_owned()).await?[0];
     let head = DefineSku {
         seller,
         backorder_cap: body.backorder_cap.into(),
@@ -196,7 +197,8 @@ async fn define_seller_sourcing(
     At(seller): At<String>,
     Body(body): Body<SourcingDefinition>,
 ) -> Result<Receipt, Problem> {
-    let head = body.command(api.seller(&seller).await?)?;
+    let may = caller.may(CommandKind::DefineSourcing)?;
+    let head = body.command(api.seller(may, &seller).await?)?;
     Ok(api.run(&caller, &Command::DefineSourcing(&head)).await?.receipt(None))
 }
 

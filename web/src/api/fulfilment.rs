@@ -1,10 +1,10 @@
 //! Fulfilment: the work of locations, and packages.
 
 use axum::extract::State;
-use orderline_protocol::command::{MoveWork, RejectWork, ShipLines, UpdateShipment, UpdateWork};
+use orderline_protocol::command::{CommandKind, MoveWork, RejectWork, ShipLines, UpdateShipment, UpdateWork};
 use orderline_protocol::lifecycle::Entity;
 use orderline_protocol::limits::TRACKING_BYTES_MAX;
-use orderline_protocol::{Command, LocationHandle};
+use orderline_protocol::{Command, LocationHandle, RejectCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -44,10 +44,11 @@ async fn update_work(
     At((order, location)): At<(OrderUlid, String)>,
     Body(body): Body<WorkUpdate>,
 ) -> Result<Receipt, Problem> {
+    let may = caller.may(CommandKind::UpdateWork)?;
     let head = UpdateWork {
         order: order.0,
         expected_version: caller.expected,
-        location: api.location(&location).await?,
+        location: api.location(may, &location).await?,
         step: body.step.0 as u8,
         reserved: 0,
     };
@@ -75,10 +76,11 @@ async fn reject_work(
     At((order, location)): At<(OrderUlid, String)>,
     Body(body): Body<WorkRejection>,
 ) -> Result<Receipt, Problem> {
+    let may = caller.may(CommandKind::RejectWork)?;
     let head = RejectWork {
         order: order.0,
         expected_version: caller.expected,
-        location: api.location(&location).await?,
+        location: api.location(may, &location).await?,
         reason: body.reason.into(),
         is_missing: body.is_missing.into(),
         reserved: [0; 7],
@@ -113,12 +115,13 @@ async fn move_work(
     At((order, location)): At<(OrderUlid, String)>,
     Body(body): Body<WorkMove>,
 ) -> Result<Receipt, Problem> {
+    let may = caller.may(CommandKind::MoveWork)?;
     let (lines, line_count) = quantities(&body.lines)?;
     let head = MoveWork {
         order: order.0,
         expected_version: caller.expected,
-        from: api.location(&location).await?,
-        to: api.location_of(&body.to, "to").await?,
+        from: api.location(may, &location).await?,
+        to: api.location_of(may, &body.to, "to").await?,
         line_count: line_count.into(),
         reason: body.reason.into(),
     };
@@ -160,15 +163,16 @@ async fn ship(
     At(order): At<OrderUlid>,
     Body(body): Body<NewShipment>,
 ) -> Result<Receipt, Problem> {
+    let may = caller.may(CommandKind::ShipLines)?;
     if body.tracking.len() > TRACKING_BYTES_MAX {
         let detail = format!(
             "A tracking code has at most {TRACKING_BYTES_MAX} bytes; this has {}.",
             body.tracking.len()
         );
-        return Err(Problem::unreadable("tracking", detail));
+        return Err(Problem::wrong_field("tracking", RejectCode::InvalidField.name(), detail));
     }
     let location = match &body.location {
-        Some(code) => api.location_of(code, "location").await?,
+        Some(code) => api.location_of(may, code, "location").await?,
         None => LocationHandle::NONE,
     };
     let (lines, line_count) = quantities(&body.lines)?;

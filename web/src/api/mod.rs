@@ -6,6 +6,7 @@
 mod bulk;
 mod carts;
 mod catalogue;
+mod description;
 mod docs;
 mod events;
 mod fulfilment;
@@ -18,6 +19,7 @@ mod returns;
 mod search;
 mod service;
 mod stock;
+mod strict;
 mod tokens;
 pub mod types;
 mod webhooks;
@@ -32,7 +34,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use orderline_access::{Access, Deed};
+use orderline_access::Access;
 use orderline_feed::webhooks::Webhooks;
 use orderline_feed::{Consumers, Feed};
 use orderline_protocol::command::{CommandKind, EntityKind};
@@ -42,19 +44,18 @@ use orderline_protocol::{Command, LocationHandle, RejectCode, SellerHandle, SkuH
 use orderline_readmodel::Reader;
 use serde::Serialize;
 use tokio::sync::watch;
-use utoipa::openapi::OpenApi as Description;
-use utoipa::{OpenApi, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::front::{Commands, Front, Replies};
 use crate::metrics::Metrics;
 use crate::names::{NameError, Names};
-use crate::problem::Problem;
+use crate::problem::{Problem, Problems};
 use crate::recovery::Recovery;
 use crate::requests::{self, TraceParent};
 use reads::Terms;
-use request::Caller;
+use request::{Allowed, Caller};
 use types::Time;
 
 /// How long a read waits for the sequence that it asks to be at, and between two looks.
@@ -126,10 +127,13 @@ impl Api {
         kind: CommandKind,
         commands: Commands,
     ) -> Result<Done, Problem> {
-        caller.may(Deed::Command(kind))?;
+        caller.may(kind)?;
         caller.take_quota(self.access(), 1)?;
         let commands = match caller.key {
-            Some(key) => commands.keyed(key),
+            Some(key) => {
+                key.check(self.metrics().keys_horizon_us(), self.access().now_us())?;
+                commands.keyed(key.request)
+            }
             None => commands,
         };
         let replies = self.inner.parts.front.ask(caller.actor, commands).await?;
@@ -156,7 +160,7 @@ impl Api {
         terms: &Terms,
         query: &Command<'_>,
     ) -> Result<Replies, Problem> {
-        caller.may(Deed::Command(query.kind()))?;
+        caller.may(query.kind())?;
         caller.take_quota(self.access(), 1)?;
         let deadline = tokio::time::Instant::now() + AT_LEAST_PATIENCE;
         loop {
@@ -222,17 +226,17 @@ impl Api {
     }
 
     /// The seller that a path names.
-    pub(crate) async fn seller(&self, code: &str) -> Result<SellerHandle, Problem> {
+    pub(crate) async fn seller(&self, _: Allowed, code: &str) -> Result<SellerHandle, Problem> {
         self.in_path(EntityKind::Seller, code).await.map(SellerHandle::new)
     }
 
     /// The SKU that a path names.
-    pub(crate) async fn sku(&self, code: &str) -> Result<SkuHandle, Problem> {
+    pub(crate) async fn sku(&self, _: Allowed, code: &str) -> Result<SkuHandle, Problem> {
         self.in_path(EntityKind::Sku, code).await.map(SkuHandle::new)
     }
 
     /// The location that a path names.
-    pub(crate) async fn location(&self, code: &str) -> Result<LocationHandle, Problem> {
+    pub(crate) async fn location(&self, _: Allowed, code: &str) -> Result<LocationHandle, Problem> {
         self.in_path(EntityKind::Location, code).await.map(|handle| LocationHandle::new(handle as u16))
     }
 
@@ -246,6 +250,7 @@ impl Api {
     /// The sellers that fields of a body name, each by its field.
     pub(crate) async fn sellers_of(
         &self,
+        _: Allowed,
         codes: &[&str],
         field: impl Fn(usize) -> String,
     ) -> Result<Vec<SellerHandle>, Problem> {
@@ -255,6 +260,7 @@ impl Api {
     /// The SKUs that fields of a body name.
     pub(crate) async fn skus_of(
         &self,
+        _: Allowed,
         codes: &[&str],
         field: impl Fn(usize) -> String,
     ) -> Result<Vec<SkuHandle>, Problem> {
@@ -262,7 +268,12 @@ impl Api {
     }
 
     /// The location that a field of a body names.
-    pub(crate) async fn location_of(&self, code: &str, field: &str) -> Result<LocationHandle, Problem> {
+    pub(crate) async fn location_of(
+        &self,
+        _: Allowed,
+        code: &str,
+        field: &str,
+    ) -> Result<LocationHandle, Problem> {
         let handles = self.in_body(EntityKind::Location, &[code], |_| field.to_owned()).await?;
         Ok(LocationHandle::new(handles[0] as u16))
     }
@@ -367,32 +378,9 @@ pub(crate) fn etag(version: u32) -> HeaderValue {
     HeaderValue::from_str(&format!("\"{version}\"")).unwrap_or(HeaderValue::from_static("\"0\""))
 }
 
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Orderline",
-        description = "The order core of marketplaces. Every change is durable before it is answered; every answer names the \
-            sequence that it speaks of. Amounts are in minor units, times in RFC 3339, ids are ULIDs that callers make, \
-            sellers, locations and SKUs go by their codes.",
-    ),
-    tags(
-        (name = "catalogue", description = "Sellers, locations, SKUs, sourcing rules, policies"),
-        (name = "stock", description = "Levels and availability"),
-        (name = "checkout", description = "Reservations and groups of orders"),
-        (name = "orders", description = "Orders and their holds"),
-        (name = "payments", description = "What payment services did, and what sellers are owed"),
-        (name = "fulfilment", description = "The work of locations, and packages"),
-        (name = "returns", description = "Goods on their way back"),
-        (name = "events", description = "Events out"),
-        (name = "access", description = "Tokens"),
-        (name = "service", description = "The service itself"),
-    )
-)]
-struct Root;
-
 /// The routes of the API and what they look like.
 pub fn router(parts: Parts) -> Router {
-    let (router, description) = OpenApiRouter::with_openapi(Root::openapi())
+    let (router, description) = OpenApiRouter::with_openapi(description::root())
         .merge(catalogue::routes())
         .merge(stock::routes())
         .merge(carts::routes())
@@ -414,7 +402,7 @@ pub fn router(parts: Parts) -> Router {
     parts.feed.watermark().subscribe(Box::new(move || {
         changed.send_replace(());
     }));
-    let description = describe(description);
+    let description = description::finished(&description);
     let page = docs::page(&description);
     let told = requests::Told { access: parts.access.clone(), traced: parts.traced.clone() };
     let api = Api { inner: Arc::new(Inner { parts, durable, description, page }) };
@@ -426,10 +414,6 @@ pub fn router(parts: Parts) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .with_state(api)
         .layer(from_fn_with_state(told, requests::tell))
-}
-
-fn describe(description: Description) -> Vec<u8> {
-    serde_json::to_vec(&description).unwrap_or_default()
 }
 
 async fn openapi(State(api): State<Api>) -> Response {
@@ -467,7 +451,8 @@ pub(crate) struct CodeDescription {
 }
 
 /// Every way in which the engine refuses.
-#[utoipa::path(get, path = "/v1/problems", tag = "service", responses((status = 200, body = Vec<CodeDescription>)))]
+#[utoipa::path(get, path = "/v1/problems", tag = "service", security(()),
+    responses((status = 200, body = Vec<CodeDescription>), Problems))]
 async fn problems() -> Json<Vec<CodeDescription>> {
     let describe = |&code: &RejectCode| CodeDescription {
         code: code.name(),

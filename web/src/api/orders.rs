@@ -15,8 +15,8 @@ use utoipa_axum::routes;
 
 use super::carts::{NewOrderLine, check_count};
 use super::catalogue::code_bytes;
-use super::request::{At, Body, Caller, CommandHeaders};
-use super::types::{Currency, HoldKindName, OrderUlid};
+use super::request::{Allowed, At, Body, Caller, CommandHeaders};
+use super::types::{Count, Currency, HoldKindName, OrderUlid};
 use super::{Api, Done, Receipt};
 use crate::problem::{Problem, Problems};
 
@@ -62,12 +62,13 @@ impl NewOrder {
     pub(super) async fn command<T>(
         &self,
         api: &Api,
+        may: Allowed,
         with: impl FnOnce(&Command<'_>) -> T,
     ) -> Result<T, Problem> {
         check_count("lines", self.lines.len(), ORDER_LINES_MAX)?;
-        let seller = api.sellers_of(&[&self.seller], |_| "seller".to_owned()).await?[0];
+        let seller = api.sellers_of(may, &[&self.seller], |_| "seller".to_owned()).await?[0];
         let codes: Vec<&str> = self.lines.iter().map(|line| line.sku.as_str()).collect();
-        let skus = api.skus_of(&codes, |at| format!("lines[{at}].sku")).await?;
+        let skus = api.skus_of(may, &codes, |at| format!("lines[{at}].sku")).await?;
         let line = |(line, &sku): (&NewOrderLine, _)| OrderLine {
             sku,
             quantity: line.quantity.into(),
@@ -96,7 +97,8 @@ async fn place(
     caller: Caller,
     Body(body): Body<NewOrder>,
 ) -> Result<Receipt, Problem> {
-    let commands = body.command(&api, crate::front::Commands::one).await?;
+    let may = caller.may(CommandKind::PlaceOrder)?;
+    let commands = body.command(&api, may, crate::front::Commands::one).await?;
     let done = api.run_encoded(&caller, CommandKind::PlaceOrder, commands).await?;
     Ok(Receipt { total_minor: Some(done.detail as i64), ..of_order(&done) }.created())
 }
@@ -276,8 +278,8 @@ pub(crate) struct NewHold {
     #[schema(min_items = 1)]
     blocks: Vec<Blocked>,
     /// How long; until it is released if it is not said.
-    #[schema(minimum = 1, maximum = 315_360_000)]
-    seconds: Option<u32>,
+    #[schema(minimum = 1, maximum = 315_360_000, value_type = Option<u32>)]
+    seconds: Option<Count<315_360_000>>,
     /// The caller's own reason code.
     #[serde(default)]
     reason: u16,
@@ -296,7 +298,7 @@ async fn place_hold(
     let head = PlaceHold {
         order: order.0,
         expected_version: caller.expected,
-        seconds: body.seconds.unwrap_or(0).into(),
+        seconds: body.seconds.map_or(0, |seconds| seconds.0).into(),
         kind: body.kind.0 as u8,
         blocks: body.blocks.iter().fold(0, |bits, blocked| bits | blocked.bit()),
         reason: body.reason.into(),

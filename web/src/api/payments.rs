@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use orderline_protocol::command::{
-    EndPayment, RecordAuthorization, RecordCapture, RecordPayout, RequestRefund, SettleRefund,
+    CommandKind, EndPayment, RecordAuthorization, RecordCapture, RecordPayout, RequestRefund, SettleRefund,
 };
 use orderline_protocol::lifecycle::Entity;
 use orderline_protocol::{Amount, Command, GroupId, OrderId};
@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::request::{At, Body, Caller, CommandHeaders};
-use super::types::{Currency, GroupUlid, OrderUlid, RefundOutcomeName, Time, us};
+use super::types::{Count, Currency, GroupUlid, OrderUlid, RefundOutcomeName, Time, us};
 use super::{Api, Receipt};
 use crate::problem::{Problem, Problems};
 
@@ -37,8 +37,8 @@ pub(crate) struct NewAuthorization {
     /// The currency: the group's.
     currency: Currency,
     /// Until the promise lapses; never if it is not said.
-    #[schema(minimum = 1, maximum = 315_360_000)]
-    seconds: Option<u32>,
+    #[schema(minimum = 1, maximum = 315_360_000, value_type = Option<u32>)]
+    seconds: Option<Count<315_360_000>>,
     /// The payment service's own number.
     #[serde(default)]
     reference: u64,
@@ -62,7 +62,7 @@ async fn authorize(
         reference: body.reference.into(),
         happened_at_us: us(body.happened_at),
         expected_version: caller.expected,
-        seconds: body.seconds.unwrap_or(0).into(),
+        seconds: body.seconds.map_or(0, |seconds| seconds.0).into(),
         currency: body.currency.0,
         reserved: [0; 6],
     };
@@ -262,8 +262,9 @@ async fn pay_out(
     At(seller): At<String>,
     Body(body): Body<NewPayout>,
 ) -> Result<Receipt, Problem> {
+    let may = caller.may(CommandKind::RecordPayout)?;
     let head = RecordPayout {
-        seller: api.seller(&seller).await?,
+        seller: api.seller(may, &seller).await?,
         expected_version: caller.expected,
         amount: Amount::new(body.amount_minor),
         reference: body.reference.into(),

@@ -7,10 +7,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use orderline_json::view;
 use orderline_protocol::command::{
-    AskedSku, EntityKind, QueryAvailability, QueryCatalogue, QueryGroup, QueryLedger, QueryOrder,
-    QueryReservation, QuerySettings, QueryStatus, QueryStock, QueryTransitions,
+    AskedSku, CommandKind, EntityKind, QueryAvailability, QueryCatalogue, QueryGroup, QueryLedger,
+    QueryOrder, QueryReservation, QuerySettings, QueryStatus, QueryStock, QueryTransitions,
 };
-use orderline_protocol::lifecycle::Entity;
 use orderline_protocol::limits::AVAILABILITY_SKUS_MAX;
 use orderline_protocol::reply::{
     AvailabilityView, CatalogueEntry, GroupView, LedgerView, LevelView, OrderView, Reply, ReservationView,
@@ -24,7 +23,7 @@ use utoipa_axum::routes;
 
 use super::carts::check_count;
 use super::request::{Asked, At, Body, Caller};
-use super::types::{Currency, GroupUlid, Id, OrderUlid, ReservationUlid};
+use super::types::{Count, Currency, EntityName, GroupUlid, Id, OrderUlid, ReservationUlid};
 use super::{Api, SEQUENCE, etag};
 use crate::problem::{Problem, Problems};
 
@@ -170,7 +169,8 @@ async fn levels(
     At(sku): At<String>,
     Asked(terms): Asked<Terms>,
 ) -> Read<Stock> {
-    let query = QueryStock { sku: api.sku(&sku).await?, location: LocationHandle::NONE };
+    let may = caller.may(CommandKind::QueryStock)?;
+    let query = QueryStock { sku: api.sku(may, &sku).await?, location: LocationHandle::NONE };
     let replies = api.query(&caller, &terms, &Command::QueryStock(&query)).await?;
     let reply = replies.first();
     let levels = readable(LevelView::read_all(reply.view))?;
@@ -190,7 +190,8 @@ async fn level(
     At((sku, location)): At<(String, String)>,
     Asked(terms): Asked<Terms>,
 ) -> Read<view::Level> {
-    let query = QueryStock { sku: api.sku(&sku).await?, location: api.location(&location).await? };
+    let may = caller.may(CommandKind::QueryStock)?;
+    let query = QueryStock { sku: api.sku(may, &sku).await?, location: api.location(may, &location).await? };
     let replies = api.query(&caller, &terms, &Command::QueryStock(&query)).await?;
     let reply = replies.first();
     let levels = readable(LevelView::read_all(reply.view))?;
@@ -219,9 +220,10 @@ async fn availability(
     Asked(terms): Asked<Terms>,
     Body(body): Body<AvailabilityQuestion>,
 ) -> Read<Vec<view::Availability>> {
+    let may = caller.may(CommandKind::QueryAvailability)?;
     check_count("skus", body.skus.len(), AVAILABILITY_SKUS_MAX)?;
     let codes: Vec<&str> = body.skus.iter().map(String::as_str).collect();
-    let skus = api.skus_of(&codes, |at| format!("skus[{at}]")).await?;
+    let skus = api.skus_of(may, &codes, |at| format!("skus[{at}]")).await?;
     let asked: Vec<AskedSku> = skus.iter().map(|&sku| AskedSku { sku }).collect();
     let head = QueryAvailability { sku_count: (asked.len() as u16).into(), reserved: [0; 2] };
     let replies = api.query(&caller, &terms, &Command::QueryAvailability(&head, &asked)).await?;
@@ -242,8 +244,9 @@ async fn ledger(
     At((seller, currency)): At<(String, Currency)>,
     Asked(terms): Asked<Terms>,
 ) -> Read<view::Ledger> {
+    let may = caller.may(CommandKind::QueryLedger)?;
     let currency: CurrencyCode = currency.0;
-    let query = QueryLedger { seller: api.seller(&seller).await?, currency, reserved: [0; 2] };
+    let query = QueryLedger { seller: api.seller(may, &seller).await?, currency, reserved: [0; 2] };
     let replies = api.query(&caller, &terms, &Command::QueryLedger(&query)).await?;
     let reply = replies.first();
     let ledger = readable(LedgerView::read(reply.view))?;
@@ -258,8 +261,8 @@ pub(crate) struct PageTerms {
     /// Where the page before said that the next begins.
     cursor: Option<u32>,
     /// Entries at most.
-    #[param(minimum = 1, maximum = 500)]
-    limit: Option<u32>,
+    #[param(minimum = 1, maximum = 500, value_type = Option<u32>)]
+    limit: Option<Count<500>>,
 }
 
 impl PageTerms {
@@ -270,7 +273,7 @@ impl PageTerms {
 
     /// Entries at most.
     pub(super) fn count(&self) -> u32 {
-        self.limit.unwrap_or(PAGE_COUNT).clamp(1, 500)
+        self.limit.map_or(PAGE_COUNT, |limit| limit.0)
     }
 }
 
@@ -322,6 +325,7 @@ impl Api {
         terms: &Terms,
         of: impl Fn(&CatalogueEntry) -> T,
     ) -> Read<T> {
+        caller.may(CommandKind::QueryCatalogue)?;
         let from = self.in_path(kind, code).await?;
         let head =
             QueryCatalogue { from: from.into(), count: 1.into(), entity: kind as u8, reserved: [0; 7] };
@@ -427,7 +431,8 @@ async fn settings(
 #[into_params(parameter_in = Query)]
 pub(crate) struct TransitionTerms {
     /// Only this entity's rows, such as `order`, `fulfilment order` or `payment`.
-    entity: Option<String>,
+    #[param(inline)]
+    entity: Option<EntityName>,
 }
 
 /// The transition table: what may be done with which entity in which state, and where that can lead.
@@ -438,17 +443,7 @@ async fn transitions(
     caller: Caller,
     Asked(terms): Asked<TransitionTerms>,
 ) -> Read<Vec<view::Transition>> {
-    let entity = match &terms.entity {
-        None => 0,
-        Some(name) => match Entity::from_name(name) {
-            Some(entity) => entity as u8,
-            None => {
-                let names: Vec<_> = Entity::ALL.iter().map(|entity| entity.name()).collect();
-                let detail = format!("{name:?} is none of: {}.", names.join(", "));
-                return Err(Problem::unreadable("entity", detail));
-            }
-        },
-    };
+    let entity = terms.entity.map_or(0, |entity| entity.0 as u8);
     let query = QueryTransitions { entity, reserved: [0; 7] };
     let replies = api.query(&caller, &Terms::ANY, &Command::QueryTransitions(&query)).await?;
     let reply = replies.first();
@@ -472,14 +467,15 @@ async fn status(State(api): State<Api>, caller: Caller, Asked(terms): Asked<Term
 #[into_params(parameter_in = Query)]
 pub(crate) struct IdTerms {
     /// How many ids; 1 if it is not said.
-    #[param(minimum = 1, maximum = 1000)]
-    count: Option<u16>,
+    #[param(minimum = 1, maximum = 1000, value_type = Option<u32>)]
+    count: Option<Count<1_000>>,
 }
 
 /// New ids for orders, groups and reservations, for callers that have no maker of ULIDs at hand. Each is given out once.
-#[utoipa::path(get, path = "/v1/ids", tag = "service", params(IdTerms), responses((status = 200, body = Vec<OrderUlid>), Problems))]
+#[utoipa::path(get, path = "/v1/ids", tag = "service", params(IdTerms), security(()),
+    responses((status = 200, body = Vec<OrderUlid>), Problems))]
 async fn ids(Asked(terms): Asked<IdTerms>) -> Json<Vec<OrderUlid>> {
-    let count = terms.count.unwrap_or(1).clamp(1, 1000);
+    let count = terms.count.map_or(1, |count| count.0);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let id = |_| Id(OrderId::from_parts(now.as_millis() as u64, rand::random()));
     Json((0..count).map(id).collect())

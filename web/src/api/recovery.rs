@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use orderline_access::{Area, Deed};
+use orderline_access::Area;
 use orderline_journal::JournalError;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -44,7 +44,7 @@ impl From<NotBegun> for Problem {
 /// that is on record, the last verification.
 #[utoipa::path(get, path = "/v1/recovery", tag = "service", responses((status = 200, body = OnDisk), Problems))]
 async fn on_disk(State(api): State<Api>, caller: Caller) -> Result<Json<OnDisk>, Problem> {
-    caller.may(Deed::Area(Area::Recovery))?;
+    caller.may(Area::Recovery)?;
     let recovery = Arc::clone(api.recovery());
     Ok(Json(blocking(move || recovery.look()).await?))
 }
@@ -52,7 +52,7 @@ async fn on_disk(State(api): State<Api>, caller: Caller) -> Result<Json<OnDisk>,
 /// How far the verification is that is under way, and what the last one came to.
 #[utoipa::path(get, path = "/v1/recovery/verify", tag = "service", responses((status = 200, body = Verify), Problems))]
 async fn verification(State(api): State<Api>, caller: Caller) -> Result<Json<Verify>, Problem> {
-    caller.may(Deed::Area(Area::Recovery))?;
+    caller.may(Area::Recovery)?;
     Ok(Json(api.recovery().verifier().look()))
 }
 
@@ -60,7 +60,7 @@ async fn verification(State(api): State<Api>, caller: Caller) -> Result<Json<Ver
 /// snapshot. One at a time. It is read no faster than `snapshots.mib_per_s_max` says, and changes nothing.
 #[utoipa::path(post, path = "/v1/recovery/verify", tag = "service", responses((status = 202, body = Verify), Problems))]
 async fn verify(State(api): State<Api>, caller: Caller) -> Result<Response, Problem> {
-    caller.may(Deed::Area(Area::Recovery))?;
+    caller.may(Area::Recovery)?;
     let recovery = Arc::clone(api.recovery());
     let begun = blocking(move || recovery.verifier().begin()).await?;
     Ok((StatusCode::ACCEPTED, Json(begun)).into_response())

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use orderline_protocol::Command;
-use orderline_protocol::command::{ReceiveReturn, RequestReturn, ReturnedUnits, UpdateReturn};
+use orderline_protocol::command::{CommandKind, ReceiveReturn, RequestReturn, ReturnedUnits, UpdateReturn};
 use orderline_protocol::lifecycle::Entity;
 use orderline_protocol::limits::ORDER_LINES_MAX;
 use serde::Deserialize;
@@ -127,6 +127,7 @@ async fn receive(
     At((order, return_number)): At<(OrderUlid, u16)>,
     Body(body): Body<ReturnReceipt>,
 ) -> Result<Receipt, Problem> {
+    let may = caller.may(CommandKind::ReceiveReturn)?;
     check_count("units", body.units.len(), ORDER_LINES_MAX)?;
     let units = |came: &ReturnedLine| ReturnedUnits {
         line: came.line.into(),
@@ -140,7 +141,7 @@ async fn receive(
         happened_at_us: us(body.happened_at),
         expected_version: caller.expected,
         return_number: return_number.into(),
-        location: api.location_of(&body.location, "location").await?,
+        location: api.location_of(may, &body.location, "location").await?,
         line_count: (units.len() as u16).into(),
         reserved: [0; 6],
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use orderline_access::{Area, Deed};
+use orderline_access::Area;
 use orderline_json::view;
 use orderline_protocol::command::QueryStock;
 use orderline_protocol::event::Event;
@@ -22,7 +22,7 @@ use utoipa_axum::routes;
 
 use super::request::{Asked, At, Caller};
 use super::types::{
-    Currency, GroupUlid, Id, OrderStateName, OrderUlid, ReturnStateName, Time, WorkStateName,
+    Count, Currency, GroupUlid, Id, OrderStateName, OrderUlid, ReturnStateName, Time, WorkStateName,
 };
 use super::{Api, blocking};
 use crate::front::Commands;
@@ -47,7 +47,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 impl From<ReadModelError> for Problem {
     fn from(error: ReadModelError) -> Self {
         match error {
-            ReadModelError::Cursor(_) => Self::unreadable("cursor", format!("{error}.")),
+            ReadModelError::Cursor(_) => Self::wrong_field("cursor", "WrongCursor", format!("{error}.")),
             _ => {
                 let title = "The read models cannot answer.";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "NoReadModels", title, format!("{error}."))
@@ -157,8 +157,8 @@ pub(crate) struct SearchTerms {
     /// Where the page before said that the next begins.
     cursor: Option<String>,
     /// Entries at most.
-    #[param(minimum = 1, maximum = 500)]
-    limit: Option<usize>,
+    #[param(minimum = 1, maximum = 500, value_type = Option<u32>)]
+    limit: Option<Count<500>>,
     /// The answer speaks of this sequence at least.
     at_least: Option<u64>,
 }
@@ -202,7 +202,7 @@ async fn orders(
     caller: Caller,
     Asked(terms): Asked<SearchTerms>,
 ) -> Result<Json<FoundPage<FoundOrder>>, Problem> {
-    caller.may(Deed::Area(Area::Orders))?;
+    let may = caller.may(Area::Orders)?;
     let mut filter = OrderFilter {
         order: terms.order.map(|id| id.0),
         external_id: terms.external_id,
@@ -214,13 +214,13 @@ async fn orders(
         ..OrderFilter::default()
     };
     if let Some(code) = &terms.seller {
-        filter.seller = Some(api.seller(code).await?);
+        filter.seller = Some(api.seller(may, code).await?);
     }
     if let Some(code) = &terms.sku {
-        filter.sku = Some(api.sku(code).await?);
+        filter.sku = Some(api.sku(may, code).await?);
     }
     if let Some(code) = &terms.location {
-        filter.location = Some(api.location(code).await?);
+        filter.location = Some(api.location(may, code).await?);
     }
     // Whoever is bound sees what it is bound to, whatever else it asks for.
     match caller.grant.scope {
@@ -229,7 +229,7 @@ async fn orders(
         Scope::Location(own) => _ = filter.location.get_or_insert(own),
     }
     check_scope(&caller, filter.seller, filter.location)?;
-    let (cursor, limit) = (cursor(terms.cursor.as_ref())?, terms.limit.unwrap_or(PAGE_COUNT));
+    let (cursor, limit) = (cursor(terms.cursor.as_ref())?, terms.limit.map_or(PAGE_COUNT, Count::usize));
     let found =
         api.ask_models(terms.at_least, move |models| models.search(&filter, cursor.as_ref(), limit)).await?;
     let shown = |order: &orderline_readmodel::Order| FoundOrder {
@@ -258,8 +258,8 @@ pub(crate) struct ListTerms {
     /// Where the page before said that the next begins.
     cursor: Option<String>,
     /// Entries at most.
-    #[param(minimum = 1, maximum = 500)]
-    limit: Option<usize>,
+    #[param(minimum = 1, maximum = 500, value_type = Option<u32>)]
+    limit: Option<Count<500>>,
     /// The answer speaks of this sequence at least.
     at_least: Option<u64>,
 }
@@ -275,8 +275,8 @@ async fn timeline(
     At(order): At<OrderUlid>,
     Asked(terms): Asked<ListTerms>,
 ) -> Result<Json<FoundPage<Value>>, Problem> {
-    caller.may(Deed::Area(Area::Orders))?;
-    let (cursor, limit) = (cursor(terms.cursor.as_ref())?, terms.limit.unwrap_or(PAGE_COUNT));
+    caller.may(Area::Orders)?;
+    let (cursor, limit) = (cursor(terms.cursor.as_ref())?, terms.limit.map_or(PAGE_COUNT, Count::usize));
     let scope = caller.grant.scope;
     let ask = move |models: &Reader| {
         let is_within = match scope {
@@ -341,8 +341,8 @@ pub(crate) struct WorkTerms {
     /// Where the page before said that the next begins.
     cursor: Option<String>,
     /// Entries at most.
-    #[param(minimum = 1, maximum = 500)]
-    limit: Option<usize>,
+    #[param(minimum = 1, maximum = 500, value_type = Option<u32>)]
+    limit: Option<Count<500>>,
     /// The answer speaks of this sequence at least.
     at_least: Option<u64>,
 }
@@ -372,10 +372,9 @@ async fn work(
     At(location): At<String>,
     Asked(terms): Asked<WorkTerms>,
 ) -> Result<Json<FoundPage<FoundWork>>, Problem> {
-    let location = api.location(&location).await?;
-    caller.may(Deed::Area(Area::WorkQueue))?;
+    let location = api.location(caller.may(Area::WorkQueue)?, &location).await?;
     check_scope(&caller, None, Some(location))?;
-    let (cursor, limit) = (cursor(terms.cursor.as_ref())?, terms.limit.unwrap_or(PAGE_COUNT));
+    let (cursor, limit) = (cursor(terms.cursor.as_ref())?, terms.limit.map_or(PAGE_COUNT, Count::usize));
     let state: Option<WorkState> = terms.state.map(|state| state.0);
     let found = api
         .ask_models(terms.at_least, move |models| models.work(location, state, cursor.as_ref(), limit))
@@ -405,8 +404,8 @@ pub(crate) struct ReturnTerms {
     /// Where the page before said that the next begins.
     cursor: Option<String>,
     /// Entries at most.
-    #[param(minimum = 1, maximum = 500)]
-    limit: Option<usize>,
+    #[param(minimum = 1, maximum = 500, value_type = Option<u32>)]
+    limit: Option<Count<500>>,
     /// The answer speaks of this sequence at least.
     at_least: Option<u64>,
 }
@@ -443,20 +442,20 @@ async fn returns(
     caller: Caller,
     Asked(terms): Asked<ReturnTerms>,
 ) -> Result<Json<FoundPage<FoundReturn>>, Problem> {
-    caller.may(Deed::Area(Area::Orders))?;
+    let may = caller.may(Area::Orders)?;
     let mut filter = ReturnFilter {
         is_waiting: terms.waiting,
         state: terms.state.map(|state| state.0),
         ..ReturnFilter::default()
     };
     if let Some(code) = &terms.seller {
-        filter.seller = Some(api.seller(code).await?);
+        filter.seller = Some(api.seller(may, code).await?);
     }
     if let Scope::Seller(own) = caller.grant.scope {
         filter.seller.get_or_insert(own);
     }
     check_scope(&caller, filter.seller, None)?;
-    let (cursor, limit) = (cursor(terms.cursor.as_ref())?, terms.limit.unwrap_or(PAGE_COUNT));
+    let (cursor, limit) = (cursor(terms.cursor.as_ref())?, terms.limit.map_or(PAGE_COUNT, Count::usize));
     let found =
         api.ask_models(terms.at_least, move |models| models.returns(&filter, cursor.as_ref(), limit)).await?;
     let shown = |of: &orderline_readmodel::FoundReturn| FoundReturn {
@@ -483,13 +482,12 @@ async fn levels(
     At(location): At<String>,
     Asked(terms): Asked<ListTerms>,
 ) -> Result<Json<FoundPage<view::Level>>, Problem> {
-    let location = api.location(&location).await?;
-    caller.may(Deed::Area(Area::Stock))?;
+    let location = api.location(caller.may(Area::Stock)?, &location).await?;
     // A seller may ask about any location: the engine tells it of its own SKUs alone.
     if !matches!(caller.grant.scope, Scope::Seller(_)) {
         check_scope(&caller, None, Some(location))?;
     }
-    let (cursor, limit) = (cursor(terms.cursor.as_ref())?, terms.limit.unwrap_or(PAGE_COUNT));
+    let (cursor, limit) = (cursor(terms.cursor.as_ref())?, terms.limit.map_or(PAGE_COUNT, Count::usize));
     let found = api
         .ask_models(terms.at_least, move |models| models.levels_at(location, cursor.as_ref(), limit))
         .await?;
@@ -534,10 +532,9 @@ async fn entries(
     At(seller): At<String>,
     Asked(terms): Asked<ListTerms>,
 ) -> Result<Json<FoundPage<FoundEntry>>, Problem> {
-    let seller = api.seller(&seller).await?;
-    caller.may(Deed::Area(Area::Ledger))?;
+    let seller = api.seller(caller.may(Area::Ledger)?, &seller).await?;
     check_scope(&caller, Some(seller), None)?;
-    let (cursor, limit) = (cursor(terms.cursor.as_ref())?, terms.limit.unwrap_or(PAGE_COUNT));
+    let (cursor, limit) = (cursor(terms.cursor.as_ref())?, terms.limit.map_or(PAGE_COUNT, Count::usize));
     let found = api
         .ask_models(terms.at_least, move |models| models.ledger_entries(seller, cursor.as_ref(), limit))
         .await?;

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use orderline_access::{Area, Deed};
+use orderline_access::Area;
 use orderline_protocol::Command;
 use orderline_protocol::command::QueryStatus;
 use utoipa_axum::router::OpenApiRouter;
@@ -31,13 +31,14 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 }
 
 /// Whether the process answers at all.
-#[utoipa::path(get, path = "/healthz", tag = "service", responses((status = 200, body = String, content_type = "text/plain")))]
+#[utoipa::path(get, path = "/healthz", tag = "service", security(()),
+    responses((status = 200, body = String, content_type = "text/plain"), Problems))]
 async fn healthz() -> &'static str {
     "alive\n"
 }
 
 /// Whether the engine answers and the journal takes what it decides.
-#[utoipa::path(get, path = "/readyz", tag = "service",
+#[utoipa::path(get, path = "/readyz", tag = "service", security(()),
     responses((status = 200, body = String, content_type = "text/plain"), Problems))]
 async fn readyz(State(api): State<Api>) -> Result<&'static str, Problem> {
     let not_ready = |why: &str| {
@@ -59,7 +60,7 @@ async fn readyz(State(api): State<Api>) -> Result<&'static str, Problem> {
 #[utoipa::path(get, path = "/metrics", tag = "service",
     responses((status = 200, body = String, content_type = "text/plain"), Problems))]
 async fn metrics(State(api): State<Api>, caller: Caller) -> Result<Response, Problem> {
-    caller.may(Deed::Area(Area::Operations))?;
+    caller.may(Area::Operations)?;
     let text = api.metrics().text().map_err(|error| {
         let title = "The metrics cannot be written.";
         Problem::broken("NoMetrics", title, error.to_string())
@@ -70,7 +71,7 @@ async fn metrics(State(api): State<Api>, caller: Caller) -> Result<Response, Pro
 /// Figures since the start, and of now: two looks make a rate.
 #[utoipa::path(get, path = "/v1/figures", tag = "service", responses((status = 200, body = Figures), Problems))]
 async fn figures(State(api): State<Api>, caller: Caller) -> Result<Json<Figures>, Problem> {
-    caller.may(Deed::Area(Area::Operations))?;
+    caller.may(Area::Operations)?;
     let own = api.clone();
     // Whoever writes to the read models may have to be waited for.
     Ok(Json(blocking(move || Ok::<_, Problem>(own.metrics().figures(own.models()))).await?))

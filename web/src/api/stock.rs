@@ -2,7 +2,9 @@
 
 use axum::extract::State;
 use orderline_protocol::Command;
-use orderline_protocol::command::{AdjustStock, Cause, CountStock, MoveStock, ReceiveStock, SetLevel};
+use orderline_protocol::command::{
+    AdjustStock, Cause, CommandKind, CountStock, MoveStock, ReceiveStock, SetLevel,
+};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -78,11 +80,12 @@ async fn receive(
     At((sku, location)): At<(String, String)>,
     Body(body): Body<StockReceipt>,
 ) -> Result<Receipt, Problem> {
+    let may = caller.may(CommandKind::ReceiveStock)?;
     let head = ReceiveStock {
-        sku: api.sku(&sku).await?,
+        sku: api.sku(may, &sku).await?,
         expected_version: caller.expected,
         cause: body.cause.cause(),
-        location: api.location(&location).await?,
+        location: api.location(may, &location).await?,
         from_incoming: body.from_incoming.into(),
         reserved: [0; 5],
         quantity: body.quantity.into(),
@@ -113,11 +116,12 @@ async fn adjust(
     At((sku, location)): At<(String, String)>,
     Body(body): Body<StockAdjustment>,
 ) -> Result<Receipt, Problem> {
+    let may = caller.may(CommandKind::AdjustStock)?;
     let head = AdjustStock {
-        sku: api.sku(&sku).await?,
+        sku: api.sku(may, &sku).await?,
         expected_version: caller.expected,
         cause: body.cause.cause(),
-        location: api.location(&location).await?,
+        location: api.location(may, &location).await?,
         bucket: body.bucket.0 as u8,
         reserved: [0; 5],
         delta: body.delta.into(),
@@ -146,11 +150,12 @@ async fn count(
     At((sku, location)): At<(String, String)>,
     Body(body): Body<StockCount>,
 ) -> Result<Receipt, Problem> {
+    let may = caller.may(CommandKind::CountStock)?;
     let head = CountStock {
-        sku: api.sku(&sku).await?,
+        sku: api.sku(may, &sku).await?,
         expected_version: caller.expected,
         cause: body.cause.cause(),
-        location: api.location(&location).await?,
+        location: api.location(may, &location).await?,
         reserved: [0; 6],
         on_hand: body.on_hand.into(),
     };
@@ -188,10 +193,11 @@ async fn move_stock(
     At(sku): At<String>,
     Body(body): Body<StockMove>,
 ) -> Result<Receipt, Problem> {
+    let may = caller.may(CommandKind::MoveStock)?;
     let head = MoveStock {
-        sku: api.sku(&sku).await?,
-        from: api.location_of(&body.from_location, "from_location").await?,
-        to: api.location_of(&body.to_location, "to_location").await?,
+        sku: api.sku(may, &sku).await?,
+        from: api.location_of(may, &body.from_location, "from_location").await?,
+        to: api.location_of(may, &body.to_location, "to_location").await?,
         expected_from_version: caller.expected,
         expected_to_version: body.expected_to_version.unwrap_or(0).into(),
         quantity: body.quantity.into(),
@@ -226,11 +232,12 @@ async fn set_level(
     At((sku, location)): At<(String, String)>,
     Body(body): Body<StockLevel>,
 ) -> Result<Receipt, Problem> {
+    let may = caller.may(CommandKind::SetLevel)?;
     let head = SetLevel {
-        sku: api.sku(&sku).await?,
+        sku: api.sku(may, &sku).await?,
         expected_version: caller.expected,
         cause: body.cause.cause(),
-        location: api.location(&location).await?,
+        location: api.location(may, &location).await?,
         reserved: [0; 6],
         on_hand: body.on_hand.into(),
         as_of: body.as_of.into(),

@@ -5,9 +5,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use orderline_access::Secret;
-use orderline_protocol::command::{DefineToken, EXPECTED_NEW, QueryTokens, RevokeToken, Role, Standing};
+use orderline_protocol::command::{
+    CommandKind, DefineToken, EXPECTED_NEW, QueryTokens, RevokeToken, Role, Standing,
+};
 use orderline_protocol::reply::TokenView;
-use orderline_protocol::{Command, LocationHandle, SellerHandle};
+use orderline_protocol::{Command, LocationHandle, RejectCode, SellerHandle};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -15,7 +17,7 @@ use utoipa_axum::routes;
 
 use super::reads::{Page, PageTerms, Seen, Terms, readable};
 use super::request::{Asked, At, Body, Caller, CommandHeaders};
-use super::types::{RoleName, Time, us};
+use super::types::{Count, RoleName, Time, us};
 use super::{Api, Receipt};
 use crate::problem::{Problem, Problems};
 
@@ -39,8 +41,8 @@ pub(crate) struct NewToken {
     /// From when on it is not valid any more; for ever if it is not said.
     expires_at: Option<Time>,
     /// Commands that it may bring in a second; no bound if it is not said.
-    #[schema(minimum = 1)]
-    commands_per_s_max: Option<u32>,
+    #[schema(minimum = 1, value_type = Option<u32>)]
+    commands_per_s_max: Option<Count<{ u32::MAX }>>,
 }
 
 /// A new token.
@@ -117,11 +119,11 @@ async fn create(
     caller: Caller,
     Body(body): Body<NewToken>,
 ) -> Result<Response, Problem> {
-    let label_bytes = u8::try_from(body.label.len())
-        .map_err(|_| Problem::unreadable("label", "A label has 1 to 64 bytes."))?;
+    let may = caller.may(CommandKind::DefineToken)?;
+    let label_bytes = u8::try_from(body.label.len()).map_err(|_| Problem::invalid_code("label"))?;
     let bound = |field: &str, what: &str| {
         let detail = format!("{field} is said with the role {what}, and only with that.");
-        Problem::unreadable(field, detail)
+        Problem::wrong_field(field, RejectCode::InvalidField.name(), detail)
     };
     if (body.role.0 == Role::Seller) != body.seller.is_some() {
         return Err(bound("seller", "seller"));
@@ -130,11 +132,11 @@ async fn create(
         return Err(bound("location", "warehouse"));
     }
     let seller = match &body.seller {
-        Some(code) => api.sellers_of(&[code], |_| "seller".to_owned()).await?[0],
+        Some(code) => api.sellers_of(may, &[code], |_| "seller".to_owned()).await?[0],
         None => SellerHandle::NONE,
     };
     let location = match &body.location {
-        Some(code) => api.location_of(code, "location").await?,
+        Some(code) => api.location_of(may, code, "location").await?,
         None => LocationHandle::NONE,
     };
     let secret = Secret::new().map_err(|error| {
@@ -147,7 +149,7 @@ async fn create(
         seller,
         // The secret of one that is there is not changed by mistake.
         expected_version: EXPECTED_NEW.into(),
-        commands_per_s_max: body.commands_per_s_max.unwrap_or(0).into(),
+        commands_per_s_max: body.commands_per_s_max.map_or(0, |rate| rate.0).into(),
         location,
         role: body.role.0 as u8,
         standing: Standing::Active as u8,

@@ -6,10 +6,12 @@ use std::marker::PhantomData;
 use std::str::FromStr;
 
 use chrono::{DateTime, SecondsFormat};
+use orderline_feed::{event_type, kind_of_type};
 use orderline_protocol::command::{
     Bucket, RefundOutcome, ReturnStep, Role, ShipmentStep, SourcingRule, Standing, WorkStep,
 };
-use orderline_protocol::lifecycle::{Disposition, HoldKind, OrderState, ReturnState, WorkState};
+use orderline_protocol::event::EventKind;
+use orderline_protocol::lifecycle::{Disposition, Entity, HoldKind, OrderState, ReturnState, WorkState};
 use orderline_protocol::{CurrencyCode, GroupId, OrderId, ReservationId};
 use serde::de::{Error as _, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -130,6 +132,70 @@ pub(crate) fn us(time: Option<Time>) -> zerocopy::little_endian::I64 {
     time.map_or(0, |time| time.0).into()
 }
 
+/// How many are wanted: 1 to `MAX`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count<const MAX: u32>(pub u32);
+
+impl<const MAX: u32> Count<MAX> {
+    /// The same, for lists.
+    pub fn usize(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl<'de, const MAX: u32> Deserialize<'de> for Count<MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match u32::deserialize(deserializer)? {
+            count @ 1.. if count <= MAX => Ok(Self(count)),
+            count => Err(D::Error::custom(format!("{count} is not from 1 to {MAX}"))),
+        }
+    }
+}
+
+/// The type of a CloudEvent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventTypeName(pub EventKind);
+
+impl FromStr for EventTypeName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let unknown = || format!("{text:?} is no type of event; docs/events.md lists them");
+        kind_of_type(text).map(Self).ok_or_else(unknown)
+    }
+}
+
+impl<'de> Deserialize<'de> for EventTypeName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Cow::<'de, str>::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+impl PartialSchema for EventTypeName {
+    fn schema() -> RefOr<Schema> {
+        let types = EventKind::ALL.iter().map(|&kind| event_type(kind));
+        text_schema("The type of an event, as its CloudEvent has it.").enum_values(Some(types)).into()
+    }
+}
+
+impl ToSchema for EventTypeName {
+    fn name() -> Cow<'static, str> {
+        "EventTypeName".into()
+    }
+}
+
+/// Types of CloudEvents in a parameter, separated by commas.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventTypes(pub Vec<EventKind>);
+
+impl<'de> Deserialize<'de> for EventTypes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        let types = text.split(',').map(|name| name.trim().parse().map(|EventTypeName(kind)| kind));
+        types.collect::<Result<_, _>>().map(Self).map_err(D::Error::custom)
+    }
+}
+
 /// A currency of ISO 4217, by its letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Currency(pub CurrencyCode);
@@ -156,7 +222,13 @@ impl Serialize for Currency {
 
 impl PartialSchema for Currency {
     fn schema() -> RefOr<Schema> {
-        text_schema("A currency's letters by ISO 4217.").pattern(Some("^[A-Z]{3}$")).examples(["EUR"]).into()
+        let letters = || 'A'..='Z';
+        let all = letters().flat_map(|first| letters().map(move |second| (first, second)));
+        let all = all.flat_map(|(first, second)| {
+            letters().map(move |third| String::from_iter([first, second, third]))
+        });
+        let known = all.filter(|letters| letters.parse::<Self>().is_ok());
+        text_schema("A currency's letters by ISO 4217.").enum_values(Some(known)).examples(["EUR"]).into()
     }
 }
 
@@ -208,6 +280,8 @@ macro_rules! named {
 named! {
     /// Whether it is in use.
     StandingName(Standing);
+    /// A kind of thing that has states.
+    EntityName(Entity);
     /// A rule by which sourcing prefers one location to another.
     SourcingRuleName(SourcingRule);
     /// A bucket of a stock level that can be changed from outside.

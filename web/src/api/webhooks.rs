@@ -6,18 +6,19 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use orderline_access::{Area, Deed};
+use orderline_access::Area;
 use orderline_feed::webhooks::{
     DeadLetter, EndpointSpec, EndpointState, EndpointStatus, WebhookError, Webhooks,
 };
-use orderline_feed::{Consumer, ConsumerError, Filter, kind_of_type};
+use orderline_feed::{Consumer, ConsumerError, Filter};
+use orderline_protocol::RejectCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::request::{Asked, At, Body, Caller};
-use super::types::OrderUlid;
+use super::request::{Allowed, Asked, At, Body, Caller};
+use super::types::{Count, EventTypeName, OrderUlid};
 use super::{Api, blocking};
 use crate::problem::{Problem, Problems};
 
@@ -38,15 +39,9 @@ impl From<WebhookError> for Problem {
         let detail = format!("{error}.");
         match error {
             WebhookError::Feed(error) => error.into(),
-            WebhookError::Url { .. } => {
-                Self { field: Some("url".to_owned()), ..Self::wrong("WrongUrl", detail) }
-            }
-            WebhookError::Secret => {
-                Self { field: Some("secret".to_owned()), ..Self::wrong("WrongSecret", detail) }
-            }
-            WebhookError::Label => {
-                Self { field: Some("label".to_owned()), ..Self::wrong("WrongLabel", detail) }
-            }
+            WebhookError::Url { .. } => Self::wrong_field("url", "WrongUrl", detail),
+            WebhookError::Secret => Self::wrong_field("secret", "WrongSecret", detail),
+            WebhookError::Label => Self::wrong_field("label", "WrongLabel", detail),
             WebhookError::TooMany => {
                 Self::new(StatusCode::CONFLICT, "TooManyWebhooks", "There are too many.", detail)
             }
@@ -75,12 +70,6 @@ impl From<ConsumerError> for Problem {
     }
 }
 
-impl Problem {
-    fn wrong(code: &str, detail: String) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, "A field has a value that it cannot have.", detail)
-    }
-}
-
 impl Api {
     /// Asks webhooks on a thread that may wait for the disk.
     async fn ask_webhooks<T: Send + 'static>(
@@ -103,7 +92,7 @@ pub(crate) struct NewWebhook {
     label: String,
     /// Types of events that it gets; all if none is said.
     #[serde(default)]
-    types: Vec<String>,
+    types: Vec<EventTypeName>,
     /// Only events that name this order, group or reservation.
     entity: Option<OrderUlid>,
     /// Only events of this seller, by its code.
@@ -117,19 +106,14 @@ pub(crate) struct NewWebhook {
 }
 
 impl NewWebhook {
-    async fn spec(&self, api: &Api) -> Result<EndpointSpec, Problem> {
-        let mut filter = Filter { entity: self.entity.map(|id| id.0), ..Filter::default() };
-        for (at, name) in self.types.iter().enumerate() {
-            let kind = kind_of_type(name).ok_or_else(|| {
-                Problem::unreadable(format!("types[{at}]"), format!("{name:?} is no type of event."))
-            })?;
-            filter.kinds.push(kind);
-        }
+    async fn spec(&self, api: &Api, may: Allowed) -> Result<EndpointSpec, Problem> {
+        let kinds = self.types.iter().map(|name| name.0).collect();
+        let mut filter = Filter { kinds, entity: self.entity.map(|id| id.0), ..Filter::default() };
         if let Some(code) = &self.seller {
-            filter.seller = Some(api.sellers_of(&[code], |_| "seller".to_owned()).await?[0]);
+            filter.seller = Some(api.sellers_of(may, &[code], |_| "seller".to_owned()).await?[0]);
         }
         if let Some(code) = &self.location {
-            filter.location = Some(api.location_of(code, "location").await?);
+            filter.location = Some(api.location_of(may, code, "location").await?);
         }
         Ok(EndpointSpec { url: self.url.clone(), label: self.label.clone(), filter })
     }
@@ -147,7 +131,7 @@ pub(crate) struct WebhookSecret {
 /// All webhooks, and how far each has come.
 #[utoipa::path(get, path = "/v1/webhooks", tag = "events", responses((status = 200, body = Vec<EndpointStatus>), Problems))]
 async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<Vec<EndpointStatus>>, Problem> {
-    caller.may(Deed::Area(Area::Webhooks))?;
+    caller.may(Area::Webhooks)?;
     Ok(Json(api.ask_webhooks(|webhooks| Ok(webhooks.status())).await?))
 }
 
@@ -158,8 +142,8 @@ async fn create(
     caller: Caller,
     Body(body): Body<NewWebhook>,
 ) -> Result<Response, Problem> {
-    caller.may(Deed::Area(Area::Webhooks))?;
-    let spec = body.spec(&api).await?;
+    let may = caller.may(Area::Webhooks)?;
+    let spec = body.spec(&api, may).await?;
     let (from, secret) = (body.from, body.secret);
     let (endpoint, secret) =
         api.ask_webhooks(move |webhooks| webhooks.create(&spec, secret.as_deref(), from)).await?;
@@ -176,12 +160,12 @@ async fn change(
     At(webhook): At<u64>,
     Body(body): Body<NewWebhook>,
 ) -> Result<StatusCode, Problem> {
-    caller.may(Deed::Area(Area::Webhooks))?;
+    let may = caller.may(Area::Webhooks)?;
     if body.from.is_some() || body.secret.is_some() {
         let detail = "from and secret are of new webhooks; replay and secret have paths of their own.";
-        return Err(Problem::unreadable("from", detail));
+        return Err(Problem::wrong_field("from", RejectCode::InvalidField.name(), detail));
     }
-    let spec = body.spec(&api).await?;
+    let spec = body.spec(&api, may).await?;
     api.ask_webhooks(move |webhooks| webhooks.update(webhook, &spec)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -191,7 +175,7 @@ async fn change(
     params(("webhook" = u64, Path, description = "The webhook's number.")),
     responses((status = 204, description = "Removed."), Problems))]
 async fn remove(State(api): State<Api>, caller: Caller, At(webhook): At<u64>) -> Result<StatusCode, Problem> {
-    caller.may(Deed::Area(Area::Webhooks))?;
+    caller.may(Area::Webhooks)?;
     api.ask_webhooks(move |webhooks| webhooks.remove(webhook)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -214,7 +198,7 @@ async fn set_state(
     At(webhook): At<u64>,
     Body(body): Body<WebhookState>,
 ) -> Result<StatusCode, Problem> {
-    caller.may(Deed::Area(Area::Webhooks))?;
+    caller.may(Area::Webhooks)?;
     api.ask_webhooks(move |webhooks| webhooks.set_state(webhook, body.state)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -228,7 +212,7 @@ async fn rotate(
     caller: Caller,
     At(webhook): At<u64>,
 ) -> Result<Json<WebhookSecret>, Problem> {
-    caller.may(Deed::Area(Area::Webhooks))?;
+    caller.may(Area::Webhooks)?;
     let secret = api.ask_webhooks(move |webhooks| webhooks.rotate_secret(webhook, None)).await?;
     Ok(Json(WebhookSecret { endpoint: webhook, secret }))
 }
@@ -241,8 +225,8 @@ pub(crate) struct LetterTerms {
     /// The first sequence.
     from: Option<u64>,
     /// Letters at most.
-    #[param(minimum = 1, maximum = 500)]
-    limit: Option<usize>,
+    #[param(minimum = 1, maximum = 500, value_type = Option<u32>)]
+    limit: Option<Count<500>>,
 }
 
 /// Deliveries of a webhook that were given up, by sequence.
@@ -255,8 +239,8 @@ async fn dead_letters(
     At(webhook): At<u64>,
     Asked(terms): Asked<LetterTerms>,
 ) -> Result<Json<Vec<DeadLetter>>, Problem> {
-    caller.may(Deed::Area(Area::Webhooks))?;
-    let (from, limit) = (terms.from.unwrap_or(0), terms.limit.unwrap_or(100).clamp(1, 500));
+    caller.may(Area::Webhooks)?;
+    let (from, limit) = (terms.from.unwrap_or(0), terms.limit.map_or(100, Count::usize));
     Ok(Json(api.ask_webhooks(move |webhooks| webhooks.dead_letters(webhook, from, limit)).await?))
 }
 
@@ -280,7 +264,7 @@ async fn replay(
     At(webhook): At<u64>,
     Body(body): Body<Replay>,
 ) -> Result<StatusCode, Problem> {
-    caller.may(Deed::Area(Area::Webhooks))?;
+    caller.may(Area::Webhooks)?;
     api.ask_webhooks(move |webhooks| match (body.from, body.dead_letter) {
         (Some(from), _) => webhooks.replay_from(webhook, from),
         (None, only) => webhooks.replay_dead(webhook, only).map(drop),
@@ -292,20 +276,20 @@ async fn replay(
 /// Named consumers of the feed, and how far each has come.
 #[utoipa::path(get, path = "/v1/consumers", tag = "events", responses((status = 200, body = Vec<Consumer>), Problems))]
 async fn consumers(State(api): State<Api>, caller: Caller) -> Result<Json<Vec<Consumer>>, Problem> {
-    caller.may(Deed::Area(Area::Feed))?;
+    caller.may(Area::Feed)?;
     Ok(Json(api.consumers().list(api.feed().durable())))
 }
 
 /// How far a consumer has come.
 #[utoipa::path(get, path = "/v1/consumers/{consumer}", tag = "events",
-    params(("consumer" = String, Path, description = "Its name.")),
+    params(("consumer" = String, Path, pattern = "^[A-Za-z0-9._-]{1,64}$", description = "Its name.")),
     responses((status = 200, body = Consumer), Problems))]
 async fn consumer(
     State(api): State<Api>,
     caller: Caller,
     At(name): At<String>,
 ) -> Result<Json<Consumer>, Problem> {
-    caller.may(Deed::Area(Area::Feed))?;
+    caller.may(Area::Feed)?;
     let found = api.consumers().get(&name, api.feed().durable());
     Ok(Json(found.ok_or(ConsumerError::Unknown { name })?))
 }
@@ -320,7 +304,7 @@ pub(crate) struct FeedPosition {
 
 /// Keep how far a consumer has come, in the data directory. It only moves forward.
 #[utoipa::path(put, path = "/v1/consumers/{consumer}", tag = "events", request_body = FeedPosition,
-    params(("consumer" = String, Path, description = "Its name: letters, digits, dots, dashes, underscores.")),
+    params(("consumer" = String, Path, pattern = "^[A-Za-z0-9._-]{1,64}$", description = "Its name: letters, digits, dots, dashes, underscores.")),
     responses((status = 200, body = Consumer), Problems))]
 async fn commit(
     State(api): State<Api>,
@@ -328,17 +312,17 @@ async fn commit(
     At(name): At<String>,
     Body(body): Body<FeedPosition>,
 ) -> Result<Json<Consumer>, Problem> {
-    caller.may(Deed::Area(Area::Feed))?;
+    caller.may(Area::Feed)?;
     let (consumers, durable) = (Arc::clone(api.consumers()), api.feed().durable());
     Ok(Json(blocking(move || consumers.commit(&name, body.position, durable)).await?))
 }
 
 /// Forget a consumer.
 #[utoipa::path(delete, path = "/v1/consumers/{consumer}", tag = "events",
-    params(("consumer" = String, Path, description = "Its name.")),
+    params(("consumer" = String, Path, pattern = "^[A-Za-z0-9._-]{1,64}$", description = "Its name.")),
     responses((status = 204, description = "Forgotten."), Problems))]
 async fn forget(State(api): State<Api>, caller: Caller, At(name): At<String>) -> Result<StatusCode, Problem> {
-    caller.may(Deed::Area(Area::Feed))?;
+    caller.may(Area::Feed)?;
     let consumers = Arc::clone(api.consumers());
     blocking(move || consumers.remove(&name)).await?;
     Ok(StatusCode::NO_CONTENT)
