@@ -13,6 +13,7 @@ mod cli;
 mod console;
 mod damage;
 mod drill;
+mod examples;
 mod explain;
 mod faults;
 mod full_disk;
