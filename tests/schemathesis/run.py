@@ -1,6 +1,7 @@
 """Runs schemathesis against a server with tokens and example data, round by round under rising seeds, until it has made as many
 calls as were asked for. See tests/schemathesis.sh."""
 
+import atexit
 import collections
 import json
 import os
@@ -35,6 +36,7 @@ class Server:
         serve = [ORDERLINE, "serve", "--data", self.data, "--config", config, *listen]
         self.log = open(folder / "server.log", "w+")
         self.process = subprocess.Popen(serve, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        atexit.register(self.process.kill)
         line = self.process.stdout.readline().split()
         if line[:1] != ["ready"]:
             sys.exit(f"tests/schemathesis.sh: the server did not start: {self.said()}")
