@@ -8,6 +8,7 @@ use orderline_protocol::frame::CloseReason;
 use orderline_protocol::{Command, RejectCode};
 use serde_json::Value;
 
+use crate::proof::Proof;
 use crate::support::Server;
 use crate::support::program::{Ran, command, orderline};
 use crate::support::server::NO_SNAPSHOTS;
@@ -28,7 +29,7 @@ pub(crate) fn with(secret: &str, server: &Server, arguments: &[&str]) -> Ran {
     Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-fn client(server: &Server, secret: &str) -> Result<Client, ClientError> {
+pub(crate) fn client(server: &Server, secret: &str) -> Result<Client, ClientError> {
     let bytes = (0..64).step_by(2).map(|at| u8::from_str_radix(&secret[at..at + 2], 16).unwrap());
     let token = bytes.collect::<Vec<_>>().try_into().unwrap();
     let options = ClientOptions { token, reconnect: ReconnectPolicy::never(), ..ClientOptions::default() };
@@ -58,10 +59,14 @@ daily_capacity = 0
 fn beyond_loopback_nobody_is_served_without_tokens_unless_it_is_said() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
+    let mut proof = Proof::of(27, "starts beyond loopback without tokens");
     let serve = ["serve", "--data", data.to_str().unwrap(), "--listen", "0.0.0.0:0"];
-    orderline(serve).refused(&["0.0.0.0:0", "token", "--insecure-network"]);
+    let refused = orderline(serve);
+    proof.check(refused.code == Some(2), || format!("it was served: {refused:?}"));
+    refused.refused(&["0.0.0.0:0", "token", "--insecure-network"]);
     let server = Server::run(command([&serve[..], &["--insecure-network"]].concat())).unwrap();
-    assert!(server.stop().contains("WARN"));
+    proof.check(server.stop().contains("WARN"), || "it was served without a warning".to_owned());
+    proof.end();
 }
 
 /// Writes a certificate of its own for this name, and its key; the configuration that names them.
@@ -98,7 +103,8 @@ fn with_tls_and_a_token_a_server_listens_anywhere_and_reads_its_certificate_agai
     assert_eq!(list(&certificate, "orders.example"), Some(0));
     assert_eq!(list(&certificate, "other.example"), Some(2));
     let plain = command(["token", "list", "--connect", &addr]).output().unwrap();
-    assert_eq!(plain.status.code(), Some(2), "nothing is said outside TLS");
+    let mut proof = Proof::of(27, "plaintext, wrong names and old certificates where TLS is spoken");
+    proof.check(plain.status.code() == Some(2), || "something is said outside TLS".to_owned());
 
     std::fs::copy(&certificate, &old).unwrap();
     issue(directory.path(), "orders.example");
@@ -106,7 +112,9 @@ fn with_tls_and_a_token_a_server_listens_anywhere_and_reads_its_certificate_agai
     rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
     let is_read = || list(&certificate, "orders.example") == Some(0);
     assert!((0..100).any(|_| is_read()), "the new certificate is shown");
-    assert_eq!(list(&old, "orders.example"), Some(2));
+    proof.check(list(&old, "orders.example") == Some(2), || "the old certificate is shown".to_owned());
+    proof.check(list(&certificate, "other.example") == Some(2), || "another name is taken".to_owned());
+    proof.end();
     assert!(server.stop().contains("read again"));
 }
 

@@ -6,6 +6,7 @@ use orderline_protocol::command::{CommandKind, Role};
 use serde_json::{Value, json};
 
 use crate::http::{Answer, Caller};
+use crate::proof::Proof;
 use crate::recovery::verified;
 use crate::support::Server;
 use crate::support::server::NO_SNAPSHOTS;
@@ -196,9 +197,12 @@ fn every_role_does_what_the_table_says_and_nothing_else() {
             assert!(answer.body["code"] != "Forbidden", "{role:?} {deed:?}: {answer:?}");
         }
     }
-    assert!(denied > 100, "{denied}");
     server.stop();
     verified(&data);
+    let mut proof = Proof::of(26, "operations that a role may not do, over HTTP");
+    proof.ran(denied);
+    proof.end();
+    assert!(denied > 100, "{denied}");
 }
 
 #[test]
@@ -217,18 +221,22 @@ fn tokens_are_bound_run_out_and_are_revoked() {
     let own = Bearer::of(&http, &secret);
     let (_, secret) = root.token(json!({"label": "z", "role": "seller", "seller": "zest"}));
     let other = Bearer::of(&http, &secret);
+    let mut proof = Proof::of(26, "another's orders, tokens that ended, were revoked or made up, over HTTP");
+    let mut denied = |answer: Answer, status, code| {
+        answer.is_problem(status, code);
+        proof.ran(1);
+    };
     // A seller sees its own and nothing of another's.
     own.send("GET", &format!("/v1/orders/{order}"), None).is(200);
-    assert_eq!(other.send("GET", &format!("/v1/orders/{order}"), None).status, 403);
+    denied(other.send("GET", &format!("/v1/orders/{order}"), None), 403, "OutOfScope");
     let at = root.send("GET", "/v1/figures", None).is(200)["sequence"].clone();
     let found = |bearer: &Bearer<'_>| bearer.send("GET", &format!("/v1/orders?at_least={at}"), None).is(200);
     assert_eq!(found(&own)["items"][0]["order"], *order);
     assert_eq!(found(&other)["items"], json!([]));
-    other.send("GET", "/v1/orders?seller=acme", None).is_problem(403, "OutOfScope");
-    other
-        .send("GET", &format!("/v1/orders/{order}/timeline?at_least={at}"), None)
-        .is_problem(404, "UnknownOrder");
-    other.send("GET", "/v1/sellers/acme/entries", None).is_problem(403, "OutOfScope");
+    denied(other.send("GET", "/v1/orders?seller=acme", None), 403, "OutOfScope");
+    let timeline = format!("/v1/orders/{order}/timeline?at_least={at}");
+    denied(other.send("GET", &timeline, None), 404, "UnknownOrder");
+    denied(other.send("GET", "/v1/sellers/acme/entries", None), 403, "OutOfScope");
     // A timeline says who asked: nobody before there was a token, then the token, whose bound bearers are not told of others.
     let confirmed = root.send("POST", &format!("/v1/orders/{order}/confirm"), None).is(200);
     let at = confirmed["sequence"].clone();
@@ -243,14 +251,17 @@ fn tokens_are_bound_run_out_and_are_revoked() {
     // Over, over its quota, revoked, and not one at all.
     let past = json!({"label": "past", "role": "support", "expires_at": "2020-01-01T00:00:00Z"});
     let (_, secret) = root.token(past);
-    Bearer::of(&http, &secret).send("GET", "/v1/status", None).is_problem(401, "Unauthorized");
+    denied(Bearer::of(&http, &secret).send("GET", "/v1/status", None), 401, "Unauthorized");
     let (_, secret) = root.token(json!({"label": "slow", "role": "operator", "commands_per_s_max": 1}));
     let slow = Bearer::of(&http, &secret);
     let statuses: Vec<u16> = (0..20).map(|_| slow.send("GET", "/v1/status", None).status).collect();
     assert!(statuses.contains(&429) && statuses[0] == 200, "{statuses:?}");
     root.send("DELETE", &format!("/v1/tokens/{acme}"), None).is(200);
-    own.send("GET", &format!("/v1/orders/{order}"), None).is_problem(401, "Unauthorized");
-    Bearer::of(&http, "0123").send("GET", "/v1/status", None).is_problem(401, "Unauthorized");
+    denied(own.send("GET", &format!("/v1/orders/{order}"), None), 401, "Unauthorized");
+    for made_up in ["0123", &"a7".repeat(32)] {
+        denied(Bearer::of(&http, made_up).send("GET", "/v1/status", None), 401, "Unauthorized");
+    }
+    proof.end();
     let listed = root.send("GET", "/v1/tokens", None).is(200);
     let revoked = listed["items"].as_array().unwrap().iter().find(|token| token["token"] == acme).unwrap();
     assert_eq!((&revoked["is_revoked"], &revoked["seller"]), (&json!(true), &json!("acme")), "{listed}");

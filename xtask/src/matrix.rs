@@ -48,12 +48,6 @@ pub(crate) const WAITING: &[(u32, &str, &str)] = &[
     (22, "a follower lags", "waits for more machines"),
     (23, "split brain", "waits for more machines"),
     (24, "a corrupt follower", "waits for more machines"),
-    (
-        26,
-        "wrong identity",
-        "waits for the application tier; the token of the TCP front is tested in gateway/tests",
-    ),
-    (27, "abuse, plaintext, weak configuration", "waits for the application tier"),
 ];
 
 /// The rows, in their order.
@@ -166,4 +160,19 @@ pub(crate) const ROWS: &[Row] = &[
         &[it("faults::racing_starts")],
     ),
     row(25, "an unknown version", "R", &[it("damage::unknown_versions")]),
+    row(
+        26,
+        "wrong identity: another role's commands, another's orders, tokens that ended, were revoked or made up",
+        "denied, nothing journalled",
+        &[
+            Tests { package: "orderline-gateway", target: "access", filter: "every_role" },
+            it("http_access::"),
+        ],
+    ),
+    row(
+        27,
+        "abuse, plaintext, weak configuration",
+        "quotas before the queue, safe defaults",
+        &[it("faults::abuse"), it("access::beyond"), it("access::with_tls")],
+    ),
 ];
