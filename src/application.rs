@@ -21,7 +21,7 @@ use orderline_web::api::Parts;
 use orderline_web::front::{Front, FrontThread};
 use orderline_web::metrics::Metrics;
 use orderline_web::recovery::LastStart;
-use orderline_web::{Names, Recovery};
+use orderline_web::{Names, Owners, Recovery};
 use tracing::warn;
 
 use crate::config::Config;
@@ -114,7 +114,8 @@ impl Application {
             let run = move || model.run(&watermark, &stopping, |told| warn!("{told}"));
             std::thread::Builder::new().name("readmodel".to_owned()).spawn(run)?
         };
-        let feed = Feed::new(Arc::clone(&storage), store_id, watermark.clone(), names.clone(), names.clone());
+        let owners = Arc::new(Owners::new(reader.clone(), Arc::clone(&names)));
+        let feed = Feed::new(Arc::clone(&storage), store_id, watermark.clone(), names.clone(), owners);
         let feed = Arc::new(feed);
         let webhooks = Webhooks::start(Arc::clone(&feed), Arc::clone(&storage), config.webhook_options())?;
         let recovery = Arc::new(Recovery::new(

@@ -283,7 +283,7 @@ impl Feed {
         if filter.asks_whose() {
             lately.learn(event);
         }
-        filter.has(event, &lately, &*self.whose)
+        filter.has(event, &mut lately, &*self.whose)
     }
 
     fn show(

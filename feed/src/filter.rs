@@ -26,7 +26,7 @@ impl Filter {
         self.seller.is_some() || self.location.is_some()
     }
 
-    pub(crate) fn has(&self, event: &Event<'_>, lately: &Lately, whose: &dyn Whose) -> bool {
+    pub(crate) fn has(&self, event: &Event<'_>, lately: &mut Lately, whose: &dyn Whose) -> bool {
         (self.kinds.is_empty() || self.kinds.contains(&event.kind()))
             && self.entity.is_none_or(|id| names(event, id.get()))
             && self.seller.is_none_or(|seller| is_of_seller(event, seller, lately, whose))
@@ -55,7 +55,12 @@ fn is_of_seller(event: &Event<'_>, seller: SellerHandle, lately: &Lately, whose:
     is_its
 }
 
-fn is_of_location(event: &Event<'_>, location: LocationHandle, lately: &Lately, whose: &dyn Whose) -> bool {
+fn is_of_location(
+    event: &Event<'_>,
+    location: LocationHandle,
+    lately: &mut Lately,
+    whose: &dyn Whose,
+) -> bool {
     let (mut names_it, mut names_one) = (false, false);
     each_party(event, |party| {
         if let Party::Location(named) = party {

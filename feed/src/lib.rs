@@ -23,4 +23,4 @@ pub use feed::{Feed, FeedError, FeedEvent, Page, PageBounds};
 pub use files::FileError;
 pub use filter::Filter;
 pub use kinds::{event_type, kind_of_type};
-pub use whose::Whose;
+pub use whose::{Whose, placed_from};

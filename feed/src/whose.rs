@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use orderline_protocol::event::{Allocation, Event};
+use orderline_protocol::command::GroupOrder;
+use orderline_protocol::event::Event;
 use orderline_protocol::{LocationHandle, OrderId, SellerHandle, SkuHandle};
 
 /// Whoever knows what events leave out: a read model, or the core. What it does not know belongs to nobody, and a feed of one
@@ -16,6 +17,31 @@ pub trait Whose: Send + Sync {
 
     /// The seller of a SKU.
     fn sku_seller(&self, sku: SkuHandle) -> Option<SellerHandle>;
+}
+
+/// The locations that units of an order were promised from by the event that placed it; nothing if the event is not that, or
+/// leaves it to what the order's reservation held.
+pub fn placed_from(event: &Event<'_>, order: OrderId) -> Option<Vec<LocationHandle>> {
+    let (whole, mut locations): (_, Vec<LocationHandle>) = match *event {
+        Event::OrderPlaced(head, _, units, _) if head.placement.order == order => {
+            (head.location, units.iter().map(|units| units.location).collect())
+        }
+        Event::GroupPlaced(head, orders, _, units, _) if head.is_as_reserved == 0 => {
+            let place = orders.iter().position(|of| of.order == order)?;
+            let count = |of: &GroupOrder| u32::from(of.line_count.get());
+            let first: u32 = orders[..place].iter().map(count).sum();
+            let own = first..first + count(&orders[place]);
+            let its = units.iter().filter(|units| own.contains(&units.line.get().into()));
+            (head.location, its.map(|units| units.location).collect())
+        }
+        _ => return None,
+    };
+    if !whole.is_none() {
+        return Some(vec![whole]);
+    }
+    locations.sort_unstable();
+    locations.dedup();
+    Some(locations)
 }
 
 /// Orders, and SKUs, that are remembered; about 100 bytes each.
@@ -33,33 +59,18 @@ impl Lately {
     pub(crate) fn learn(&mut self, event: &Event<'_>) {
         match *event {
             Event::SkuDefined(head, _) => self.skus.put(head.handle.get(), head.definition.seller),
-            Event::OrderPlaced(head, _, allocations, _) => {
-                self.placed(head.placement.order, head.placement.seller, allocations.iter());
-            }
-            Event::GroupPlaced(_, orders, _, allocations, _) => {
-                let mut first = 0;
-                for order in orders {
-                    let behind = first + u32::from(order.line_count.get());
-                    let is_its = |line: u16| (first..behind).contains(&u32::from(line));
-                    let its = allocations.iter().filter(|units| is_its(units.line.get()));
-                    self.placed(order.order, order.seller, its);
-                    first = behind;
-                }
+            Event::OrderPlaced(head, ..) => self.placed(event, head.placement.order, head.placement.seller),
+            Event::GroupPlaced(_, orders, ..) => {
+                orders.iter().for_each(|order| self.placed(event, order.order, order.seller));
             }
             _ => {}
         }
     }
 
-    fn placed<'a>(
-        &mut self,
-        order: OrderId,
-        seller: SellerHandle,
-        allocations: impl Iterator<Item = &'a Allocation>,
-    ) {
-        let mut locations: Vec<LocationHandle> = allocations.map(|units| units.location).collect();
-        locations.sort_unstable();
-        locations.dedup();
-        self.orders.put(order.get(), (seller, locations));
+    fn placed(&mut self, event: &Event<'_>, order: OrderId, seller: SellerHandle) {
+        if let Some(locations) = placed_from(event, order) {
+            self.orders.put(order.get(), (seller, locations));
+        }
     }
 
     pub(crate) fn order_seller(&self, whose: &dyn Whose, order: OrderId) -> Option<SellerHandle> {
@@ -67,11 +78,17 @@ impl Lately {
         known.or_else(|| whose.order_seller(order))
     }
 
-    pub(crate) fn is_at(&self, whose: &dyn Whose, order: OrderId, location: LocationHandle) -> bool {
-        match self.orders.entries.get(&order.get()) {
-            Some((_, locations)) => locations.contains(&location),
-            None => whose.order_locations(order).contains(&location),
+    pub(crate) fn is_at(&mut self, whose: &dyn Whose, order: OrderId, location: LocationHandle) -> bool {
+        if let Some((_, locations)) = self.orders.entries.get(&order.get()) {
+            return locations.contains(&location);
         }
+        // Where an order was placed from may be read from the disk: once, for its other events.
+        let locations = whose.order_locations(order);
+        let is_there = locations.contains(&location);
+        if let Some(seller) = whose.order_seller(order) {
+            self.orders.put(order.get(), (seller, locations));
+        }
+        is_there
     }
 
     pub(crate) fn sku_seller(&self, whose: &dyn Whose, sku: SkuHandle) -> Option<SellerHandle> {

@@ -103,8 +103,20 @@ impl OrderFilter {
 impl Order {
     /// Whether units of it are at a location, or work of it is or was.
     pub fn is_at(&self, location: LocationHandle) -> bool {
-        self.units.iter().any(|part| part.location == location)
-            || self.works.iter().any(|work| work.location == location)
+        self.each_location().any(|own| own == location)
+    }
+
+    /// The locations that units of it are at, or that work of it is or was at.
+    pub fn locations(&self) -> Vec<LocationHandle> {
+        let mut locations: Vec<LocationHandle> = self.each_location().collect();
+        locations.sort_unstable();
+        locations.dedup();
+        locations
+    }
+
+    fn each_location(&self) -> impl Iterator<Item = LocationHandle> {
+        let units = self.units.iter().map(|part| part.location);
+        units.chain(self.works.iter().map(|work| work.location))
     }
 }
 

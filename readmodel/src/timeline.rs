@@ -53,6 +53,24 @@ impl Reader {
         self.shared.noting(self.timeline_page(order, cursor, limit))
     }
 
+    /// An order's placement, with its record if that is kept; nothing where the order is not known, or was placed before what is known
+    /// begins.
+    ///
+    /// # Errors
+    /// If the store or the journal is damaged.
+    pub fn placement(&self, order: OrderId) -> Result<Option<TimelineEntry>, ReadModelError> {
+        self.shared.noting(self.placement_entry(order))
+    }
+
+    fn placement_entry(&self, id: OrderId) -> Kept<Option<TimelineEntry>> {
+        let Some(order) = self.order(id)? else { return Ok(None) };
+        let Some((as_of, mut entries, places)) = self.noted(id, order.placed_sequence, 1)? else {
+            return Ok(None);
+        };
+        read_back(&self.shared, &as_of, &mut entries, &places)?;
+        Ok(entries.pop().filter(|entry| entry.sequence == order.placed_sequence))
+    }
+
     /// For whom a session's request at a sequence counted: the number of an access token; 0: nobody was named. Nothing where it is not
     /// known, for what is known begins later.
     ///

@@ -120,6 +120,41 @@ fn a_filtered_stream_is_one_chain_and_misses_nothing() {
 }
 
 #[test]
+fn a_narrowed_feed_tells_the_same_of_an_order_that_has_left_memory() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let server = Server::with_http(&data, NO_SNAPSHOTS);
+    let http = Caller::of(&server);
+    http.set_up();
+    let policy = json!({"pending_order_s": 0, "retention_s": 1, "reservation_s_max": 9});
+    http.put("/v1/policy", policy).is(200);
+    let order = http.place(1);
+    http.post(&format!("/v1/orders/{order}/confirm"), json!({})).is(200);
+    http.post(&format!("/v1/orders/{order}/cancel"), json!({})).is(200);
+    let newest = http.sequence();
+    let told = |http: &Caller, narrow: &str| {
+        let mut told = sequences(&http.get(&format!("/v1/events?from=1&limit=1000&{narrow}")).is(200));
+        told.retain(|&sequence| sequence <= newest);
+        told
+    };
+    let before = [told(&http, "seller=acme"), told(&http, "location=leeds")];
+    assert!(before.iter().all(|told| told.ends_with(&[newest - 2, newest - 1, newest])), "{before:?}");
+    let start = std::time::Instant::now();
+    while http.get(&format!("/v1/orders/{order}")).status == 200 {
+        assert!(start.elapsed().as_secs() < 60, "it does not leave memory");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // What went by lately is forgotten, and the engine knows nothing of it any more.
+    server.stop();
+    let server = Server::with_http(&data, NO_SNAPSHOTS);
+    let http = Caller::of(&server);
+    let newest = http.sequence();
+    http.get(&format!("/v1/orders?limit=1&at_least={newest}")).is(200);
+    assert_eq!([told(&http, "seller=acme"), told(&http, "location=leeds")], before);
+    server.stop();
+}
+
+#[test]
 fn a_stream_ends_when_its_token_is_revoked_or_over() {
     let (_directory, server) = served();
     let http = Caller::of(&server);

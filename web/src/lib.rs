@@ -17,6 +17,7 @@ pub mod recovery;
 mod requests;
 pub mod server;
 pub mod verifier;
+mod whose;
 
 pub use front::Front;
 pub use metrics::Metrics;
@@ -24,3 +25,4 @@ pub use names::Names;
 pub use recovery::Recovery;
 pub use requests::TraceParent;
 pub use server::{Server, ServerOptions};
+pub use whose::Owners;

@@ -6,7 +6,6 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use orderline_feed::Whose;
 use orderline_protocol::command::{EntityKind, QueryCatalogue, QueryOrder, ResolveCode};
 use orderline_protocol::limits::CODE_BYTES_MAX;
 use orderline_protocol::reply::{CatalogueEntry, OrderParts, OrderView};
@@ -118,9 +117,15 @@ impl Names {
         (entry.handle.get() == handle).then_some(entry)
     }
 
-    fn with_order<T>(&self, order: OrderId, with: impl FnOnce(&OrderParts<'_>) -> T) -> Option<T> {
+    /// An order as it is now, if the engine has it. Threads of the runtime may call it.
+    pub(crate) fn with_order<T>(&self, order: OrderId, with: impl FnOnce(&OrderParts<'_>) -> T) -> Option<T> {
         let replies = self.ask(&Command::QueryOrder(&QueryOrder { order }))?;
         OrderView::read(replies.first().view).ok().map(|parts| with(&parts))
+    }
+
+    /// The seller of a SKU. Threads of the runtime may call it.
+    pub(crate) fn sku_seller(&self, sku: SkuHandle) -> Option<SellerHandle> {
+        self.entry(EntityKind::Sku, sku.get()).map(|entry| entry.sku().seller)
     }
 
     /// The code of a handle. Threads of the runtime may call it: one that has to ask steps aside.
@@ -151,25 +156,6 @@ impl orderline_json::Names for Names {
 
     fn sku_code(&self, handle: SkuHandle) -> Option<Cow<'_, str>> {
         own(self.code(EntityKind::Sku, handle.get()))
-    }
-}
-
-/// Whose an order or a SKU is, as the engine knows it now.
-impl Whose for Names {
-    fn order_seller(&self, order: OrderId) -> Option<SellerHandle> {
-        self.with_order(order, |parts| parts.head.seller)
-    }
-
-    fn order_locations(&self, order: OrderId) -> Vec<LocationHandle> {
-        let located = |parts: &OrderParts<'_>| {
-            let works = parts.works.iter().map(|work| work.location);
-            works.chain(parts.allocations.iter().map(|part| part.location)).collect()
-        };
-        self.with_order(order, located).unwrap_or_default()
-    }
-
-    fn sku_seller(&self, sku: SkuHandle) -> Option<SellerHandle> {
-        self.entry(EntityKind::Sku, sku.get()).map(|entry| entry.sku().seller)
     }
 }
 
