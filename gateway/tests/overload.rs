@@ -113,8 +113,13 @@ fn long_commands_are_too_much_before_they_are_many() {
             std::thread::yield_now();
         }
     }
-    assert!(sent * LONG_BYTES > 64 << 20, "refused after {sent} commands");
-    assert_eq!(impatient.refused(), [sent as u64]);
+    // What is refused is counted after what came: one more may have been sent by then.
+    let first_refused = impatient.refused()[0];
+    assert!(
+        (sent as u64 - 1..=sent as u64).contains(&first_refused),
+        "{first_refused} of {sent} was refused"
+    );
+    assert!(first_refused as usize * LONG_BYTES > 64 << 20, "refused after {first_refused} commands");
     house.control.park(false);
 }
 
