@@ -6,7 +6,7 @@
 //! same `Work` again. So nothing is allocated once the buffers have grown.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -24,6 +24,7 @@ use crate::board::Board;
 use crate::engine::rejected_reply;
 use crate::meters::Meters;
 use crate::state::Rejection;
+use crate::wish::Wish;
 
 /// What a front asks the engine to do with a [`Work`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -252,8 +253,7 @@ struct Shared {
     outbox: ArrayQueue<Box<Work>>,
     engine: Unparker,
     wake_front: OnceLock<Box<dyn Fn() + Send + Sync>>,
-    /// The watermark from which on the front wants to be woken by it.
-    wake_at: AtomicU64,
+    wish: Wish,
     closed: AtomicBool,
 }
 
@@ -277,7 +277,7 @@ pub fn door(capacity: usize, engine: Unparker, watermark: Watermark) -> (Door, E
         outbox: ArrayQueue::new(capacity),
         engine,
         wake_front: OnceLock::new(),
-        wake_at: AtomicU64::new(0),
+        wish: Wish::new(),
         closed: AtomicBool::new(false),
     });
     (
@@ -353,9 +353,7 @@ impl Door {
         if self.shared.wake_front.set(Box::new(wake)).is_ok() {
             let (shared, watermark) = (Arc::clone(&self.shared), self.watermark.clone());
             self.watermark.subscribe(Box::new(move || {
-                // Either the front's wish is seen here, or the front sees the watermark after it made the wish.
-                fence(Ordering::SeqCst);
-                if watermark.durable() >= shared.wake_at.load(Ordering::Relaxed)
+                if shared.wish.is_fulfilled(watermark.durable())
                     && let Some(wake) = shared.wake_front.get()
                 {
                     wake();
@@ -368,8 +366,7 @@ impl Door {
     /// to be while works are in the engine. What [`Door::durable`] says after the call is to be looked at before going to
     /// sleep.
     pub fn wake_at(&self, sequence: Sequence) {
-        self.shared.wake_at.store(sequence, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
+        self.shared.wish.want(sequence);
     }
 }
 

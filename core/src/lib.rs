@@ -19,6 +19,7 @@ pub mod recovery;
 pub mod snapshot;
 pub mod state;
 mod sync;
+mod wish;
 
 pub use engine::{Doors, Engine, EngineOptions, EngineStats, Turn};
 pub use meters::Meters;

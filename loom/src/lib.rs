@@ -1,4 +1,4 @@
-//! Models: the watermark, the two who sync, the bell and the board's bracket, in every order of their threads' steps that
+//! Models: the watermark, the two who sync, a front's wish, the bell and the board's bracket, in every order of their threads' steps that
 //! the memory model allows. What stands around them in production stands here as little as they need.
 
 #![allow(dead_code, missing_docs)]
@@ -16,6 +16,8 @@ mod sync;
 mod tail;
 #[path = "../../journal/src/watermark.rs"]
 mod watermark;
+#[path = "../../core/src/wish.rs"]
+mod wish;
 
 /// The journal's failure, of which the models need one.
 mod error {

@@ -13,6 +13,7 @@ use crate::storage::StorageFile;
 use crate::sync::{AtomicBool, AtomicU64, CachePadded, Mutex, Ordering, Unparker, Waker};
 use crate::tail::{Shared, Tail};
 use crate::watermark::Watermark;
+use crate::wish::Wish;
 
 /// Real time means nothing here; a wait that nobody ends is a deadlock, which loom finds.
 const FOR_EVER: Duration = Duration::from_secs(3_600);
@@ -59,6 +60,30 @@ fn what_was_written_before_a_sequence_was_published_is_seen_by_who_sees_it() {
             assert_eq!(written.load(Ordering::Relaxed), 1);
         }
         writer.join().unwrap();
+    });
+}
+
+#[test]
+fn a_front_that_wishes_for_a_watermark_is_woken_by_it_or_sees_it() {
+    loom::model(|| {
+        let (publisher, watermark) = Watermark::new(0);
+        let (wish, woken) = (Arc::new(Wish::new()), Waker::new());
+        let (read, risen, wakes) = (Arc::clone(&wish), watermark.clone(), woken.clone());
+        watermark.subscribe(Box::new(move || {
+            if read.is_fulfilled(risen.durable()) {
+                wakes.wake().unwrap();
+            }
+        }));
+        let raising = thread::spawn(move || {
+            publisher.publish(1);
+            publisher.publish(2);
+        });
+        wish.want(2);
+        // One who is not woken then sleeps for ever, which loom finds.
+        while watermark.durable() < 2 {
+            woken.wait();
+        }
+        raising.join().unwrap();
     });
 }
 

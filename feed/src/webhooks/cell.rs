@@ -12,7 +12,7 @@ use tracing::{debug, info, warn};
 
 use super::endpoint::{DeadLetter, Definition, EndpointId, EndpointState, EndpointStatus, Figures, Progress};
 use super::queue::{Delivery, Place, Queue};
-use super::sender::{Message, Outcome};
+use super::sender::{Failure, Message, Outcome};
 use super::{WebhookError, WebhookOptions, signature};
 use crate::feed::{Feed, PageBounds};
 use crate::files::{self, FileError};
@@ -287,11 +287,11 @@ impl Work {
                 warn!(endpoint = self.id, "a webhook's endpoint wants no more and is disabled");
                 self.queue.again(sequence, now, Duration::ZERO, false);
             }
-            Outcome::Failed(error) => {
+            Outcome::Failed(Failure { error, retry_after }) => {
                 self.fail(error.clone());
                 match self.options.retries.get(attempts as usize - 1) {
                     Some(&delay) => {
-                        let delay = (self.options.jitter)(delay);
+                        let delay = (self.options.jitter)(delay).max(retry_after);
                         self.queue.again(sequence, now, delay, true);
                     }
                     None => match self.give_up(sequence, attempts, error) {

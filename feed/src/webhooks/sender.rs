@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use reqwest::header::HeaderValue;
 use reqwest::{Client, Url, redirect};
 
 use super::target::{PublicOnly, check_url};
@@ -18,6 +19,9 @@ const SHOWN_CHARS_MAX: usize = 200;
 /// How long it may take to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The longest that a receiver is left alone for when it asks: as long as the last pause between attempts.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Connections to one endpoint that are kept for the next delivery.
 const IDLE_MAX: usize = 4;
 
@@ -28,8 +32,22 @@ pub(crate) enum Outcome {
     Accepted,
     /// The endpoint wants no more: 410.
     Gone,
-    /// It failed; and why.
-    Failed(String),
+    /// It failed.
+    Failed(Failure),
+}
+
+/// Why an attempt failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) error: String,
+    /// The receiver wants to be left alone for so long.
+    pub(crate) retry_after: Duration,
+}
+
+impl Failure {
+    fn of(error: String) -> Outcome {
+        Outcome::Failed(Self { error, retry_after: Duration::ZERO })
+    }
 }
 
 /// What is posted, and where.
@@ -66,7 +84,7 @@ impl Sender {
     pub(crate) async fn send(&self, message: Message) -> Outcome {
         match check_url(&message.url, self.private_targets) {
             Ok(url) => self.post(url, message).await,
-            Err(error) => Outcome::Failed(error.to_string()),
+            Err(error) => Failure::of(error.to_string()),
         }
     }
 
@@ -84,9 +102,10 @@ impl Sender {
         let mut response = match request.send().await {
             Ok(response) => response,
             // The address may hold a secret, and this is kept and shown.
-            Err(error) => return Outcome::Failed(told(&error.without_url())),
+            Err(error) => return Failure::of(told(&error.without_url())),
         };
         let status = response.status();
+        let retry_after = retry_after(response.headers().get("retry-after"));
         let mut answer = Vec::new();
         while answer.len() < ANSWER_BYTES_MAX {
             match response.chunk().await {
@@ -102,10 +121,21 @@ impl Sender {
             410 => Outcome::Gone,
             number => {
                 let text: String = String::from_utf8_lossy(&answer).chars().take(SHOWN_CHARS_MAX).collect();
-                Outcome::Failed(format!("answered {number}: {:?}", text.trim()))
+                let error = format!("answered {number}: {:?}", text.trim());
+                Outcome::Failed(Failure { error, retry_after })
             }
         }
     }
+}
+
+/// How long a `Retry-After` (RFC 9110, 10.2.3) asks to wait, by seconds or by a date; nothing asked is no time.
+fn retry_after(header: Option<&HeaderValue>) -> Duration {
+    let Some(text) = header.and_then(|value| value.to_str().ok()).map(str::trim) else {
+        return Duration::ZERO;
+    };
+    let by_date = || httpdate::parse_http_date(text).ok()?.duration_since(SystemTime::now()).ok();
+    let asked = text.parse().ok().map(Duration::from_secs).or_else(by_date);
+    asked.unwrap_or_default().min(RETRY_AFTER_MAX)
 }
 
 /// An error with what caused it, in one line.
@@ -118,4 +148,22 @@ fn told(error: &dyn std::error::Error) -> String {
         cause = next.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receiver_says_by_seconds_or_by_a_date_when_to_come_again() {
+        let asked = |text: &str| retry_after(Some(&HeaderValue::from_str(text).unwrap()));
+        assert_eq!(asked("120"), Duration::from_secs(120));
+        assert_eq!(asked("99999999"), RETRY_AFTER_MAX);
+        let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(3_600));
+        assert!((3_500..=3_600).contains(&asked(&date).as_secs()), "{date}");
+        for nothing in ["", "soon", "-1", "Sun, 06 Nov 1994 08:49:37 GMT"] {
+            assert_eq!(asked(nothing), Duration::ZERO, "{nothing}");
+        }
+        assert_eq!(retry_after(None), Duration::ZERO);
+    }
 }

@@ -33,6 +33,8 @@ pub(crate) enum Answer {
     Status(u16),
     /// Nothing, for as long as the sender waits.
     Hang,
+    /// 429: in so many seconds again.
+    Later(u64),
     /// To another place, which must not be gone to.
     Elsewhere,
 }
@@ -121,6 +123,9 @@ impl Inner {
             self.came.notify_all();
             let head = match answer {
                 Answer::Status(status) => format!("HTTP/1.1 {status} Told\r\ncontent-length: 4\r\n\r\ntold"),
+                Answer::Later(seconds) => {
+                    format!("HTTP/1.1 429 Later\r\nretry-after: {seconds}\r\ncontent-length: 0\r\n\r\n")
+                }
                 Answer::Elsewhere => {
                     "HTTP/1.1 307 Elsewhere\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n".to_owned()
                 }

@@ -1,8 +1,8 @@
 //! Webhooks over real sockets: in order per order, at least once, signed, and nobody held up by anybody.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use orderline_feed::webhooks::{
@@ -195,6 +195,26 @@ fn nothing_is_missed_over_stops_and_crashes() {
     receiver.wait_for(&[last]);
     assert_eq!(receiver.seen().len(), count + 1, "seed {seed}");
     drop(webhooks);
+}
+
+#[test]
+fn a_receiver_that_asks_for_time_is_given_it() {
+    let mut store = Store::open(&MemoryStorage::new());
+    let asked_at = Arc::new(Mutex::new(None));
+    let asking = Arc::clone(&asked_at);
+    let receiver = Receiver::new(move |_| match asking.lock().unwrap().replace(Instant::now()) {
+        None => Answer::Later(1),
+        Some(_) => Answer::Status(200),
+    });
+    let webhooks = start(&store, options());
+    let (id, _) = webhooks.create(&spec(&receiver), None, None).unwrap();
+    let (placed, start) = (store.place(), Instant::now());
+    receiver.wait_for(&[placed]);
+    // Its own pauses are milliseconds.
+    let came_again = asked_at.lock().unwrap().unwrap();
+    assert!(came_again.duration_since(start) >= Duration::from_secs(1), "it was asked for a second");
+    assert_eq!(receiver.seen().len(), 2);
+    assert!(status(&webhooks, id).last_error.unwrap().contains("answered 429"));
 }
 
 #[test]
