@@ -74,6 +74,8 @@ fn a_front_that_wishes_for_a_watermark_is_woken_by_it_or_sees_it() {
                 wakes.wake().unwrap();
             }
         }));
+        // It waits for nothing, until it does.
+        wish.want(u64::MAX);
         let raising = thread::spawn(move || {
             publisher.publish(1);
             publisher.publish(2);
