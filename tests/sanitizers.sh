@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The arenas under AddressSanitizer, and the models of the threads under loom.
+# The arenas and the mapped journal under AddressSanitizer, and the models of the threads under loom.
 #
 #     tests/sanitizers.sh [address|loom...]      both without an argument
 #
@@ -12,9 +12,12 @@ host="$(rustc -vV | sed -n 's/^host: //p')"
 for part in "$@"; do
     case "$part" in
         address)
+            export RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address
             echo "== AddressSanitizer: the arenas, by the core's own tests and the model"
-            RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo test --locked -p orderline-core --lib --test model \
-                --target "$host" --target-dir target/asan
+            cargo test --locked -p orderline-core --lib --test model --target "$host" --target-dir target/asan
+            echo "== AddressSanitizer: the mapped journal, by all of its tests"
+            cargo test --locked -p orderline-journal --lib --tests --target "$host" --target-dir target/asan
+            unset RUSTC_BOOTSTRAP RUSTFLAGS
             ;;
         loom)
             echo "== loom: watermark, two who sync, bell, board"
