@@ -239,6 +239,28 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
         }
     }
 
+    /// Asks the processor to have `count` items from `first` on ready soon, which lie in one chunk. Items that are not there
+    /// are ignored.
+    #[inline]
+    pub(crate) fn prefetch_run(&self, first: usize, count: usize) {
+        let is_there = first < self.len && count <= self.len - first;
+        #[cfg(target_arch = "x86_64")]
+        if is_there {
+            // SAFETY: asked just before.
+            let start = unsafe { self.slot(first) }.as_ptr().cast::<i8>();
+            for byte in (0..count * size_of::<T>()).step_by(64) {
+                // SAFETY: prefetching has no effect on memory, whatever the address.
+                unsafe {
+                    std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(
+                        start.wrapping_add(byte),
+                    );
+                }
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = is_there;
+    }
+
     /// Asks the processor to have the item at `index` ready soon. An index that is not there is ignored.
     #[inline]
     pub(crate) fn prefetch(&self, index: usize) {

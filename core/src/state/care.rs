@@ -11,7 +11,8 @@ use super::State;
 use super::apply::{Effect, state_in};
 use super::decide::{Refusable, Scratch, check_zeros, write};
 use super::fulfilment::check_named_lines;
-use super::orders::{OrderSlot, Orders, Stage};
+use super::order_head::Stage;
+use super::orders::{OrderSlot, Orders};
 
 impl State {
     #[inline]

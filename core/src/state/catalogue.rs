@@ -49,6 +49,37 @@ impl Location {
     }
 }
 
+/// What sourcing asks of every location in question, side by side for all of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LocationTerms {
+    pub(crate) priority: u32,
+    pub(crate) region: u16,
+    pub(crate) takes: Takes,
+}
+
+/// Whether a location gets new units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Takes {
+    /// No.
+    None,
+    /// Of any number of orders a day.
+    Orders,
+    /// As long as it has taken fewer orders today than it can.
+    OrdersWithinBound,
+}
+
+impl LocationTerms {
+    fn of(location: &Location) -> Self {
+        let definition = &location.definition;
+        let takes = match definition.daily_capacity.get() {
+            _ if !location.is_active() => Takes::None,
+            0 => Takes::Orders,
+            _ => Takes::OrdersWithinBound,
+        };
+        Self { priority: definition.priority.get(), region: definition.region.get(), takes }
+    }
+}
+
 /// A SKU as the hot path reads it: half a cache line, with what is available at its only location in it. Most catalogues
 /// have one location a SKU, and those are decided without looking any further.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -93,6 +124,8 @@ pub(crate) struct Catalogue {
     sellers: Vec<Seller>,
     pub(crate) location_codes: Codes,
     locations: Vec<Location>,
+    /// By location.
+    location_terms: Vec<LocationTerms>,
     pub(crate) sku_codes: Codes,
     skus: Arena<Sku>,
     sku_terms: Arena<SkuTerms>,
@@ -109,6 +142,7 @@ impl Catalogue {
             sellers: Vec::new(),
             location_codes: Codes::new(seed.rotate_left(1)),
             locations: Vec::new(),
+            location_terms: Vec::new(),
             sku_codes: Codes::new(seed.rotate_left(2)),
             skus: Arena::default(),
             sku_terms: Arena::default(),
@@ -143,6 +177,12 @@ impl Catalogue {
         &self.locations
     }
 
+    /// What sourcing asks of locations, by handle.
+    #[inline]
+    pub(crate) fn location_terms(&self) -> &[LocationTerms] {
+        &self.location_terms
+    }
+
     #[inline]
     pub(crate) fn location(&self, handle: LocationHandle) -> Option<&Location> {
         self.locations.get(handle.index())
@@ -159,11 +199,16 @@ impl Catalogue {
         self.keep(List::Locations, handle);
         let definition = *definition;
         match self.locations.get_mut(handle as usize) {
-            Some(location) => *location = Location { definition, version, ..*location },
+            Some(location) => {
+                *location = Location { definition, version, ..*location };
+                self.location_terms[handle as usize] = LocationTerms::of(location);
+            }
             None => {
                 assert_eq!(self.location_codes.add(code), handle, "handles are dense");
                 assert_eq!(handle as usize, self.locations.len(), "handles are dense");
-                self.locations.push(Location { definition, version, day: 0, taken_count: 0 });
+                let location = Location { definition, version, day: 0, taken_count: 0 };
+                self.locations.push(location);
+                self.location_terms.push(LocationTerms::of(&location));
             }
         }
     }

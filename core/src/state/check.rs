@@ -395,7 +395,7 @@ pub(super) mod tests {
     use orderline_protocol::{Amount, BuyerId, SessionHandle};
 
     use super::*;
-    use crate::state::orders::Stage;
+    use crate::state::order_head::Stage;
 
     /// A state with one order of three units, its id 7, placed at the beginning of 1970.
     pub(in crate::state) fn one_order() -> State {

@@ -2,7 +2,7 @@
 //! of their orders.
 
 use orderline_protocol::event::{ExpiryKind, OrderState, RetiredKind};
-use orderline_protocol::{GroupId, OrderId, ReservationId};
+use orderline_protocol::{OrderId, ReservationId};
 
 use super::State;
 use super::check::Violation;
@@ -95,9 +95,7 @@ impl State {
     fn check_groups(&self, violations: &mut Vec<Violation>) {
         for group in self.groups.iter() {
             let is_here = |order: &OrderId| {
-                let slot = self.orders.find(*order);
-                let of = slot.and_then(|slot| self.orders.detail(slot));
-                slot.is_some() && of.map_or((*order).into(), |detail| detail.group_of(*order)) == group.id()
+                self.orders.find(*order).is_some_and(|slot| self.orders.group_of(slot) == group.id())
             };
             let count = group.orders().filter(is_here).count();
             if count == 0 || count != group.order_count as usize {
@@ -105,10 +103,10 @@ impl State {
             }
         }
         for slot in self.orders.iter() {
-            let group = GroupId::new(self.orders.detail(slot).map_or(0, |detail| detail.group));
+            let group = self.orders.group_of(slot);
             let order = self.orders.head(slot).id.get();
             let has_it = |of| self.groups.get(of).orders.contains(&order);
-            if group.get() != 0 && !self.groups.find(group).is_some_and(has_it) {
+            if !self.orders.is_alone(slot) && !self.groups.find(group).is_some_and(has_it) {
                 violations.push(Violation::Group { group });
             }
         }

@@ -49,10 +49,8 @@ impl State {
         let mut nets = Nets::new();
         for slot in self.orders.iter() {
             let (head, money) = (self.orders.head(slot), self.money(slot));
-            let group = self.orders.detail(slot).map(|detail| detail.group_of(head.id));
-            if let Some(group) =
-                group.filter(|&group| money.captured > 0 && self.groups.find(group).is_none())
-            {
+            let group = self.orders.group_of(slot);
+            if money.captured > 0 && self.groups.find(group).is_none() {
                 violations.push(Violation::GroupMoney { group });
             }
             let (open, finished) = nets.entry((head.seller.get(), head.currency.get())).or_default();

@@ -39,7 +39,7 @@ impl State {
         if let Some(slot) = self.orders.find(head.order) {
             let order = self.orders.head(slot);
             // An order of a group has no placement of its own to be repeated.
-            let is_alone = self.orders.detail(slot).is_none_or(|detail| detail.group == 0);
+            let is_alone = self.orders.is_alone(slot);
             if order.digest != origin.digest.get() || !is_alone {
                 return Decision::Rejected(Rejection {
                     sequence: Some(order.placed_sequence),
@@ -107,7 +107,7 @@ impl State {
         scratch: &mut SourcingScratch,
     ) -> Refusable<Sourced> {
         let total = self.check_order_lines(0, head.seller, head.currency, lines)?;
-        if total > i128::from(ORDER_TOTAL_MINOR_MAX) {
+        if total > ORDER_TOTAL_MINOR_MAX {
             return Err(Rejection::new(RejectCode::TotalTooLarge));
         }
         let request = Request {
@@ -146,7 +146,8 @@ impl State {
         }
     }
 
-    /// Checks the lines of one order, the first of which has the index `first` in its command; returns what they cost.
+    /// Checks the lines of one order, the first of which has the index `first` in its command; returns what they cost, which may
+    /// be more than an order may cost.
     #[inline]
     pub(super) fn check_order_lines(
         &self,
@@ -154,8 +155,8 @@ impl State {
         seller: SellerHandle,
         currency: CurrencyCode,
         lines: &[OrderLine],
-    ) -> Refusable<i128> {
-        let mut total: i128 = 0;
+    ) -> Refusable<i64> {
+        let mut total = 0_i64;
         for (index, line) in lines.iter().enumerate() {
             let index = (first + index) as u32;
             let refuse = |code| Err(Rejection::new(code).about(index));
@@ -185,7 +186,9 @@ impl State {
                 1..=UNIT_PRICE_MINOR_MAX => {}
                 _ => return refuse(RejectCode::PriceTooLarge),
             }
-            total += i128::from(line.unit_price.minor()) * i128::from(line.quantity.get());
+            // Where this saturates it is far above what an order may cost.
+            let value = line.unit_price.minor().saturating_mul(line.quantity.get().into());
+            total = total.saturating_add(value);
         }
         Ok(total)
     }
@@ -253,13 +256,13 @@ impl State {
         check_external_id(external_id)?;
         check_priced_in(head.currency)?;
         let mut first = 0;
-        let mut group_total = 0;
+        let mut group_total = 0_i64;
         for (index, order) in (0..).zip(orders) {
             self.check_seller(order.seller)?;
             let behind = first + usize::from(order.line_count.get());
             let total = self.check_order_lines(first, order.seller, head.currency, &lines[first..behind])?;
-            group_total += total;
-            if total.max(group_total) > i128::from(ORDER_TOTAL_MINOR_MAX) {
+            group_total = group_total.saturating_add(total);
+            if group_total > ORDER_TOTAL_MINOR_MAX {
                 return Err(Rejection::new(RejectCode::TotalTooLarge).about(index));
             }
             first = behind;

@@ -1,12 +1,11 @@
 //! What an order has beyond its head and lines once it needs more: counters and allocations when its units have parted,
 //! and its work, packages, returns, refunds, holds and money.
 
-use orderline_protocol::OrderId;
+use orderline_protocol::LocationHandle;
 use orderline_protocol::command::LineQuantity;
 use orderline_protocol::event::Allocation;
 use orderline_protocol::lifecycle::{HoldState, RefundState, ReturnState, ShipmentState, WorkState};
 use orderline_protocol::reply::LineCounters;
-use orderline_protocol::{GroupId, LocationHandle};
 use serde::{Deserialize, Serialize};
 
 use super::timers::TimerSlot;
@@ -292,11 +291,6 @@ pub(crate) fn place_of(part: &Allocation) -> (u16, u16) {
 }
 
 impl Detail {
-    /// The group of the order with this id.
-    pub(crate) fn group_of(&self, order: OrderId) -> GroupId {
-        if self.group == 0 { order.into() } else { GroupId::new(self.group) }
-    }
-
     /// The fulfilment order of a location, if it is not as it began.
     pub(crate) fn work(&self, location: LocationHandle) -> Option<&Work> {
         self.works.iter().find(|work| work.location == location.get())

@@ -4,6 +4,7 @@
 use orderline_protocol::lifecycle::PaymentState;
 use orderline_protocol::{BuyerId, CurrencyCode, GroupId, OrderId, Sequence};
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use super::frozen::Frozen;
 use super::hash::{Sum, put};
@@ -25,7 +26,7 @@ pub(crate) struct Group {
     /// What its orders cost when they were placed.
     pub(crate) placed_total: i64,
     /// Its orders, as they were placed. One that has left memory is still here.
-    pub(crate) orders: Vec<u128>,
+    pub(crate) orders: SmallVec<[u128; 1]>,
     /// Orders that are still in memory.
     pub(crate) order_count: u32,
     pub(crate) payment: Payment,
@@ -135,7 +136,7 @@ impl Payment {
 /// All groups.
 pub(crate) struct Groups {
     ids: IdTable,
-    groups: Slab<Box<Group>>,
+    groups: Slab<Group>,
     /// While a snapshot is made: what it still needs, by slot.
     frozen: Option<Box<Frozen>>,
 }
@@ -157,6 +158,7 @@ impl Groups {
         self.groups.len() == 0
     }
 
+    #[inline]
     pub(crate) fn find(&self, id: GroupId) -> Option<GroupSlot> {
         let is_it = |slot| self.groups.get(slot).id == id.get();
         self.ids.find(self.hash(id.get()), is_it).map(GroupSlot)
@@ -170,6 +172,7 @@ impl Groups {
         }
     }
 
+    #[inline]
     pub(crate) fn get(&self, slot: GroupSlot) -> &Group {
         self.groups.get(slot.0)
     }
@@ -182,7 +185,7 @@ impl Groups {
     /// Adds a group whose id is not there yet.
     pub(crate) fn insert(&mut self, group: Group) -> GroupSlot {
         let hash = self.hash(group.id);
-        let slot = self.groups.insert(Box::new(group));
+        let slot = self.groups.insert(group);
         if let Some(frozen) = &mut self.frozen {
             frozen.needs(slot as usize);
         }
@@ -194,7 +197,7 @@ impl Groups {
         self.keep(slot);
         let group = self.groups.remove(slot.0);
         self.ids.remove(self.hash(group.id), slot.0);
-        *group
+        group
     }
 
     /// Whatever changes a group comes through here first: a snapshot under way may still need it as it is.
@@ -233,11 +236,11 @@ impl Groups {
 
     /// What stands at the places from one on, each with the place behind it.
     pub(crate) fn iter_from(&self, place: usize) -> impl Iterator<Item = (usize, Option<&Group>)> {
-        self.groups.iter_from(place).map(|(behind, group)| (behind, group.map(|group| &**group)))
+        self.groups.iter_from(place)
     }
 
     /// Every group, in no order that means anything.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Group> {
-        self.groups.iter().map(|group| &**group)
+        self.groups.iter()
     }
 }

@@ -20,7 +20,8 @@ use super::detail::Detail;
 use super::groups::Group;
 use super::keys::Keyed;
 use super::ledger::Ledger;
-use super::orders::{OrderHead, OrderSlot, Stage};
+use super::order_head::{OrderHead, Stage};
+use super::orders::OrderSlot;
 use super::reservations::ReservationHead;
 use super::ring::{Entry, Ring};
 use super::sessions::{Answer, Session, SessionHead};
@@ -489,7 +490,7 @@ mod tests {
             buyer: 4,
             currency: 978,
             placed_total: 0,
-            orders: Vec::new(),
+            orders: Default::default(),
             order_count: 0,
             payment: Payment::default(),
         };

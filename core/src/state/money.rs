@@ -583,8 +583,7 @@ impl State {
         detail.money.commission -= reversal;
         let refunded = detail.money.refunded;
         if is_made {
-            let group = detail.group_of(settlement.order);
-            let group = self.group_of(group);
+            let group = self.group_of(self.orders.group_of(slot));
             self.groups.get_mut(group).payment.refunded += amount;
             self.book(slot, [(EntryKind::Refund, amount), (EntryKind::Reversal, reversal)]);
         }

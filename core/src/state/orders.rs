@@ -5,90 +5,23 @@
 //! when units part (a partial cancellation, a split over locations) does its detail get the counters of each line and its
 //! allocations. That keeps an open four-line order at 128 bytes and a slot in the id table.
 
+use std::borrow::Cow;
+use std::num::NonZeroU128;
+
 use orderline_protocol::command::OrderLine;
 use orderline_protocol::event::{Allocation, OrderState};
 use orderline_protocol::reply::LineCounters;
-use orderline_protocol::{BuyerId, CurrencyCode, LocationHandle, OrderId, SellerHandle, Sequence};
+use orderline_protocol::{BuyerId, CurrencyCode, GroupId, LocationHandle, OrderId, SellerHandle, Sequence};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::detail::Detail;
 use super::frozen::Frozen;
 use super::hash::{Sum, put};
+use super::order_head::{GROUP_ONLY, More, NO_DETAIL, OrderHead, Stage};
 use super::id_table::{IdHash, IdTable};
 use super::slab::Slab;
 use super::stock::Promise;
 use crate::arena::Arena;
-
-/// Where all units of a whole order stand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Stage {
-    Reserved = 1,
-    Allocated = 2,
-    Shipped = 3,
-    Delivered = 4,
-    Cancelled = 5,
-    /// Not whole any more: the detail's counters and allocations tell.
-    Parted = 6,
-}
-
-impl Stage {
-    const fn from_number(number: u8) -> Self {
-        match number {
-            1 => Self::Reserved,
-            2 => Self::Allocated,
-            3 => Self::Shipped,
-            4 => Self::Delivered,
-            5 => Self::Cancelled,
-            6 => Self::Parted,
-            _ => panic!("an order's stage is one of six"),
-        }
-    }
-}
-
-/// "No detail".
-const NO_DETAIL: u32 = u32::MAX;
-
-/// An order's fixed part: one cache line, its lines behind it.
-#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
-pub(crate) struct OrderHead {
-    pub(crate) id: OrderId,
-    pub(crate) placed_sequence: Sequence,
-    pub(crate) buyer: BuyerId,
-    /// The digest of the placement: tells the same order from another under the same id.
-    pub(crate) digest: u32,
-    pub(crate) seller: SellerHandle,
-    /// Where a whole order ships from.
-    pub(crate) location: LocationHandle,
-    /// The region that it goes to; 0: not said.
-    pub(crate) region: u16,
-    pub(crate) currency: CurrencyCode,
-    pub(crate) line_count: u16,
-    /// 0: the block is free.
-    state: u8,
-    stage: u8,
-    reserved: u16,
-    /// Counts the events of the order, from 1.
-    pub(crate) version: u32,
-    pub(crate) placed_unix_s: u32,
-    detail: u32,
-}
-
-const _: () = assert!(size_of::<OrderHead>() == 64);
-
-impl OrderHead {
-    pub(crate) fn state(&self) -> OrderState {
-        match OrderState::from_number(self.state) {
-            Some(state) => state,
-            None => panic!("order {} has no state {}", self.id, self.state),
-        }
-    }
-
-    pub(crate) fn stage(&self) -> Stage {
-        Stage::from_number(self.stage)
-    }
-}
 
 /// What a new order is made of.
 pub(crate) struct NewOrder<'a> {
@@ -118,6 +51,8 @@ pub(crate) struct Orders {
     ids: IdTable,
     blocks: Arena<Unit>,
     details: Slab<Box<Detail>>,
+    /// Groups of orders without a detail.
+    groups: Slab<NonZeroU128>,
     /// Blocks that nobody uses any more, by their units.
     free: Vec<Vec<u32>>,
     open_count: u64,
@@ -165,6 +100,7 @@ impl Orders {
             ids: IdTable::new(seed),
             blocks: Arena::default(),
             details: Slab::default(),
+            groups: Slab::default(),
             free: Vec::new(),
             open_count: 0,
             frozen: None,
@@ -258,32 +194,60 @@ impl Orders {
     pub(crate) fn insert(&mut self, order: &NewOrder<'_>) -> OrderSlot {
         let stage = if order.location.is_none() { Stage::Parted } else { Stage::Reserved };
         let slot = self.write_block(order, OrderState::Pending, stage, 1);
-        if order.location.is_none() || order.group != 0 {
+        if order.location.is_none() {
             self.insert_detail(slot, order);
+        } else if let Some(group) = NonZeroU128::new(order.group) {
+            self.put_group(slot, group);
         }
         slot
     }
 
     #[cold]
     fn insert_detail(&mut self, slot: OrderSlot, order: &NewOrder<'_>) {
-        let mut detail = Detail { group: order.group, ..Detail::default() };
-        if order.location.is_none() {
-            let mut counters = vec![LineCounters::default(); order.lines.len()];
-            for part in order.allocations {
-                counters[usize::from(part.line.get())].reserved += part.quantity;
-            }
-            for (counters, line) in counters.iter_mut().zip(order.lines) {
-                counters.backordered = line.quantity - counters.reserved;
-            }
-            detail.counters = counters;
-            detail.allocations = order.allocations.to_vec();
+        let mut counters = vec![LineCounters::default(); order.lines.len()];
+        for part in order.allocations {
+            counters[usize::from(part.line.get())].reserved += part.quantity;
         }
-        self.put_detail(slot, detail);
+        for (counters, line) in counters.iter_mut().zip(order.lines) {
+            counters.backordered = line.quantity - counters.reserved;
+        }
+        let allocations = order.allocations.to_vec();
+        self.put_detail(slot, Detail { group: order.group, counters, allocations, ..Detail::default() });
+    }
+
+    fn put_group(&mut self, slot: OrderSlot, group: NonZeroU128) {
+        let index = self.groups.insert(group);
+        assert!(index < GROUP_ONLY - 1, "there is no room for another order's group");
+        self.head_mut(slot).detail = GROUP_ONLY | index;
     }
 
     fn put_detail(&mut self, slot: OrderSlot, detail: Detail) {
         let index = self.details.insert(Box::new(detail));
+        assert!(index < GROUP_ONLY, "there is no room for another order's detail");
         self.head_mut(slot).detail = index;
+    }
+
+    /// The group that an order was placed in; 0: alone.
+    #[inline]
+    fn group(&self, slot: OrderSlot) -> u128 {
+        match self.head(slot).more() {
+            More::Nothing => 0,
+            More::Group(index) => self.groups.get(index).get(),
+            More::Detail(index) => self.details.get(index).group,
+        }
+    }
+
+    /// The group that an order is in: an order placed alone is one under its own id.
+    pub(crate) fn group_of(&self, slot: OrderSlot) -> GroupId {
+        match self.group(slot) {
+            0 => self.head(slot).id.into(),
+            group => GroupId::new(group),
+        }
+    }
+
+    /// Whether an order was placed alone.
+    pub(crate) fn is_alone(&self, slot: OrderSlot) -> bool {
+        self.group(slot) == 0
     }
 
     #[inline(always)] // A placement's parts go straight to their places, without a `NewOrder` in between.
@@ -335,9 +299,7 @@ impl Orders {
         self.keep(slot);
         let head = *self.head(slot);
         assert!(!head.state().is_open(), "order {} leaves memory while it is open", head.id);
-        if head.detail != NO_DETAIL {
-            self.details.remove(head.detail);
-        }
+        self.take_more(&head);
         self.ids.remove(self.hash(head.id), slot.0);
         self.head_mut(slot).state = 0;
         let units = block_units(head.line_count.into());
@@ -347,20 +309,43 @@ impl Orders {
         self.free[units].push(slot.0);
     }
 
+    /// Takes what an order has beyond its head and lines out of memory.
+    fn take_more(&mut self, head: &OrderHead) {
+        match head.more() {
+            More::Nothing => {}
+            More::Group(index) => drop(self.groups.remove(index)),
+            More::Detail(index) => drop(self.details.remove(index)),
+        }
+    }
+
     /// The order's detail, if it has one.
     #[inline]
     pub(crate) fn detail(&self, slot: OrderSlot) -> Option<&Detail> {
-        let head = self.head(slot);
-        (head.detail != NO_DETAIL).then(|| &**self.details.get(head.detail))
+        match self.head(slot).more() {
+            More::Detail(index) => Some(self.details.get(index)),
+            More::Nothing | More::Group(_) => None,
+        }
     }
 
     /// The order's detail, made if it has none.
     pub(crate) fn detail_mut(&mut self, slot: OrderSlot) -> &mut Detail {
         self.keep(slot);
-        if self.head(slot).detail == NO_DETAIL {
-            self.put_detail(slot, Detail::default());
+        let head = *self.head(slot);
+        if !matches!(head.more(), More::Detail(_)) {
+            let group = self.group(slot);
+            self.take_more(&head);
+            self.put_detail(slot, Detail { group, ..Detail::default() });
         }
         self.details.get_mut(self.head(slot).detail)
+    }
+
+    /// The detail as snapshots and hashes have it: there an order that has no more than its group has one, too.
+    fn saved_detail(&self, slot: OrderSlot) -> Option<Cow<'_, Detail>> {
+        match self.head(slot).more() {
+            More::Nothing => None,
+            More::Group(_) => Some(Cow::Owned(Detail { group: self.group(slot), ..Detail::default() })),
+            More::Detail(index) => Some(Cow::Borrowed(self.details.get(index))),
+        }
     }
 
     /// The order's detail with counters and allocations: the order is not whole from here on.
@@ -580,11 +565,11 @@ impl Orders {
     fn put_image(&self, slot: OrderSlot, out: &mut Vec<u8>, sum: &mut Sum) {
         out.extend_from_slice(self.head(slot).for_snapshot().as_bytes());
         out.extend_from_slice(self.lines(slot).as_bytes());
-        if let Some(detail) = self.detail(slot) {
+        if let Some(detail) = self.saved_detail(slot) {
             let length_at = out.len();
             out.extend_from_slice(&[0; size_of::<u64>()]);
             let detail_at = out.len();
-            put(detail, out);
+            put(&*detail, out);
             let length = (out.len() - detail_at) as u64;
             out[length_at..detail_at].copy_from_slice(&length.to_le_bytes());
         }
@@ -596,8 +581,8 @@ impl Orders {
         sum.add(5, |out| {
             out.extend_from_slice(self.head(slot).for_snapshot().as_bytes());
             out.extend_from_slice(self.lines(slot).as_bytes());
-            if let Some(detail) = self.detail(slot) {
-                put(detail, out);
+            if let Some(detail) = self.saved_detail(slot) {
+                put(&*detail, out);
             }
         });
     }
@@ -634,29 +619,13 @@ impl Orders {
             head.version,
         );
         if let Some(detail) = detail {
-            self.put_detail(slot, detail);
+            match NonZeroU128::new(detail.group) {
+                Some(group) if detail == (Detail { group: detail.group, ..Detail::default() }) => {
+                    self.put_group(slot, group);
+                }
+                _ => self.put_detail(slot, detail),
+            }
         }
         slot
-    }
-}
-
-impl OrderHead {
-    /// The head as a snapshot keeps it: the place of the detail means nothing elsewhere, only that there is one.
-    pub(crate) fn for_snapshot(&self) -> Self {
-        Self { detail: if self.detail == NO_DETAIL { 0 } else { 1 }, ..*self }
-    }
-
-    /// Whether a head read from a snapshot is followed by a detail.
-    pub(crate) fn has_saved_detail(&self) -> bool {
-        self.detail == 1
-    }
-
-    /// Whether a head read from a snapshot has values that this program can hold.
-    pub(crate) fn is_sound(&self) -> bool {
-        OrderState::from_number(self.state).is_some()
-            && (1..=6).contains(&self.stage)
-            && self.line_count > 0
-            && self.detail <= 1
-            && (self.stage != Stage::Parted as u8 || self.detail == 1)
     }
 }

@@ -5,6 +5,7 @@ use orderline_protocol::command::{CartLine, OrderLine};
 use orderline_protocol::event::Allocation;
 use orderline_protocol::lifecycle::ReservationState;
 use orderline_protocol::{BuyerId, LocationHandle, ReservationId, Sequence, SkuHandle};
+use smallvec::SmallVec;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::frozen::Frozen;
@@ -35,6 +36,7 @@ pub(crate) struct ReservationHead {
 const _: () = assert!(size_of::<ReservationHead>() == 64);
 
 impl ReservationHead {
+    #[inline]
     pub(crate) fn state(&self) -> ReservationState {
         match ReservationState::from_number(self.state) {
             Some(state) => state,
@@ -42,6 +44,7 @@ impl ReservationHead {
         }
     }
 
+    #[inline]
     pub(crate) fn is_held(&self) -> bool {
         self.state == ReservationState::Held as u8
     }
@@ -56,11 +59,14 @@ impl ReservationHead {
     }
 }
 
+/// Lines of a cart that stand in its reservation; those of a longer one lie on the heap.
+const CART_LINES_INSIDE: usize = 6;
+
 /// A reservation. Its lists are empty once it is finished.
 #[derive(Debug, Clone)]
 pub(crate) struct Reservation {
     pub(crate) head: ReservationHead,
-    pub(crate) lines: Box<[CartLine]>,
+    pub(crate) lines: SmallVec<[CartLine; CART_LINES_INSIDE]>,
     /// Empty where all of it is held at one location.
     pub(crate) allocations: Box<[Allocation]>,
     pub(crate) timer: TimerSlot,
@@ -111,6 +117,7 @@ impl Reservation {
     }
 
     /// Whether an order's lines are, one for one, what is held.
+    #[inline]
     pub(crate) fn is_exactly(&self, lines: &[OrderLine]) -> bool {
         let is_same =
             |(held, line): (&CartLine, &OrderLine)| held.sku == line.sku && held.quantity == line.quantity;
@@ -121,7 +128,7 @@ impl Reservation {
 /// All reservations.
 pub(crate) struct Reservations {
     ids: IdTable,
-    slab: Slab<Box<Reservation>>,
+    slab: Slab<Reservation>,
     /// While a snapshot is made: what it still needs, by slot.
     frozen: Option<Box<Frozen>>,
 }
@@ -147,11 +154,13 @@ impl Reservations {
         self.ids.prefetch(hash);
     }
 
+    #[inline]
     pub(crate) fn find(&self, id: ReservationId) -> Option<ReservationSlot> {
         let is_it = |slot| self.slab.get(slot).head.id == id;
         self.ids.find(self.hash(id), is_it).map(ReservationSlot)
     }
 
+    #[inline]
     pub(crate) fn get(&self, slot: ReservationSlot) -> &Reservation {
         self.slab.get(slot.0)
     }
@@ -175,7 +184,7 @@ impl Reservations {
             allocations: allocations.into(),
             timer: TimerSlot::NONE,
         };
-        let slot = self.slab.insert(Box::new(reservation));
+        let slot = self.slab.insert(reservation);
         if let Some(frozen) = &mut self.frozen {
             frozen.needs(slot as usize);
         }
@@ -221,7 +230,7 @@ impl Reservations {
         head.version += 1;
         (head.line_count, head.allocation_count) = (0.into(), 0.into());
         head.location = LocationHandle::NONE;
-        reservation.lines = Box::default();
+        reservation.lines = SmallVec::new();
         reservation.allocations = Box::default();
         std::mem::take(&mut reservation.timer)
     }
@@ -268,13 +277,11 @@ impl Reservations {
 
     /// What stands at the places from one on, each with the place behind it.
     pub(crate) fn iter_from(&self, place: usize) -> impl Iterator<Item = (usize, Option<&Reservation>)> {
-        self.slab
-            .iter_from(place)
-            .map(|(behind, reservation)| (behind, reservation.map(|reservation| &**reservation)))
+        self.slab.iter_from(place)
     }
 
     /// Every reservation, in no order that means anything.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Reservation> {
-        self.slab.iter().map(|reservation| &**reservation)
+        self.slab.iter()
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use orderline_protocol::event::{Event, EventKind, FinishedRetired, Retired, RetiredKind};
 use orderline_protocol::limits::DUE_ENTRIES_MAX;
-use orderline_protocol::{GroupId, OrderId, ReservationId};
+use orderline_protocol::{OrderId, ReservationId};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::State;
@@ -213,12 +213,11 @@ impl State {
     /// The newest time in the ids that are not known any more when something leaves: its own, and that of its group, which
     /// may leave with it.
     fn newest_unix_ms(&self, kind: RetiredKind, id: u128) -> u64 {
-        let order = OrderId::new(id);
-        let group = match kind {
-            RetiredKind::Order => self.orders.detail(self.order_of(order)),
-            RetiredKind::Reservation => None,
-        };
-        order.unix_ms().max(group.map_or(0, |detail| detail.group_of(order).unix_ms()))
+        let own_ms = OrderId::new(id).unix_ms();
+        match kind {
+            RetiredKind::Order => own_ms.max(self.orders.group_of(self.order_of(OrderId::new(id))).unix_ms()),
+            RetiredKind::Reservation => own_ms,
+        }
     }
 
     pub(super) fn apply_retired(
@@ -252,7 +251,7 @@ impl State {
 
     fn retire_order(&mut self, order: OrderId) {
         let slot = self.order_of(order);
-        let group = self.group_id_of(slot);
+        let group = self.orders.group_of(slot);
         assert!(
             !self.has_something_standing(slot),
             "order {order} leaves memory while something of it stands"
@@ -304,14 +303,8 @@ impl State {
     }
 
     fn is_promised_money(&self, slot: OrderSlot) -> bool {
-        let group = self.groups.find(self.group_id_of(slot));
+        let group = self.groups.find(self.orders.group_of(slot));
         group.is_some_and(|group| self.groups.get(group).payment.is_promised())
-    }
-
-    /// The id of an order's group: its own, if it was placed alone.
-    fn group_id_of(&self, slot: OrderSlot) -> GroupId {
-        let id = self.orders.head(slot).id;
-        self.orders.detail(slot).map_or(id.into(), |detail| detail.group_of(id))
     }
 
     /// Finds again, after a snapshot was read, which entry of the queue counts for orders that are in it more than once.
@@ -477,7 +470,7 @@ mod tests {
             let mut state = cancelled();
             // As if its group's id were made in second 250.
             let slot = state.order_of(ORDER);
-            let group = GroupId::from_parts(250_000, 1);
+            let group = orderline_protocol::GroupId::from_parts(250_000, 1);
             state.orders.detail_mut(slot).group = group.get();
             assert_eq!(tick(&mut state, 150), RETIRED, "it is looked at, and waits again");
             let horizon_ms = |state: &State| state.finished.orders_horizon_ms;

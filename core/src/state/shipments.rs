@@ -15,7 +15,8 @@ use super::apply::{Effect, state_in};
 use super::decide::{Refusable, Scratch, check_flag, check_zeros, write};
 use super::detail::{Return, Shipment, place_of};
 use super::fulfilment::{check_named_lines, locations_of};
-use super::orders::{OrderSlot, Stage};
+use super::order_head::Stage;
+use super::orders::OrderSlot;
 use super::transitions;
 use super::{Rejection, State};
 

@@ -11,7 +11,8 @@ use super::State;
 use super::apply::Effect;
 use super::decide::write;
 use super::due::Due;
-use super::orders::{OrderSlot, Stage};
+use super::order_head::Stage;
+use super::orders::OrderSlot;
 
 /// Places in the orders' memory that one look goes through.
 const SLICE_BLOCKS: usize = 8_192;

@@ -11,7 +11,7 @@ use super::decide::Refusable;
 use super::orders::OrderSlot;
 use super::rounds::Rounds;
 use super::settings::Rules;
-use super::stock::Row;
+use super::stock::{LevelPlace, Row};
 use super::timers::SECOND_US;
 use super::{Rejection, State};
 
@@ -80,6 +80,19 @@ impl Wanted for CartLine {
     }
 }
 
+impl Wanted for Demand {
+    #[inline]
+    fn sku(&self) -> SkuHandle {
+        self.sku
+    }
+
+    #[inline]
+    fn units(&self) -> u32 {
+        // `sum_per_sku` lets no more be wanted.
+        self.units as u32
+    }
+}
+
 /// Where sourcing works, and what it found.
 #[derive(Debug, Default)]
 pub(crate) struct SourcingScratch {
@@ -122,56 +135,6 @@ pub(super) struct Demand {
     pub(super) units: u64,
     /// The first line that wants it: the one that a rejection names.
     pub(super) first_line: u32,
-}
-
-impl Demand {
-    /// The places of rows that cover it, as bits, the first place lowest.
-    #[inline]
-    fn places_covering(&self, rows: &[Row]) -> u64 {
-        rows.iter().rev().fold(0, |places, row| places << 1 | u64::from(row.has(self.units)))
-    }
-}
-
-/// Which of a few locations cover what is wanted.
-struct Coverage<'a> {
-    /// The locations: those of any of the SKUs' rows.
-    places: &'a [Row],
-    /// Bits of the places that cover all of it.
-    all: u64,
-    /// Bits of those that cover some SKU of it.
-    any: u64,
-}
-
-impl Coverage<'_> {
-    /// The best location that covers everything, all of so many SKUs, where fewest packages is the first rule: before that, others
-    /// do not count.
-    #[inline]
-    fn best(
-        &self,
-        preference: &Preference<'_>,
-        sku_count: u32,
-        candidates: &mut Vec<(LocationHandle, u32)>,
-    ) -> Option<Sourced> {
-        let mut has_others = false;
-        let mut left = self.any;
-        while left != 0 {
-            let place = left.trailing_zeros();
-            left &= left - 1;
-            let location = self.places[place as usize].location();
-            if preference.is_candidate(location) {
-                if self.all >> place & 1 == 1 {
-                    candidates.push((location, sku_count));
-                } else {
-                    has_others = true;
-                }
-            }
-        }
-        if has_others && let [(location, _)] = candidates[..] {
-            return Some(Sourced { location, rule: DecidingRule::FewestPackages });
-        }
-        let (location, _, rule) = preference.leave_best(candidates)?;
-        Some(Sourced { location, rule })
-    }
 }
 
 /// By what one request compares locations.
@@ -343,10 +306,18 @@ impl State {
         lines: &[W],
         scratch: &mut SourcingScratch,
     ) -> Refusable<Sourced> {
+        let is_plain = request.own.is_empty() && request.excluded.is_empty();
+        let are_different = are_different(lines);
+        if is_plain
+            && are_different
+            && let Some(sourced) = self.one_location_at_once(request, lines)
+        {
+            return Ok(sourced);
+        }
         sum_per_sku(lines, scratch)?;
-        if request.own.is_empty() && request.excluded.is_empty() {
-            if let Some(location) = self.one_location_at_once(&scratch.demands, day_of(request.now_us)) {
-                return Ok(Sourced { location, rule: DecidingRule::OnlyChoice });
+        if is_plain {
+            if !are_different && let Some(sourced) = self.one_location_at_once(request, &scratch.demands) {
+                return Ok(sourced);
             }
             if let Some(sourced) = self.one_location_of_several(request, scratch) {
                 return Ok(sourced);
@@ -355,31 +326,35 @@ impl State {
         self.source_slowly(request, lines, scratch)
     }
 
-    /// The case that most catalogues have: every SKU has one level, all at the same location.
+    /// The cases that most catalogues have, each SKU being wanted once: every SKU has one level, all at the same location, or
+    /// all are at the same locations.
     #[inline]
-    fn one_location_at_once(&self, demands: &[Demand], day: u32) -> Option<LocationHandle> {
+    fn one_location_at_once<W: Wanted>(&self, request: &Request<'_>, wanted: &[W]) -> Option<Sourced> {
         let mut location = LocationHandle::NONE;
-        for demand in demands {
-            let &[row] = self.stock.rows(self.catalogue.sku(demand.sku)?) else { return None };
+        for of in wanted {
+            let Some(&row) = self.stock.only_row(self.catalogue.sku(of.sku())?) else {
+                return self.one_of_same_locations(request, wanted);
+            };
             let is_same = location.is_none() || row.location() == location;
-            if row.available() < demand.units as i64 || !is_same {
+            if !row.has(of.units().into()) || !is_same {
                 return None;
             }
             location = row.location();
         }
-        self.catalogue.location(location).filter(|location| location.takes_orders(day)).map(|_| location)
+        let takes_orders = self.catalogue.location(location)?.takes_orders(day_of(request.now_us));
+        takes_orders.then_some(Sourced { location, rule: DecidingRule::OnlyChoice })
     }
 
     fn preference(&self, request: &Request<'_>) -> Preference<'_> {
         Preference {
             locations: self.catalogue.locations(),
-            rules: self.settings.rules_for(request.seller),
+            rules: &self.settings.rules_for(request.seller).rules,
             region: request.region,
             day: day_of(request.now_us),
         }
     }
 
-    /// The next frequent case: SKUs are at several locations, and the best of the first round covers all of them. It is the
+    /// Another frequent case: SKUs are at several locations, and the best of the first round covers all of them. It is the
     /// first round as `rounds` plays it, with nothing kept for a second one.
     fn one_location_of_several(
         &self,
@@ -389,39 +364,11 @@ impl State {
         let preference = self.preference(request);
         let SourcingScratch { demands, location_counts: counts, touched, .. } = scratch;
         touched.clear();
-        if preference.rules().next() == Some(SourcingRule::FewestPackages)
-            && let Some(coverage) = self.coverage_by_place(demands)
-        {
-            return coverage.best(&preference, demands.len() as u32, touched);
-        }
         if !self.count_by_location(demands, &preference, counts, touched) {
             return None;
         }
         let (location, count, rule) = preference.leave_best(touched)?;
         (count as usize == demands.len()).then_some(Sourced { location, rule })
-    }
-
-    /// Which locations cover what, where all SKUs are at the same few locations, in the same order: as it is where every location
-    /// has the whole catalogue. `None`: they are not so, or one of them is covered nowhere.
-    #[inline]
-    fn coverage_by_place(&self, demands: &[Demand]) -> Option<Coverage<'_>> {
-        let (first, others) = demands.split_first()?;
-        let places = self.rows_of(first.sku);
-        if places.len() > u64::BITS as usize {
-            return None;
-        }
-        let covering = first.places_covering(places);
-        let mut coverage = Coverage { places, all: covering, any: covering };
-        for demand in others {
-            let rows = self.rows_of(demand.sku);
-            if rows.len() != places.len() || !Row::are_at_same_locations(places, rows) {
-                return None;
-            }
-            let covering = demand.places_covering(rows);
-            coverage.all &= covering;
-            coverage.any |= covering;
-        }
-        Some(coverage)
     }
 
     /// Finds how many SKUs each candidate covers, wherever they are. Says whether each SKU is covered somewhere.
@@ -469,15 +416,17 @@ impl State {
         lines: &[W],
         allocations: &[Allocation],
     ) {
+        let mut place = LevelPlace::FIRST;
         if !location.is_none() {
             for line in lines {
-                self.stock.reserve(&mut self.catalogue, line.sku(), location, line.units().into());
+                let units = line.units().into();
+                place = self.stock.reserve_near(&mut self.catalogue, line.sku(), location, place, units);
             }
             return;
         }
         for part in allocations {
-            let sku = lines[usize::from(part.line.get())].sku();
-            self.stock.reserve(&mut self.catalogue, sku, part.location, part.quantity.get().into());
+            let (sku, units) = (lines[usize::from(part.line.get())].sku(), part.quantity.get().into());
+            place = self.stock.reserve_near(&mut self.catalogue, sku, part.location, place, units);
         }
     }
 
@@ -546,6 +495,13 @@ impl State {
         }
         Ok(Sourced { location: LocationHandle::NONE, rule })
     }
+}
+
+/// Whether a few lines are of different SKUs; of more it is not asked.
+#[inline]
+fn are_different<W: Wanted>(lines: &[W]) -> bool {
+    let is_new = |at: usize| lines[..at].iter().all(|line| line.sku() != lines[at].sku());
+    lines.len() <= COMPARED_LINES_MAX && (1..lines.len()).all(is_new)
 }
 
 /// Sums the lines per SKU into the scratch's demands, in the order of their first lines.

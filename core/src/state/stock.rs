@@ -17,6 +17,7 @@ use super::availability::Touched;
 use super::catalogue::{Catalogue, Sku};
 use super::frozen::Frozen;
 use super::hash::Sum;
+use super::layouts::{LayoutId, Layouts};
 use super::movements::Movements;
 use super::shortages::Search;
 use crate::arena::Arena;
@@ -54,22 +55,18 @@ impl Row {
         self.place as i64 >= (units << 16) as i64
     }
 
-    /// Whether equally many rows are at the same locations, one for one.
-    #[inline]
-    pub(crate) fn are_at_same_locations(some: &[Self], others: &[Self]) -> bool {
-        let differing =
-            some.iter().zip(others).fold(0, |bits, (one, other)| bits | (one.place ^ other.place));
-        differing as u16 == 0
-    }
-
     #[inline]
     fn set_available(&mut self, available: i64) {
         self.place = (available as u64) << 16 | self.place & 0xffff;
     }
 
-    /// What stands in a SKU with several levels instead of a row: where its rows begin.
-    const fn leading_to(first: usize) -> Self {
-        Self { place: first as u64, reserved: 0 }
+    /// What stands in a SKU with several levels instead of a row: where its rows begin, and where they are.
+    const fn leading_to(first: usize, layout: LayoutId) -> Self {
+        Self { place: first as u64, reserved: layout.number() as u64 }
+    }
+
+    const fn layout(&self) -> LayoutId {
+        LayoutId::from_number(self.reserved as u32)
     }
 
     const fn first(&self) -> usize {
@@ -181,11 +178,8 @@ impl Level {
     }
 }
 
-/// Rows that lie in one cache line.
-const ROWS_OF_CACHE_LINE: usize = 64 / size_of::<Row>();
-
-/// Rows of a SKU that are prefetched.
-const PREFETCHED_ROWS: usize = 4 * ROWS_OF_CACHE_LINE;
+/// Rows of a SKU that are prefetched: four cache lines.
+const PREFETCHED_ROWS: usize = 4 * 64 / size_of::<Row>();
 
 /// Where units stand for an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,6 +194,11 @@ pub(crate) enum Promise {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LevelPlace(u16);
 
+impl LevelPlace {
+    /// The first.
+    pub(crate) const FIRST: Self = Self(0);
+}
+
 // Whoever formats a number in place keeps it in memory just for that; so these take theirs by value.
 
 #[cold]
@@ -212,11 +211,23 @@ fn oversold(handle: SkuHandle, location: LocationHandle) -> ! {
     panic!("oversold: SKU {handle} at location {location}")
 }
 
+/// The place of the row at a location, which is likely this one.
+#[inline]
+fn place_near(rows: &[Row], location: LocationHandle, likely: LevelPlace) -> Option<LevelPlace> {
+    if rows.get(usize::from(likely.0)).is_some_and(|row| row.location() == location) {
+        return Some(likely);
+    }
+    let place = rows.iter().position(|row| row.location() == location)?;
+    Some(LevelPlace(place as u16))
+}
+
 /// All levels.
 #[derive(Default)]
 pub(crate) struct Stock {
     rows: Arena<Row>,
     levels: Arena<Level>,
+    /// Where SKUs with several levels are.
+    pub(crate) layouts: Layouts,
     /// Runs of rows and of levels that nobody uses any more, by the power of two of their lengths.
     free_rows: [Vec<u32>; 17],
     free_levels: [Vec<u32>; 17],
@@ -250,6 +261,12 @@ impl Stock {
         (sku.level_count == 1).then_some(&sku.row)
     }
 
+    /// Where a SKU with several levels has them; `None`: it has no or one level.
+    #[inline]
+    pub(crate) fn layout(&self, sku: &Sku) -> Option<LayoutId> {
+        (sku.level_count > 1).then(|| sku.row.layout())
+    }
+
     #[inline]
     fn row_mut<'a>(&'a mut self, sku: &'a mut Sku, place: LevelPlace) -> &'a mut Row {
         match sku.level_count {
@@ -269,7 +286,7 @@ impl Stock {
     pub(crate) fn prefetch(&self, sku: &Sku) {
         let count = usize::from(sku.level_count).min(PREFETCHED_ROWS);
         if count > 1 {
-            (0..count).step_by(ROWS_OF_CACHE_LINE).for_each(|row| self.rows.prefetch(sku.row.first() + row));
+            self.rows.prefetch_run(sku.row.first(), count);
         }
     }
 
@@ -384,12 +401,20 @@ impl Stock {
     #[cold]
     fn append(&mut self, sku: &mut Sku, location: LocationHandle) -> LevelPlace {
         let count = usize::from(sku.level_count);
+        let layout = match count {
+            0 => LayoutId::EMPTY,
+            1 => self.layouts.longer(LayoutId::EMPTY, sku.row.location()),
+            _ => sku.row.layout(),
+        };
         let has_room = count > 0 && count < 1 << sku.level_room_log2;
         if !has_room {
             let log2 = if count == 0 { 0 } else { sku.level_room_log2 + 1 };
             self.make_room(sku, log2);
         }
         sku.level_count += 1;
+        if count > 0 {
+            sku.row = Row::leading_to(sku.row.first(), self.layouts.longer(layout, location));
+        }
         let place = LevelPlace(count as u16);
         *self.row_mut(sku, place) = Row::new(location, 0);
         place
@@ -417,7 +442,7 @@ impl Stock {
             if count > 1 {
                 self.free_rows[usize::from(sku.level_room_log2)].push(sku.row.first() as u32);
             }
-            sku.row = Row::leading_to(rows);
+            sku.row = Row::leading_to(rows, LayoutId::EMPTY);
         }
         if count > 0 {
             self.free_levels[usize::from(sku.level_room_log2)].push(sku.levels);
@@ -538,7 +563,6 @@ impl Stock {
     }
 
     /// Takes units out of what is available and holds them.
-    #[inline(always)] // Once for each line of each placement.
     pub(crate) fn reserve(
         &mut self,
         catalogue: &mut Catalogue,
@@ -546,9 +570,30 @@ impl Stock {
         location: LocationHandle,
         units: u64,
     ) {
+        self.reserve_near(catalogue, handle, location, LevelPlace::FIRST, units);
+    }
+
+    /// The same. Returns the level's place, which is where to look first for the
+    /// next SKU at the same location (`likely`): SKUs are often at the same locations.
+    #[inline(always)] // Once for each line of each placement.
+    pub(crate) fn reserve_near(
+        &mut self,
+        catalogue: &mut Catalogue,
+        handle: SkuHandle,
+        location: LocationHandle,
+        likely: LevelPlace,
+        units: u64,
+    ) -> LevelPlace {
         let sku = self.sku_to_change(catalogue, handle);
-        let place = self.existing(sku, handle, location);
-        let row = self.row_mut(sku, place);
+        let (place, row) = match sku.level_count {
+            1 if sku.row.location() == location => (likely, &mut sku.row),
+            0 | 1 => no_level(handle, location),
+            count => {
+                let rows = self.rows.slice_mut(sku.row.first(), count.into());
+                let place = place_near(rows, location, likely).unwrap_or_else(|| no_level(handle, location));
+                (place, &mut rows[usize::from(place.0)])
+            }
+        };
         let available = row.available();
         if available < units as i64 {
             oversold(handle, location);
@@ -556,6 +601,7 @@ impl Stock {
         row.set_available(available - units as i64);
         row.reserved += units;
         self.touched.note_units(handle, sku);
+        place
     }
 
     /// Commits what was held for an order that is now confirmed.

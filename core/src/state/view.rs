@@ -15,6 +15,7 @@ use orderline_protocol::reply::{
     ReservationView, ReturnView, SettingsView, ShipmentView, StatusView, WorkView,
 };
 use orderline_protocol::{Amount, GroupId, LocationHandle, OrderId, RejectCode, SkuHandle};
+use smallvec::smallvec;
 use zerocopy::IntoBytes;
 
 use super::decide::check_zeros;
@@ -180,7 +181,7 @@ impl State {
     /// Where an order stands in its group; one alone stands at 0.
     fn place_in_group(&self, slot: OrderSlot) -> usize {
         let id = self.orders.head(slot).id;
-        let group = self.orders.detail(slot).map_or(id.into(), |detail| detail.group_of(id));
+        let group = self.orders.group_of(slot);
         let orders = self.groups.find(group).map(|group| self.groups.get(group).orders());
         orders.and_then(|mut orders| orders.position(|order| order == id)).unwrap_or(0)
     }
@@ -203,7 +204,7 @@ impl State {
         let money = &detail.money;
         let view = OrderView {
             order: head.id,
-            group: detail.group_of(head.id),
+            group: self.orders.group_of(slot),
             placed_sequence: head.placed_sequence.into(),
             buyer: head.buyer,
             address: detail.address.into(),
@@ -285,7 +286,7 @@ impl State {
     fn payment_status(&self, slot: OrderSlot, detail: &Detail) -> PaymentStatus {
         let Money { captured, refunded, .. } = detail.money;
         if captured == 0 {
-            let group = self.groups.find(detail.group_of(self.orders.head(slot).id));
+            let group = self.groups.find(self.orders.group_of(slot));
             let state = group.map(|group| self.groups.get(group).payment.state());
             return match state {
                 Some(PaymentState::Authorized | PaymentState::PartiallyCaptured) => PaymentStatus::Authorized,
@@ -323,7 +324,7 @@ impl State {
         }
         let order = OrderId::new(id.get());
         let slot = self.orders.find(order)?;
-        let is_alone = self.orders.detail(slot).is_none_or(|detail| detail.group == 0);
+        let is_alone = self.orders.is_alone(slot);
         let head = self.orders.head(slot);
         is_alone.then(|| Group {
             id: id.get(),
@@ -333,7 +334,7 @@ impl State {
             buyer: head.buyer.get(),
             currency: head.currency.get(),
             placed_total: self.orders.lines(slot).iter().map(super::checkout::line_value).sum(),
-            orders: vec![order.get()],
+            orders: smallvec![order.get()],
             order_count: 1,
             payment: super::groups::Payment::default(),
         })
