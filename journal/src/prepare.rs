@@ -190,13 +190,13 @@ impl Shared {
         }
     }
 
-    /// Waits until more than `filled` bytes are asked for; false: the journal is being closed.
-    fn wait_until_wanted(&self, filled: u64) -> bool {
+    /// Waits until more than `filled` bytes are asked for, and says how many are; `None`: the journal is being closed.
+    fn wait_until_wanted(&self, filled: u64) -> Option<u64> {
         let mut slot = self.slot.lock();
         while !slot.stopping && slot.wanted_bytes <= filled {
             self.changed.wait(&mut slot);
         }
-        !slot.stopping
+        (!slot.stopping).then_some(slot.wanted_bytes)
     }
 
     fn attempt(&self, index: u32, pace: Option<Pace<'_>>) -> State {
@@ -232,5 +232,40 @@ impl Shared {
             return Ok(None);
         }
         Ok(Some(storage.open_segment(&name)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::storage::MemoryStorage;
+
+    const SEGMENT_BYTES: u64 = 8 << 20;
+
+    /// How a segment is filled by somebody who is told at each look that so much is wanted: what had been filled at each look,
+    /// and how many syncs it took.
+    fn filled(wanted_bytes: impl Fn(u64) -> u64) -> (Vec<u64>, u64) {
+        let storage = MemoryStorage::new();
+        storage.create_directory(crate::segment::JOURNAL_DIRECTORY).expect("a directory");
+        let looks = RefCell::new(Vec::new());
+        let pace = |filled| {
+            looks.borrow_mut().push(filled);
+            Some(wanted_bytes(filled))
+        };
+        let before = storage.syncs();
+        assert!(make_segment(&storage, 7, 1, SEGMENT_BYTES, Some(&pace)).expect("room"));
+        (looks.into_inner(), storage.syncs() - before)
+    }
+
+    #[test]
+    fn who_keeps_up_is_synced_piece_by_piece_and_who_is_waited_for_in_larger_ones() {
+        let (in_step, in_step_syncs) = filled(|filled| filled + 1);
+        let each_piece: Vec<u64> = (0..SEGMENT_BYTES / FILL_BYTES).map(|piece| piece * FILL_BYTES).collect();
+        assert_eq!(in_step, each_piece);
+        let (behind, behind_syncs) = filled(|_| u64::MAX);
+        assert_eq!(behind, [0, 2 << 20, 4 << 20, 6 << 20]);
+        assert_eq!(in_step_syncs - behind_syncs, (in_step.len() - behind.len()) as u64);
     }
 }

@@ -20,6 +20,8 @@ const SUFFIX: &str = ".segment";
 /// Zeros are written in pieces this large, because the page cache then holds large folios: a journal mapped over
 /// them runs several times faster than over single pages.
 pub(crate) const FILL_BYTES: u64 = 256 << 10;
+/// At a pace, so much goes under one sync at most: what is wanted by then. The writer's own syncs queue behind it.
+const FILL_SYNCED_BYTES_MAX: u64 = 2 << 20;
 
 /// The name of a segment file in the data directory.
 pub(crate) fn segment_name(index: u32) -> String {
@@ -207,8 +209,8 @@ pub fn segment_path(storage: &dyn Storage, index: u32) -> PathBuf {
 }
 
 /// Says how a segment is to be filled in step with something else: called before each piece with the bytes filled so
-/// far, it waits until more are wanted, and says false if none will be.
-pub(crate) type Pace<'a> = &'a dyn Fn(u64) -> bool;
+/// far, it waits until more are wanted, and says how many; `None` if none will be.
+pub(crate) type Pace<'a> = &'a dyn Fn(u64) -> Option<u64>;
 
 /// Makes a segment under a temporary name, fills it with zeros, syncs and renames it: at once, or at a pace. The
 /// half-made file is removed if that says no or anything fails, so that its room is given back.
@@ -250,16 +252,23 @@ fn fill_segment(
     let zeros = vec![0; FILL_BYTES.min(segment_bytes) as usize];
     let mut offset = 0;
     while offset < segment_bytes {
-        if pace.is_some_and(|is_wanted| !is_wanted(offset)) {
-            return Ok(false);
+        let start = offset;
+        let mut end = segment_bytes;
+        if let Some(pace) = pace {
+            let Some(wanted) = pace(start) else { return Ok(false) };
+            // Whatever is wanted by now, and no less than a piece: who has fallen behind must not wait for a sync of each.
+            let synced = wanted.saturating_sub(start).clamp(FILL_BYTES, FILL_SYNCED_BYTES_MAX);
+            end = end.min(start + synced);
         }
-        let piece = (segment_bytes - offset).min(FILL_BYTES);
-        file.write_at(offset, &zeros[..piece as usize])?;
+        while offset < end {
+            let piece = (end - offset).min(FILL_BYTES);
+            file.write_at(offset, &zeros[..piece as usize])?;
+            offset += piece;
+        }
         if pace.is_some() {
             // The writer's own syncs must never queue behind a whole segment.
-            file.sync(offset..offset + piece)?;
+            file.sync(start..end)?;
         }
-        offset += piece;
     }
     file.write_at(0, header.as_bytes())?;
     file.sync(0..segment_bytes)?;
