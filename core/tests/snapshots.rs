@@ -236,3 +236,18 @@ fn what_a_follower_still_reads_stays_up_to_a_bound() {
     rig.stop();
     assert!(oldest() > oldest_then, "nothing is held any more");
 }
+
+/// The buffers between the engine and the maker go round for ever.
+#[test]
+fn a_process_makes_any_number_of_snapshots() {
+    let storage = MemoryStorage::new();
+    let mut rig = Rig::start(&storage, 4);
+    rig.make_snapshots();
+    let mut due = 4;
+    for _ in 0..80 {
+        rig.define(5, true);
+        rig.wait_for_snapshot(due);
+        due = rig.snapshots()[0] + 4;
+    }
+    rig.stop();
+}

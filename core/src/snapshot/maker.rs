@@ -192,7 +192,8 @@ impl Snapshotter {
                 self.engine.give_back(bytes);
                 Stepped::Wrote(count)
             }
-            (Handed::End(hash), stage @ Stage::Writing { .. }) => {
+            (Handed::End { hash, bytes }, stage @ Stage::Writing { .. }) => {
+                self.engine.give_back(bytes);
                 let Stage::Writing { position, written } = std::mem::replace(stage, Stage::Resting) else {
                     unreachable!("it was just looked at")
                 };

@@ -24,8 +24,8 @@ pub(super) enum Handed {
     Begin(Position),
     /// Bytes of a section.
     Piece { tag: u32, bytes: Vec<u8> },
-    /// That was all, and this is the hash of the state.
-    End(StateHash),
+    /// That was all, and this is the hash of the state. The buffer goes back as a piece's does.
+    End { hash: StateHash, bytes: Vec<u8> },
 }
 
 /// The engine's end.
@@ -74,7 +74,7 @@ impl WalkerEnd {
         let Ok(mut bytes) = self.empty.try_recv() else { return false };
         match state.walk(&mut bytes, PIECE_BYTES) {
             Step::Section(tag) => self.hand(Handed::Piece { tag, bytes }),
-            Step::End(hash) => self.hand(Handed::End(hash)),
+            Step::End(hash) => self.hand(Handed::End { hash, bytes }),
         }
         true
     }
