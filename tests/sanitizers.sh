@@ -20,7 +20,7 @@ for part in "$@"; do
             unset RUSTC_BOOTSTRAP RUSTFLAGS
             ;;
         loom)
-            echo "== loom: watermark, two who sync, bell, board"
+            echo "== loom: watermark, two who sync, bell, board, rings, seam of snapshots"
             RUSTFLAGS="--cfg loom" cargo test --release --locked --manifest-path loom/Cargo.toml --target-dir target/loom
             ;;
         *)

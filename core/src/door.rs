@@ -6,12 +6,9 @@
 //! same `Work` again. So nothing is allocated once the buffers have grown.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Instant;
 
-use crossbeam::queue::ArrayQueue;
-use crossbeam::sync::Unparker;
 use orderline_journal::Watermark;
 use orderline_protocol::command::{COMMAND_HEADER_BYTES, RawCommand};
 use orderline_protocol::frame::{self, FrameKind};
@@ -23,8 +20,9 @@ use zerocopy::IntoBytes;
 use crate::board::Board;
 use crate::engine::rejected_reply;
 use crate::meters::Meters;
+use crate::rings::{self, FrontEnd};
 use crate::state::Rejection;
-use crate::wish::Wish;
+use crate::sync::Unparker;
 
 /// What a front asks the engine to do with a [`Work`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -247,43 +245,20 @@ impl<'a> Iterator for Commands<'a> {
     }
 }
 
-/// What both ends of a door share.
-struct Shared {
-    inbox: ArrayQueue<Box<Work>>,
-    outbox: ArrayQueue<Box<Work>>,
-    engine: Unparker,
-    wake_front: OnceLock<Box<dyn Fn() + Send + Sync>>,
-    wish: Wish,
-    closed: AtomicBool,
-}
-
 /// A front's end of a door.
 pub struct Door {
-    shared: Arc<Shared>,
-    watermark: Watermark,
+    rings: FrontEnd<Box<Work>>,
     board: Board,
     meters: Arc<Meters>,
 }
 
 /// The engine's end of a door.
-pub struct EngineEnd {
-    shared: Arc<Shared>,
-}
+pub type EngineEnd = rings::EngineEnd<Box<Work>>;
 
 /// Makes a door that holds at most `capacity` works, each way.
 pub fn door(capacity: usize, engine: Unparker, watermark: Watermark) -> (Door, EngineEnd) {
-    let shared = Arc::new(Shared {
-        inbox: ArrayQueue::new(capacity),
-        outbox: ArrayQueue::new(capacity),
-        engine,
-        wake_front: OnceLock::new(),
-        wish: Wish::new(),
-        closed: AtomicBool::new(false),
-    });
-    (
-        Door { shared: Arc::clone(&shared), watermark, board: Board::default(), meters: Arc::default() },
-        EngineEnd { shared },
-    )
+    let (rings, end) = rings::rings(capacity, engine, watermark);
+    (Door { rings, board: Board::default(), meters: Arc::default() }, end)
 }
 
 impl Door {
@@ -304,7 +279,7 @@ impl Door {
     /// Works that the door holds at most: the front keeps as many as this, or fewer, between
     /// [`Door::submit`] and [`Door::collect`], and then neither ring can ever be full.
     pub fn capacity(&self) -> usize {
-        self.shared.inbox.capacity()
+        self.rings.capacity()
     }
 
     /// Hands a work to the engine.
@@ -313,8 +288,7 @@ impl Door {
     /// When the ring is full: the front has let more works in than [`Door::capacity`].
     pub fn submit(&self, mut work: Box<Work>) {
         work.submitted = Some(Instant::now());
-        assert!(self.shared.inbox.push(work).is_ok(), "a front keeps its works within the door's capacity");
-        self.shared.engine.unpark();
+        self.rings.submit(work);
     }
 
     /// Answers a work of availability queries from the board, without the engine. False: it cannot, and the work is to be
@@ -326,7 +300,7 @@ impl Door {
     /// Takes the oldest work that the engine has done with. Its output must not leave the process before
     /// [`Door::durable`] has reached its `release_at`.
     pub fn collect(&self) -> Option<Box<Work>> {
-        self.shared.outbox.pop()
+        self.rings.collect()
     }
 
     /// Takes note that a work's output leaves now.
@@ -338,73 +312,25 @@ impl Door {
 
     /// Whether [`Door::collect`] would find something.
     pub fn has_outbox(&self) -> bool {
-        !self.shared.outbox.is_empty()
+        self.rings.has_outbox()
     }
 
     /// The sequence up to which everything is durable.
     pub fn durable(&self) -> Sequence {
-        self.watermark.durable()
+        self.rings.durable()
     }
 
     /// Sets what wakes this front: called from the engine's and the sync thread, after a work that may be released
     /// at once has been put into the outbox, and whenever the watermark has risen to where [`Door::wake_at`] wants it. Only
     /// the first call counts.
     pub fn on_wake(&self, wake: impl Fn() + Send + Sync + 'static) {
-        if self.shared.wake_front.set(Box::new(wake)).is_ok() {
-            let (shared, watermark) = (Arc::clone(&self.shared), self.watermark.clone());
-            self.watermark.subscribe(Box::new(move || {
-                if shared.wish.is_fulfilled(watermark.durable())
-                    && let Some(wake) = shared.wake_front.get()
-                {
-                    wake();
-                }
-            }));
-        }
+        self.rings.on_wake(wake);
     }
 
     /// Lets the front sleep through rises of the watermark below this sequence; without a call it is woken by each, and needs
-    /// to be while works are in the engine. What [`Door::durable`] says after the call is to be looked at before going to
-    /// sleep.
+    /// to be while works are in the engine. Before going to sleep, and after this call, [`Door::has_outbox`] and [`Door::durable`] are
+    /// to be looked at: what came back or became durable before the call has woken nobody.
     pub fn wake_at(&self, sequence: Sequence) {
-        self.shared.wish.want(sequence);
-    }
-}
-
-impl Drop for Door {
-    fn drop(&mut self) {
-        self.shared.closed.store(true, Ordering::Release);
-        self.shared.engine.unpark();
-    }
-}
-
-impl EngineEnd {
-    /// Takes the oldest work that was submitted.
-    pub fn take(&self) -> Option<Box<Work>> {
-        self.shared.inbox.pop()
-    }
-
-    /// Whether [`EngineEnd::take`] would find something.
-    pub fn has_work(&self) -> bool {
-        !self.shared.inbox.is_empty()
-    }
-
-    /// Whether the front has gone for good.
-    pub fn is_closed(&self) -> bool {
-        self.shared.closed.load(Ordering::Acquire)
-    }
-
-    /// Hands a work back, in the order in which it was decided.
-    ///
-    /// # Panics
-    /// When more works come back than went in.
-    pub fn put(&self, work: Box<Work>) {
-        assert!(self.shared.outbox.push(work).is_ok(), "as many works come back as went in");
-    }
-
-    /// Wakes the front, after a work whose replies may be released at once was put.
-    pub fn wake_front(&self) {
-        if let Some(wake) = self.shared.wake_front.get() {
-            wake();
-        }
+        self.rings.wake_at(sequence);
     }
 }

@@ -614,11 +614,7 @@ impl<C: FnMut() -> i64> Engine<C> {
     fn hand_back(&mut self, turn: &mut Vec<(usize, Box<Work>)>) {
         for (index, work) in turn.drain(..) {
             let release_at = work.release_at;
-            let end = &self.doors.ends[index];
-            end.put(work);
-            if release_at <= self.doors.watermark.durable() {
-                end.wake_front();
-            }
+            self.doors.ends[index].hand_back(work, release_at);
         }
     }
 

@@ -16,6 +16,7 @@ pub mod engine;
 pub mod meters;
 mod populator;
 pub mod recovery;
+mod rings;
 pub mod snapshot;
 pub mod state;
 mod sync;

@@ -128,9 +128,8 @@ fn answer_all(end: &EngineEnd, parker: &Parker, publisher: &WatermarkPublisher) 
                 Task::Commands(..) => sequence = accept(&mut work, sequence),
             }
             work.release_at = sequence;
-            end.put(work);
             publisher.publish(sequence);
-            end.wake_front();
+            end.hand_back(work, sequence);
         }
         if end.is_closed() {
             return;

@@ -1,7 +1,11 @@
-//! Models: the watermark, the two who sync, a front's wish, the bell and the board's bracket, in every order of their threads' steps that
-//! the memory model allows. What stands around them in production stands here as little as they need.
+//! Models: the watermark, the two who sync, a front's wish, the rings of a door, the seam over which snapshots are made, the bell and the
+//! board's bracket, in every order of their threads' steps that the memory model allows. What stands around them in production
+//! stands here as little as they need.
 
 #![allow(dead_code, missing_docs)]
+
+// The core's sources name the journal's package, of which they need what is built here.
+extern crate self as orderline_journal;
 
 #[path = "../../gateway/src/bell.rs"]
 mod bell;
@@ -11,6 +15,12 @@ mod bracket;
 mod bugs;
 #[path = "../../journal/src/layout.rs"]
 mod layout;
+#[path = "../../journal/src/position.rs"]
+mod position;
+#[path = "../../core/src/rings.rs"]
+mod rings;
+#[path = "../../core/src/snapshot/seam.rs"]
+mod seam;
 mod sync;
 #[path = "../../journal/src/tail.rs"]
 mod tail;
@@ -18,6 +28,33 @@ mod tail;
 mod watermark;
 #[path = "../../core/src/wish.rs"]
 mod wish;
+
+pub use position::Position;
+pub use watermark::Watermark;
+
+/// A state to be walked, as far as the seam needs it: so many pieces, and then its end.
+mod state {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct StateHash(pub u128);
+
+    pub enum Step {
+        Section(u32),
+        End(StateHash),
+    }
+
+    pub struct State {
+        pub pieces_left: u32,
+    }
+
+    impl State {
+        pub fn walk(&mut self, bytes: &mut Vec<u8>, _bytes_max: usize) -> Step {
+            let Some(left) = self.pieces_left.checked_sub(1) else { return Step::End(StateHash(7)) };
+            self.pieces_left = left;
+            bytes.push(left as u8);
+            Step::Section(left)
+        }
+    }
+}
 
 /// The journal's failure, of which the models need one.
 mod error {

@@ -1,6 +1,7 @@
 //! Loom's atomics and locks under the names and with the manners of those in production.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::time::Instant;
 
 pub use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
@@ -97,11 +98,98 @@ impl<T> RwLock<T> {
     }
 }
 
-/// Nobody is parked in the models that have one.
-pub struct Unparker;
+/// A ring between two threads. What was pushed is seen whole by whoever pops it, and nothing beyond that is promised: crossbeam's
+/// orders its steps more strictly than it says.
+pub struct ArrayQueue<T> {
+    head: AtomicUsize,
+    tail: AtomicUsize,
+    slots: Vec<loom::sync::Mutex<Option<T>>>,
+}
+
+impl<T> ArrayQueue<T> {
+    pub fn new(capacity: usize) -> Self {
+        let slots = (0..capacity).map(|_| loom::sync::Mutex::new(None)).collect();
+        Self { head: AtomicUsize::new(0), tail: AtomicUsize::new(0), slots }
+    }
+
+    pub fn capacity(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub fn push(&self, value: T) -> Result<(), T> {
+        let tail = self.tail.load(Ordering::Relaxed);
+        if tail - self.head.load(Ordering::Acquire) == self.slots.len() {
+            return Err(value);
+        }
+        *self.slots[tail % self.slots.len()].lock().unwrap() = Some(value);
+        self.tail.store(tail + 1, Ordering::Release);
+        Ok(())
+    }
+
+    pub fn pop(&self) -> Option<T> {
+        let head = self.head.load(Ordering::Relaxed);
+        if head == self.tail.load(Ordering::Acquire) {
+            return None;
+        }
+        let value = self.slots[head % self.slots.len()].lock().unwrap().take();
+        self.head.store(head + 1, Ordering::Release);
+        value
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.head.load(Ordering::Acquire) == self.tail.load(Ordering::Acquire)
+    }
+}
+
+/// What a parked thread is woken by; or nobody is parked.
+#[derive(Clone)]
+pub struct Unparker(pub Option<Waker>);
 
 impl Unparker {
-    pub fn unpark(&self) {}
+    pub fn unpark(&self) {
+        if let Some(waker) = &self.0 {
+            waker.wake().unwrap();
+        }
+    }
+}
+
+/// The two ends of a channel with this much room, which wakes who waits for it as the standard library's does.
+pub fn sync_channel<T>(room: usize) -> (SyncSender<T>, Receiver<T>) {
+    let (ring, sent) = (Arc::new(ArrayQueue::new(room)), Waker::new());
+    (SyncSender { ring: Arc::clone(&ring), sent: sent.clone() }, Receiver { ring, sent })
+}
+
+pub struct SyncSender<T> {
+    ring: Arc<ArrayQueue<T>>,
+    sent: Waker,
+}
+
+impl<T> SyncSender<T> {
+    pub fn try_send(&self, value: T) -> Result<(), T> {
+        self.ring.push(value)?;
+        self.sent.wake().unwrap();
+        Ok(())
+    }
+}
+
+pub struct Receiver<T> {
+    ring: Arc<ArrayQueue<T>>,
+    sent: Waker,
+}
+
+impl<T> Receiver<T> {
+    pub fn try_recv(&self) -> Result<T, ()> {
+        self.ring.pop().ok_or(())
+    }
+
+    pub fn recv(&self) -> T {
+        loop {
+            match self.try_recv() {
+                Ok(value) => return value,
+                Err(()) => self.sent.wait(),
+            }
+        }
+    }
 }
 
 /// A wake-up that lasts until it is taken, as an eventfd's does.

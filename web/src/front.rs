@@ -320,7 +320,8 @@ impl Loop {
             }
             if is_idle {
                 self.door.wake_at(self.next_release());
-                if !self.release() {
+                // What came back, or could be released, before the wish was seen has woken nobody.
+                if !self.door.has_outbox() && !self.release() {
                     std::thread::park();
                 }
             }

@@ -4,19 +4,17 @@
 //! memory beside the state, and hold the walk back where the disk is slower than the engine.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use crossbeam::sync::Unparker;
 use orderline_journal::Position;
 
 use crate::state::{State, StateHash, Step};
+use crate::sync::{AtomicBool, Ordering, Receiver, SyncSender, Unparker, sync_channel};
 
 /// Bytes of a piece: written in some tens of microseconds, which is what commands wait at most.
 pub(crate) const PIECE_BYTES: usize = 128 * 1024;
 
-/// Buffers that go round.
-const BUFFERS: usize = 32;
+/// Buffers that go round; in the models of `loom/`, so few that both sides wait for them.
+const BUFFERS: usize = if cfg!(loom) { 2 } else { 32 };
 
 /// What the engine hands over, in this order.
 pub(super) enum Handed {

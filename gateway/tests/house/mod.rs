@@ -71,8 +71,8 @@ impl Engine {
                 && let Some(mut work) = self.end.take()
             {
                 self.decide(&mut work);
-                self.end.put(work);
-                self.end.wake_front();
+                let release_at = work.release_at;
+                self.end.hand_back(work, release_at);
             }
             let sequence = self.memory.sequence.load(Ordering::SeqCst);
             if !self.control.is_withheld.load(Ordering::SeqCst) && sequence > published {
