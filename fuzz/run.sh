@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
 # Fuzzes everything that reads bytes from outside, coverage-guided, and prints a table: executions, what of the code was
-# reached, crashes. Ends with 1 if anything crashed; the input is then in fuzz/artifacts/.
+# reached, crashes. Ends with 1 if anything crashed, and says in which file of fuzz/artifacts/ the input is.
 #
 #     fuzz/run.sh SECONDS [TARGET...]   each target (or these) for so long, two at a time
 #     fuzz/run.sh --nightly             100 million executions of decoders and a million recoveries: some hours
+#     fuzz/run.sh --part SECONDS [TARGET...]   the same in parts: each target goes on where its last part ended, for so long;
+#                                       executions are added up in target/fuzz/nightly/
 #     fuzz/run.sh --keep                takes what was found into fuzz/corpus/, made as small as it can be
 #     fuzz/run.sh --seed                writes the first seeds into fuzz/corpus/ again, from the golden files
 #
 # It needs what a build needs and a C++ compiler, for libFuzzer comes as its source (crate libfuzzer-sys). The stable
 # toolchain does: coverage is an option of the compiler, not of a nightly one. SANITIZE=1 runs under AddressSanitizer,
-# which takes twice as long. What is found is kept in target/fuzz/found/.
+# which takes twice as long. What is found is kept in target/fuzz/found/. With FUZZ_REPORT=FILE each target's executions are
+# appended to that file as a JSON line.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -47,13 +50,19 @@ build() {
 mode=seconds
 case "${1:-}" in
     --nightly) mode=nightly; shift ;;
+    --part)
+        [[ "${2:-}" =~ ^[0-9]+$ ]] || { echo "--part takes how many seconds a part lasts" >&2; exit 2; }
+        mode=part
+        seconds="$2"
+        shift 2
+        ;;
     --keep) mode=keep; shift ;;
     --seed)
         cargo run --quiet --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz/seeds --bin seeds
         exit 0
         ;;
     [0-9]*) seconds="$1"; shift ;;
-    *) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    *) sed -n '2,15s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
 [ "$#" -eq 0 ] || targets=("$@")
 
@@ -77,10 +86,23 @@ if [ "$mode" = keep ]; then
     exit 0
 fi
 
+# Executions of a target's parts so far.
+so_far() {
+    cat "target/fuzz/nightly/$1" 2> /dev/null || echo 0
+}
+
+# Executions that a target still has to make. libFuzzer takes 0 for no bound, and 1 is soon done.
+left() {
+    local done=0
+    [ "$mode" != part ] || done="$(so_far "$1")"
+    local left=$((thousands[$1] * 1000 - done))
+    echo "$((left > 0 ? left : 1))"
+}
+
 fuzz_one() {
     local target="$1" found="target/fuzz/found/$1" log="target/fuzz/$1.log"
     local limit=("-max_total_time=${seconds:-0}")
-    [ "$mode" = seconds ] || limit=("-runs=${thousands[$target]}000")
+    [ "$mode" = seconds ] || limit+=("-runs=$(left "$target")")
     mkdir -p "$found"
     local length=4096
     case "$target" in recovery | snapshots) length=256 ;; esac
@@ -110,9 +132,20 @@ for target in "${targets[@]}"; do
     verdict=well
     if ! grep -q '^Done ' "$log"; then
         verdict="CRASHED: $(grep -m 1 -E 'panicked at|ERROR: ' "$log" || echo "see $log")"
+        input="$(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)"
+        verdict+=", on the input in ${input:-(no input was written)}"
         crashed=$((crashed + 1))
     fi
-    printf '%-12s %14s %10s %9s %8s  %s\n' "$target" "$(value number_of_executed_units)" \
+    executions="$(value number_of_executed_units)"
+    if [ "$mode" = part ]; then
+        mkdir -p target/fuzz/nightly
+        executions=$(($(so_far "$target") + ${executions:-0}))
+        echo "$executions" > "target/fuzz/nightly/$target"
+    fi
+    if [ -n "${FUZZ_REPORT:-}" ]; then
+        printf '{"target":"%s","executions":%s}\n' "$target" "${executions:-0}" >> "$FUZZ_REPORT"
+    fi
+    printf '%-12s %14s %10s %9s %8s  %s\n' "$target" "$executions" \
         "$(value average_exec_per_sec)" "${edges:-0}" "${inputs:-0}" "$verdict"
 done
 echo "$crashed of ${#targets[@]} targets crashed, in $((SECONDS - begun)) s"

@@ -1,21 +1,17 @@
-//! The server's settings: one TOML file, every key with a default, checked before anything starts.
+//! The server's settings: one TOML file, every key with a default, checked before anything starts. What the parts of the
+//! server are started with by them is in `options.rs`, so that reading a file needs neither the HTTP server nor the read models.
 //!
 //! What stands above a key here is what `orderline config default` and docs/operations.md say of it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
 
 use orderline_access::SecretHash;
 use orderline_core::EngineOptions;
-use orderline_feed::webhooks::WebhookOptions;
 use orderline_gateway::GatewayOptions;
 use orderline_journal::JournalOptions;
-use orderline_readmodel::ReadModelOptions;
-use orderline_web::ServerOptions;
 use serde::{Deserialize, Serialize};
 
-use crate::logs;
+use crate::log_levels;
 use crate::verb::Refusal;
 
 /// A section of the file, or a key of one: its name, and what is said of it, line by line.
@@ -163,19 +159,19 @@ section! {
     /// How HTTP is served.
     HttpConfig {
         /// HTTP connections at one time; more wait in the system's queue
-        connections_max: usize = ServerOptions::default().connections_max,
+        connections_max: usize = 4_096,
         /// threads that run HTTP requests
-        threads: usize = ServerOptions::default().threads,
+        threads: usize = 2,
         /// commands that requests may have in the engine or on their way there at one time; more wait
         commands_max: u32 = 16_384,
         /// batches of them in the engine at one time
         works_max: usize = 64,
         /// milliseconds for a request's headers, and between two pieces of its body
-        read_deadline_ms: u64 = ServerOptions::default().read_deadline.as_millis() as u64,
+        read_deadline_ms: u64 = 10_000,
         /// let webhooks be posted to private and loopback addresses, and without TLS
         private_webhooks: bool = false,
         /// orders that the read models keep in memory before they write them, about 300 bytes each, twice as many while they do
-        read_model_orders: usize = ReadModelOptions::default().head_orders,
+        read_model_orders: usize = 65_536,
     }
 }
 
@@ -265,7 +261,7 @@ impl Config {
             }
         }
         config.access.operator()?;
-        logs::filter(&config.log.level)?;
+        log_levels::filter(&config.log.level)?;
         let traces = &config.traces;
         if traces.sample_percent > 100 {
             return Err("traces.sample_percent is from 0 to 100".to_owned());
@@ -282,73 +278,6 @@ impl Config {
             return Err("tls.certificate and tls.key are given together".to_owned());
         }
         Ok(config)
-    }
-
-    pub(crate) fn journal_options(&self) -> JournalOptions {
-        JournalOptions {
-            segment_bytes: self.journal.segment_mib << 20,
-            unsynced_bytes_max: self.journal.unsynced_mib_max << 20,
-            spin_count: self.journal.spin_count,
-            ..JournalOptions::default()
-        }
-    }
-
-    pub(crate) fn engine_options(&self) -> EngineOptions {
-        EngineOptions {
-            spin_count: self.engine.spin_count,
-            sample_every_us: i64::from(self.engine.sample_every_ms) * 1_000,
-            ..EngineOptions::default()
-        }
-    }
-
-    pub(crate) fn http_options(&self) -> ServerOptions {
-        ServerOptions {
-            connections_max: self.http.connections_max,
-            threads: self.http.threads,
-            read_deadline: Duration::from_millis(self.http.read_deadline_ms),
-            ..ServerOptions::default()
-        }
-    }
-
-    /// What whoever reads or writes everything in the background keeps to; 0: no bound.
-    pub(crate) fn background_bytes_per_s_max(&self) -> u64 {
-        u64::from(self.snapshots.mib_per_s_max) << 20
-    }
-
-    /// Segments that followers may hold back from removal.
-    pub(crate) fn held_segments_max(&self) -> u32 {
-        let mib = u64::from(self.snapshots.held_gib_max) << 10;
-        u32::try_from(mib / self.journal.segment_mib.max(1)).unwrap_or(u32::MAX)
-    }
-
-    pub(crate) fn read_models(&self) -> ReadModelOptions {
-        ReadModelOptions { head_orders: self.http.read_model_orders, ..ReadModelOptions::default() }
-    }
-
-    pub(crate) fn webhook_options(&self) -> WebhookOptions {
-        let jitter = |delay: Duration| delay.mul_f64(rand::random_range(0.9..1.1));
-        WebhookOptions {
-            jitter: Arc::new(jitter),
-            private_targets: self.http.private_webhooks,
-            ..WebhookOptions::default()
-        }
-    }
-
-    pub(crate) fn gateway_options(&self) -> GatewayOptions {
-        let gateway = &self.gateway;
-        GatewayOptions {
-            connections_max: gateway.connections_max,
-            works_per_connection_max: gateway.works_per_connection_max,
-            credits: gateway.credits,
-            queue_commands_max: gateway.queue_commands_max,
-            hello_deadline_ms: gateway.hello_deadline_ms,
-            frame_deadline_ms: gateway.frame_deadline_ms,
-            idle_ms_max: gateway.idle_ms_max,
-            output_bytes_max: gateway.output_mib_max << 20,
-            write_stall_ms_max: gateway.write_stall_ms_max,
-            spin_us: gateway.spin_us,
-            ..GatewayOptions::default()
-        }
     }
 }
 
@@ -374,7 +303,7 @@ mod tests {
             Config::parse("[journal]\nsegment_mib = 8\nbackend = \"positional\"\n[gateway]\ncredits = 16")
                 .unwrap();
         assert_eq!((config.journal.segment_mib, config.journal.backend), (8, Backend::Positional));
-        assert_eq!(config.gateway_options().credits, 16);
+        assert_eq!(config.gateway.credits, 16);
     }
 
     #[test]

@@ -26,7 +26,7 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::{Layer, Registry};
 
 use crate::config::TracesConfig;
-use crate::logs::OWN;
+use crate::log_levels::OWN;
 use crate::verb::Refusal;
 
 /// How long a collector may take to answer, and how long an end waits for the spans that are left.

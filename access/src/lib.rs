@@ -4,13 +4,14 @@
 //! whether the bearer's [`Grant`] has its kind and whether the quota lasts. What a grant's scope means for a
 //! command is the engine's to say.
 //!
-//! Nothing here does I/O but [`Secret::new`], which asks the system for randomness, and [`tls::Identity`], which reads two files.
+//! Nothing here does I/O but [`Secret::new`], which asks the system for randomness, and `tls::Identity`, which reads two files.
 
 mod grant;
 mod policy;
 mod quota;
 mod secret;
 mod table;
+#[cfg(feature = "tls")]
 pub mod tls;
 
 pub use grant::Grant;

@@ -15,5 +15,5 @@ static MAPS: LazyLock<Vec<String>> = LazyLock::new(|| {
 
 fuzz_target!(|data: &[u8]| {
     let Some((&which, rows)) = data.split_first() else { return };
-    orderline_binary::fuzzing::import_rows(&MAPS[usize::from(which) % MAPS.len()], rows);
+    orderline_doors::import_rows(&MAPS[usize::from(which) % MAPS.len()], rows);
 });

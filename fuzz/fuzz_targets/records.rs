@@ -14,5 +14,5 @@ fuzz_target!(|data: &[u8]| {
     let mut aligned = vec![0_u64; bytes.0.len().div_ceil(8)];
     let payload = &mut zerocopy::IntoBytes::as_mut_bytes(&mut aligned[..])[..bytes.0.len()];
     payload.copy_from_slice(bytes.0);
-    orderline_binary::fuzzing::record(kind, version, payload);
+    orderline_doors::record(kind, version, payload);
 });

@@ -15,7 +15,7 @@ fn look(mut payload: &[u8], count: u16) {
         let Ok(reply) = Reply::take(&mut payload) else { return };
         assert!(payload.len() < before);
         let _ = (reply.outcome(), reply.is_accepted());
-        orderline_binary::fuzzing::views(reply.view);
+        orderline_doors::views(reply.view);
     }
 }
 

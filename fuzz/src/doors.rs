@@ -1,5 +1,34 @@
-//! The fuzzers' doors to what reads people's files, and bytes of the disk and the wire for people. Compiled for nothing but
-//! `fuzz/`, which builds these sources as a library.
+//! The fuzzers' doors to what reads people's files, and to what shows bytes of the disk and the wire to people. The sources are the
+//! binary's own, and of them only those that read and show: with the HTTP server, the read models and TLS around them, the
+//! fuzzers took four times as long to build.
+
+#![allow(dead_code)] // What else those sources can do is not asked for here.
+
+#[path = "../../src/config.rs"]
+mod config;
+#[path = "../../src/import"]
+mod import {
+    pub(crate) mod columns;
+    mod date;
+    mod decimal;
+    mod error;
+    pub(crate) mod gather;
+    pub(crate) mod map;
+    mod names;
+    mod order;
+    mod reason;
+    mod rule;
+}
+#[path = "../../src/log_levels.rs"]
+mod log_levels;
+#[path = "../../src/names.rs"]
+mod names;
+#[path = "../../src/settings"]
+mod settings {
+    pub(crate) mod file;
+}
+#[path = "../../src/verb.rs"]
+mod verb;
 
 use std::path::Path;
 
@@ -21,9 +50,7 @@ use crate::settings::file::SettingsFile;
 
 /// A server's settings, and what `config apply` takes: what is read is written and read again as the same.
 pub fn config(text: &str) {
-    if let Ok(config) = Config::parse(text) {
-        let _ = config.gateway_options();
-    }
+    let _ = Config::parse(text);
     if let Ok(file) = SettingsFile::parse(text) {
         let again = file.to_text("a fuzzer").expect("what was read can be written");
         assert_eq!(SettingsFile::parse(&again), Ok(file));
