@@ -20,6 +20,10 @@ const CHUNK_BYTES: usize = 32 << 20;
 /// Bytes of a huge page: what the kernel clears at the first write to any of them.
 const PAGE_BYTES: usize = 2 << 20;
 
+/// A state that a fuzzer makes holds a few items of each kind and lives for a millisecond: clearing a huge page for each kind
+/// would be most of it.
+const PAGES_WANTED: Advice = if cfg!(fuzzing) { Advice::NoHugePage } else { Advice::HugePage };
+
 /// Pages beyond the one being filled that are brought in ahead: what a full load fills while the kernel clears one.
 const PAGES_AHEAD: usize = 2;
 
@@ -142,8 +146,8 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
             Ok(memory) => memory,
             Err(error) => panic!("no memory for another chunk of {CHUNK_BYTES} bytes: {error}"),
         };
-        // Huge pages are a wish: a kernel without them only makes us slower.
-        let _ = memory.advise(Advice::HugePage);
+        // A wish: a kernel without huge pages only makes us slower.
+        let _ = memory.advise(PAGES_WANTED);
         // Mappings start on a page.
         assert!(align_of::<T>() <= 4096 && memory.as_ptr().addr().is_multiple_of(4096));
         self.firsts.push(NonNull::from(&mut memory[0]).cast::<T>());
