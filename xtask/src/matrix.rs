@@ -119,7 +119,10 @@ pub(crate) const ROWS: &[Row] = &[
         13,
         "the clock goes back an hour, forward a year",
         "times never go back; H",
-        &[Tests { package: "orderline-core", target: "engine", filter: "recorded_times" }],
+        &[
+            Tests { package: "orderline-core", target: "engine", filter: "recorded_times" },
+            it("faults::clock_jumps"),
+        ],
     ),
     row(
         14,

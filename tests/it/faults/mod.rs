@@ -2,6 +2,7 @@
 //! lost. Each module is a row of the matrix in docs/reliability.md, and counts what it did for it.
 
 mod abuse;
+mod clock_jumps;
 mod duplicates;
 mod full_queue;
 mod half_open;
