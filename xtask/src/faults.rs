@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &FaultsArguments) -> Result<bool, String> {
             return Err(format!("there is no row {number}"));
         }
     }
-    let is_wanted = |proof: &&Proof| arguments.long || !matches!(proof, Proof::Campaign { .. });
+    let is_wanted = |proof: &&Proof| arguments.long || !proof.is_long();
     let wanted: Vec<Proof> =
         rows.iter().flat_map(|row| row.proofs.iter().filter(is_wanted)).copied().collect();
     let start = Instant::now();

@@ -29,7 +29,7 @@ struct FaultsArguments {
     /// Only these rows.
     #[arg(long, value_name = "N")]
     row: Vec<u32>,
-    /// The long form: ten thousand kills more.
+    /// The long form: ten thousand kills more, ten times as long in the simulator, and the fuzzers' nightly executions. Hours.
     #[arg(long)]
     long: bool,
     /// With --long: so many kills instead.

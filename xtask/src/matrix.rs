@@ -20,9 +20,18 @@ pub(crate) enum Proof {
     Campaign { workload: &'static str, percent: u64 },
     /// Lives in the simulator for so many seconds, in the long form for ten times as many.
     Lives { seconds: u64 },
+    /// The fuzzers' nightly executions of these targets. Of the long form only.
+    Fuzzing { row: u32, targets: &'static [&'static str] },
 }
 
-use Proof::{Campaign, Lives, Tests};
+impl Proof {
+    /// Whether it takes so long that only the long form has it.
+    pub(crate) fn is_long(&self) -> bool {
+        matches!(self, Campaign { .. } | Fuzzing { .. })
+    }
+}
+
+use Proof::{Campaign, Fuzzing, Lives, Tests};
 
 const fn it(filter: &'static str) -> Proof {
     Tests { package: "orderline", target: "it", filter }
@@ -76,13 +85,22 @@ pub(crate) const ROWS: &[Row] = &[
         "the valid prefix is kept, what is cut is told and kept aside",
         &[journal("damage::a_torn"), it("damage::a_torn")],
     ),
-    row(5, "a bit flipped inside the log", "R", &[journal("damage::every_flipped"), it("repair::a_flip")]),
+    row(
+        5,
+        "a bit flipped inside the log",
+        "R",
+        &[
+            journal("damage::every_flipped"),
+            it("repair::a_flip"),
+            Fuzzing { row: 5, targets: &["records", "batches", "recovery"] },
+        ],
+    ),
     row(6, "sectors swapped, repeated, stale; a recycled segment", "R", &[journal("sectors::")]),
     row(
         7,
         "a snapshot cut or flipped",
         "the older one and a longer replay, or R",
-        &[journal("snapshots::a_damaged")],
+        &[journal("snapshots::a_damaged"), Fuzzing { row: 7, targets: &["snapshots"] }],
     ),
     row(
         8,
@@ -147,7 +165,10 @@ pub(crate) const ROWS: &[Row] = &[
         18,
         "malformed and oversized frames",
         "a typed close, no panic, nothing journalled",
-        &[it("bad_input::random")],
+        &[
+            it("bad_input::random"),
+            Fuzzing { row: 18, targets: &["frames", "hello", "commands", "lives", "replies"] },
+        ],
     ),
     row(
         19,

@@ -47,6 +47,14 @@ pub(crate) fn run(proofs: &[Proof], kills: u64, is_long: bool) -> Result<(Vec<Li
                 Some(more) => lines.extend(more),
                 None => failed.push(Failed { proof: *proof, command: format!("a campaign of {workload}") }),
             },
+            Proof::Fuzzing { row, targets } => {
+                let (more, has_crashed) = fuzzing(row, targets, &directory.path().join("fuzzed"))?;
+                lines.extend(more);
+                if has_crashed {
+                    let command = format!("fuzz/run.sh --nightly {}", targets.join(" "));
+                    failed.push(Failed { proof: *proof, command });
+                }
+            }
             Proof::Lives { seconds } => lines.extend(lives(if is_long { 10 * seconds } else { seconds })?),
         }
     }
@@ -144,6 +152,36 @@ fn lives(seconds: u64) -> Result<Option<Line>, String> {
         violations: failed,
         figures: [("times_real_time".to_owned(), report["times_real"].as_f64().unwrap_or_default())].into(),
     }))
+}
+
+/// One target of the fuzzers', as `fuzz/run.sh` reports it.
+#[derive(Debug, Deserialize)]
+struct Fuzzed {
+    target: String,
+    executions: u64,
+}
+
+/// Nightly executions of the fuzzers' targets: what was counted, and whether any of them crashed.
+fn fuzzing(row: u32, targets: &[&str], report: &Path) -> Result<(Vec<Line>, bool), String> {
+    eprintln!("== fuzz/run.sh --nightly {}", targets.join(" "));
+    let _ = std::fs::remove_file(report);
+    let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/run.sh"));
+    command.arg("--nightly").args(targets).env("FUZZ_REPORT", report);
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
+    let is_well = status.map_err(|error| format!("fuzz/run.sh did not start: {error}"))?.success();
+    let mut lines = Vec::new();
+    for line in std::fs::read_to_string(report).unwrap_or_default().lines() {
+        let Fuzzed { target, executions } =
+            serde_json::from_str(line).map_err(|error| format!("{error} in {line}"))?;
+        lines.push(Line {
+            row,
+            what: format!("fuzzing of {target}"),
+            runs: executions,
+            violations: 0,
+            figures: [("executions_of_fuzzers".to_owned(), executions as f64)].into(),
+        });
+    }
+    Ok((lines, !is_well))
 }
 
 fn cargo() -> Command {

@@ -11,13 +11,14 @@ const BEGIN: &str = "<!-- cargo xtask faults --write: begin -->";
 const END: &str = "<!-- cargo xtask faults --write: end -->";
 
 /// Figures of several proofs that are added up; of all others the largest is shown.
-const SUMMED: [&str; 6] = [
+const SUMMED: [&str; 7] = [
     "acknowledgements_checked",
     "refused",
     "cut_behind_the_last_record",
     "fallbacks",
     "resends",
     "by_signal",
+    "executions_of_fuzzers",
 ];
 
 /// One row with its counts.
