@@ -460,9 +460,9 @@ pub(crate) struct TokenAddArguments {
     /// For the role seller: the code of whose it is.
     #[arg(long, value_name = "CODE")]
     pub(crate) seller: Option<String>,
-    /// For the role warehouse: the code of where it works.
-    #[arg(long, value_name = "CODE")]
-    pub(crate) location: Option<String>,
+    /// For the role warehouse: the codes of where it works, each with a --location of its own; at most 16.
+    #[arg(long = "location", value_name = "CODE")]
+    pub(crate) locations: Vec<String>,
     /// From when on it is not valid any more, as 2027-01-31T00:00:00Z; by default it is valid for ever.
     #[arg(long, value_name = "TIME")]
     pub(crate) expires: Option<String>,

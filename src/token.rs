@@ -8,8 +8,9 @@ use chrono::DateTime;
 use orderline_access::{Role, Secret, SecretHash};
 use orderline_client::{Client, OwnedReply};
 use orderline_protocol::command::{DefineToken, EntityKind, QueryTokens, ResolveCode, RevokeToken, Standing};
+use orderline_protocol::limits::TOKEN_LOCATIONS_MAX;
 use orderline_protocol::reply::TokenView;
-use orderline_protocol::{Command, LocationHandle, RejectCode, SellerHandle};
+use orderline_protocol::{Command, LocationHandle, Locations, RejectCode, SellerHandle};
 use serde::Serialize;
 
 use crate::cli::{
@@ -104,22 +105,20 @@ fn add(arguments: &TokenAddArguments) -> VerbResult {
         seller: SellerHandle::NONE,
         expected_version: 0.into(),
         commands_per_s_max: arguments.commands_per_second.into(),
-        location: LocationHandle::NONE,
+        locations: Locations::NONE,
         role: role as u8,
         standing: Standing::Active as u8,
         label_bytes,
-        reserved: [0; 7],
+        reserved: [0; 1],
     };
     if let Some(code) = &arguments.seller {
         head.seller = SellerHandle::new(resolve(&mut client, EntityKind::Seller, code)?);
     }
-    if let Some(code) = &arguments.location {
-        head.location = LocationHandle::new(resolve(&mut client, EntityKind::Location, code)? as u16);
-    }
+    head.locations = locations(&mut client, &arguments.locations)?;
     if (role == Role::Seller) != arguments.seller.is_some() {
         return Err(Refusal::new("--seller is given with the role seller, and only with that"));
     }
-    if (role == Role::Warehouse) != arguments.location.is_some() {
+    if (role == Role::Warehouse) == arguments.locations.is_empty() {
         return Err(Refusal::new("--location is given with the role warehouse, and only with that"));
     }
     // Whoever cannot keep the secret had better not define it.
@@ -152,6 +151,24 @@ fn add(arguments: &TokenAddArguments) -> VerbResult {
     Ok(Ending::Well)
 }
 
+/// The locations that --location names.
+fn locations(client: &mut Client, codes: &[String]) -> Result<Locations, Refusal> {
+    let mut handles = Vec::new();
+    for code in codes {
+        let handle = LocationHandle::new(resolve(client, EntityKind::Location, code)? as u16);
+        if handles.contains(&handle) {
+            return Err(Refusal::new(format!("--location {code} is given twice")));
+        }
+        handles.push(handle);
+    }
+    Locations::of(&handles).ok_or_else(|| {
+        Refusal::new(format!(
+            "--location is given {} times; a token is for {TOKEN_LOCATIONS_MAX} locations at most",
+            codes.len()
+        ))
+    })
+}
+
 /// A time as microseconds since 1970.
 fn time(text: &str) -> Result<i64, Refusal> {
     DateTime::parse_from_rfc3339(text)
@@ -172,8 +189,8 @@ struct Listed {
     role: &'static str,
     /// The handle of the seller that it is bound to.
     seller: Option<u32>,
-    /// The handle of the location that it is bound to.
-    location: Option<u16>,
+    /// The handles of the locations that it is bound to.
+    locations: Vec<u16>,
     expires_at: Option<String>,
     commands_per_second: u32,
     is_revoked: bool,
@@ -188,10 +205,14 @@ fn list(arguments: &TokenListArguments) -> VerbResult {
     }
     let mut stdout = std::io::stdout().lock();
     for token in tokens {
-        let bound = match (token.seller, token.location) {
+        let bound = match (token.seller, &token.locations[..]) {
             (Some(seller), _) => format!(" of seller {seller}"),
-            (_, Some(location)) => format!(" at location {location}"),
-            _ => String::new(),
+            (None, []) => String::new(),
+            (None, [location]) => format!(" at location {location}"),
+            (None, locations) => {
+                let locations: Vec<_> = locations.iter().map(u16::to_string).collect();
+                format!(" at locations {}", locations.join(", "))
+            }
         };
         let until = token.expires_at.map_or_else(String::new, |at| format!(", until {at}"));
         let quota = match token.commands_per_second {
@@ -219,7 +240,7 @@ fn listed(view: &TokenView) -> Listed {
         label: view.label().unwrap_or_default().to_owned(),
         role: Role::from_number(view.role).map_or("unknown", Role::name),
         seller: (!view.seller.is_none()).then(|| view.seller.get()),
-        location: (!view.location.is_none()).then(|| view.location.get()),
+        locations: view.locations.iter().map(LocationHandle::get).collect(),
         expires_at,
         commands_per_second: view.commands_per_s_max.get(),
         is_revoked: view.standing != Standing::Active as u8,

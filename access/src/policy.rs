@@ -13,7 +13,7 @@ pub enum Area {
     Orders = 0,
     /// Searching stock over SKUs and locations.
     Stock = 1,
-    /// The queue of a location's work.
+    /// The queues of locations' work.
     WorkQueue = 2,
     /// The entries of a seller's ledger.
     Ledger = 3,

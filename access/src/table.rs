@@ -102,7 +102,7 @@ impl Access {
             };
             let scope = match role {
                 Role::Seller => Scope::Seller(definition.seller),
-                Role::Warehouse => Scope::Location(definition.location),
+                Role::Warehouse => Scope::Locations(definition.locations),
                 Role::Operator | Role::Support | Role::Analyst | Role::ReadOnly => Scope::Everything,
             };
             let expires_at_us = match definition.expires_at_us.get() {
@@ -208,11 +208,15 @@ impl std::fmt::Debug for Access {
 
 #[cfg(test)]
 mod tests {
-    use orderline_protocol::{LocationHandle, SellerHandle};
+    use orderline_protocol::{LocationHandle, Locations, SellerHandle};
 
     use super::*;
 
     const NOW_US: i64 = 1_800_000_000_000_000;
+
+    fn locations() -> Locations {
+        Locations::of(&[6, 9].map(LocationHandle::new)).unwrap()
+    }
 
     fn bearer(token: u32, version: u32, role: Role) -> Bearer<'static> {
         let definition = DefineToken {
@@ -221,11 +225,11 @@ mod tests {
             seller: SellerHandle::new(5),
             expected_version: 0.into(),
             commands_per_s_max: 10.into(),
-            location: LocationHandle::new(6),
+            locations: locations(),
             role: role as u8,
             standing: Standing::Active as u8,
             label_bytes: 0,
-            reserved: [0; 7],
+            reserved: [0; 1],
         };
         Bearer { token, version, definition, label: "one of them" }
     }
@@ -249,7 +253,7 @@ mod tests {
         assert_eq!(access.is_valid(&anybody), Err(Refused::Unknown));
         let grant = access.authenticate(Some(&secret(1))).unwrap();
         assert_eq!((grant.actor, grant.role), (1, Role::Warehouse));
-        assert_eq!(grant.scope, Scope::Location(LocationHandle::new(6)));
+        assert_eq!(grant.scope, Scope::Locations(locations()));
         assert_eq!(access.is_valid(&grant), Ok(()));
         let labels = [0, 1, 2, OPERATOR_ACTOR].map(|actor| access.label(actor));
         assert_eq!(labels, ["", "one of them", "", "operator of the configuration"]);

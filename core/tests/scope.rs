@@ -26,14 +26,17 @@ struct Side {
     name: &'static str,
 }
 
-/// Two sellers with a SKU each, stocked at a location each; an order of each, packed there; a reservation of each.
-fn world() -> (Driver, [Side; 2]) {
+const SELLERS: [&str; 3] = ["acme", "zest", "mono"];
+const LOCATIONS: [&str; 3] = ["york", "leeds", "bath"];
+
+/// Three sellers with a SKU each, stocked at a location each; an order of each, packed there; a reservation of each.
+fn world() -> (Driver, [Side; 3]) {
     let mut driver = Driver::new(3);
-    let sellers = ["acme", "zest"].map(|code| driver.seller(code));
-    let locations = ["york", "leeds"].map(|code| driver.location(code, 1));
+    let sellers = SELLERS.map(|code| driver.seller(code));
+    let locations = LOCATIONS.map(|code| driver.location(code, 1));
     let mut sides = Vec::new();
-    for place in 0..2 {
-        let name = ["acme", "zest"][place];
+    for place in 0..3 {
+        let name = SELLERS[place];
         let (seller, location) = (sellers[place], locations[place]);
         let sku = driver.sku(&format!("{name}'s"), seller);
         driver.receive(sku, location, 100);
@@ -53,7 +56,7 @@ fn world() -> (Driver, [Side; 2]) {
         driver.run(&Command::ShipLines(&head, &[], "")).unwrap();
         sides.push(Side { seller, location, sku, order, reservation, shipment: 1, name });
     }
-    (driver, [sides[0], sides[1]])
+    (driver, [sides[0], sides[1], sides[2]])
 }
 
 macro_rules! with {
@@ -70,7 +73,7 @@ fn each_about(side: &Side, mut each: impl FnMut(Command<'_>)) {
     let Side { seller, location, sku, order, reservation, shipment, name } = *side;
     let group = GroupId::from(order);
     let code = format!("{name}'s");
-    let place = if name == "acme" { "york" } else { "leeds" };
+    let place = LOCATIONS[SELLERS.iter().position(|&of| of == name).unwrap()];
     each(Command::DefineSeller(&with!(DefineSeller {}), name));
     each(Command::DefineLocation(&with!(DefineLocation {}), place));
     each(Command::DefineSku(&with!(DefineSku { seller = seller }), &code));
@@ -159,7 +162,7 @@ const SHARED: [CommandKind; 3] = [K::QueryCatalogue, K::QuerySettings, K::QueryT
 
 #[test]
 fn a_seller_may_touch_what_is_its_own_and_nothing_of_another_one() {
-    let (driver, [own, other]) = world();
+    let (driver, [own, other, _]) = world();
     let scope = Scope::Seller(own.seller);
     let mut expected: BTreeMap<u8, usize> = kinds(K::ALL);
     for nobodys in [
@@ -181,10 +184,13 @@ fn a_seller_may_touch_what_is_its_own_and_nothing_of_another_one() {
     assert_eq!(within(&driver.state, scope, &other), expected);
 }
 
-#[test]
-fn a_warehouse_may_touch_what_is_at_its_location_and_nothing_elsewhere() {
-    let (driver, [own, other]) = world();
-    let scope = Scope::Location(own.location);
+/// Who works at these locations.
+fn at(locations: &[LocationHandle]) -> Scope {
+    Scope::Locations(Locations::of(locations).unwrap())
+}
+
+/// What goes through about what is at a location of one's own.
+fn of_own_location() -> BTreeMap<u8, usize> {
     let mut expected = kinds(&SHARED);
     expected.append(&mut kinds(&[
         K::ReceiveStock,
@@ -202,10 +208,82 @@ fn a_warehouse_may_touch_what_is_at_its_location_and_nothing_elsewhere() {
         K::QueryStock,
     ]));
     expected.insert(K::ResolveCode as u8, 2);
-    assert_eq!(within(&driver.state, scope, &own), expected);
+    expected
+}
+
+/// What goes through about what is elsewhere: SKUs are everybody's to ship.
+fn of_other_location() -> BTreeMap<u8, usize> {
     let mut expected = kinds(&SHARED);
     expected.insert(K::ResolveCode as u8, 1);
-    assert_eq!(within(&driver.state, scope, &other), expected, "SKUs are everybody's to ship");
+    expected
+}
+
+#[test]
+fn a_warehouse_may_touch_what_is_at_its_location_and_nothing_elsewhere() {
+    let (driver, [own, other, _]) = world();
+    let scope = at(&[own.location]);
+    assert_eq!(within(&driver.state, scope, &own), of_own_location());
+    assert_eq!(within(&driver.state, scope, &other), of_other_location());
+}
+
+#[test]
+fn a_warehouse_of_two_locations_may_touch_what_is_at_both_and_nothing_at_a_third() {
+    let (driver, [one, other, third]) = world();
+    let scope = at(&[other.location, one.location]);
+    for own in [&one, &other] {
+        assert_eq!(within(&driver.state, scope, own), of_own_location());
+    }
+    assert_eq!(within(&driver.state, scope, &third), of_other_location());
+    // Between its own it may move stock, to and from elsewhere not.
+    for (from, to, is_within) in
+        [(one, other, true), (other, one, true), (one, third, false), (third, other, false)]
+    {
+        let movement = with!(MoveStock { sku = one.sku, from = from.location, to = to.location });
+        let told = driver.state.check_scope(scope, &Command::MoveStock(&movement));
+        assert_eq!(told.is_ok(), is_within, "{} to {}", from.name, to.name);
+    }
+    let elsewhere = with!(UpdateWork { order = third.order, location = third.location });
+    let refused = driver.state.check_scope(scope, &Command::UpdateWork(&elsewhere)).unwrap_err();
+    assert_eq!((refused.code, refused.subject), (RejectCode::OutOfScope, one.location.get().into()));
+    // Nobody's location is no one's own, nor is one that there is not.
+    for nowhere in [LocationHandle::NONE, LocationHandle::new(3)] {
+        let step = with!(UpdateWork { order = one.order, location = nowhere });
+        assert!(driver.state.check_scope(scope, &Command::UpdateWork(&step)).is_err());
+    }
+}
+
+#[test]
+fn a_package_out_of_two_locations_is_for_whoever_works_at_both() {
+    let (mut driver, [one, other, third]) = world();
+    driver.receive(one.sku, other.location, 100);
+    let order = OrderId::new((1_u128 << 80) + 30);
+    // More than the one has: the rest comes from the other.
+    let lines = [OrderLine { sku: one.sku, quantity: 150.into(), unit_price: Amount::new(5) }];
+    let mut head = PlaceOrder::new_zeroed();
+    (head.order, head.seller, head.line_count) = (order, one.seller, 1.into());
+    head.currency = CurrencyCode::new(826);
+    driver.run(&Command::PlaceOrder(&head, &lines, "")).unwrap();
+    driver.confirm(order.get()).unwrap();
+    driver
+        .run(&Command::ShipLines(&with!(ShipLines { order = order, location = one.location }), &[], ""))
+        .unwrap();
+    driver
+        .run(&Command::ShipLines(&with!(ShipLines { order = order, location = other.location }), &[], ""))
+        .unwrap();
+    let may = |scope: Scope, shipment: u16| {
+        let step = with!(UpdateShipment { order = order, shipment = shipment.into() });
+        driver.state.check_scope(scope, &Command::UpdateShipment(&step)).is_ok()
+    };
+    let both = at(&[one.location, other.location]);
+    let scopes = [both, at(&[one.location]), at(&[other.location]), at(&[third.location])];
+    assert_eq!(
+        scopes.map(|scope| [may(scope, 1), may(scope, 2)]),
+        [[true, true], [true, false], [false, true], [false, false]]
+    );
+    let seen = |scope: Scope| {
+        driver.state.check_scope(scope, &Command::QueryOrder(&with!(QueryOrder { order = order }))).is_ok()
+    };
+    assert_eq!(scopes.map(seen), [true, true, true, false], "an order is seen whole by whoever has a part");
 }
 
 #[test]
@@ -223,7 +301,7 @@ fn everything_is_in_the_scope_of_everything_and_what_is_not_there_is_nobodys() {
 
 #[test]
 fn a_cart_or_a_group_with_one_line_of_another_seller_is_out_of_scope() {
-    let (driver, [own, other]) = world();
+    let (driver, [own, other, _]) = world();
     let scope = Scope::Seller(own.seller);
     let refused = |command: &Command<'_>| {
         let refused = driver.state.check_scope(scope, command).unwrap_err();
@@ -240,7 +318,7 @@ fn a_cart_or_a_group_with_one_line_of_another_seller_is_out_of_scope() {
 
 #[test]
 fn pages_and_wholes_are_narrowed() {
-    let (mut driver, [own, other]) = world();
+    let (mut driver, [own, other, third]) = world();
     let rules = [SourcingRule::Priority as u8, 0, 0, 0, 0, 0, 0, 0];
     for seller in [own.seller, other.seller] {
         driver
@@ -248,6 +326,7 @@ fn pages_and_wholes_are_narrowed() {
             .unwrap();
     }
     driver.receive(own.sku, other.location, 5);
+    driver.receive(own.sku, third.location, 5);
     let ask = |scope, command: &Command<'_>| {
         let (mut bytes, mut view) = (Vec::new(), Vec::new());
         command.write(1, &mut bytes);
@@ -260,24 +339,34 @@ fn pages_and_wholes_are_narrowed() {
         let entries = CatalogueEntry::read_all(&view).unwrap();
         entries.iter().map(|entry| entry.code().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    let (seller, place) = (Scope::Seller(own.seller), Scope::Location(own.location));
+    let (seller, place) = (Scope::Seller(own.seller), at(&[own.location]));
+    let both = at(&[own.location, other.location]);
     assert_eq!(listed(seller, EntityKind::Seller), ["acme"]);
-    assert_eq!(listed(seller, EntityKind::Location), ["york", "leeds"]);
+    assert_eq!(listed(seller, EntityKind::Location), ["york", "leeds", "bath"]);
     assert_eq!(listed(seller, EntityKind::Sku), ["acme's"]);
     assert!(listed(place, EntityKind::Seller).is_empty());
     assert_eq!(listed(place, EntityKind::Location), ["york"]);
-    assert_eq!(listed(place, EntityKind::Sku), ["acme's", "zest's"]);
-    assert_eq!(listed(Scope::Everything, EntityKind::Seller).len(), 2);
+    assert_eq!(listed(both, EntityKind::Location), ["york", "leeds"]);
+    assert_eq!(listed(place, EntityKind::Sku), ["acme's", "zest's", "mono's"]);
+    assert_eq!(listed(Scope::Everything, EntityKind::Seller).len(), 3);
 
     for (scope, count) in [(Scope::Everything, 3), (seller, 2), (place, 1)] {
         let view = ask(scope, &Command::QuerySettings(&with!(QuerySettings {}))).unwrap();
         assert_eq!(SettingsView::read(&view).unwrap().1.len(), count, "{scope:?}");
     }
     let levels = QueryStock { sku: own.sku, location: LocationHandle::NONE };
-    for (scope, count) in [(Scope::Everything, 2), (seller, 2), (place, 1)] {
-        let view = ask(scope, &Command::QueryStock(&levels)).unwrap();
-        assert_eq!(LevelView::read_all(&view).unwrap().len(), count, "{scope:?}");
+    let shown = |scope, levels: &QueryStock| {
+        let view = ask(scope, &Command::QueryStock(levels)).unwrap();
+        LevelView::read_all(&view).unwrap().iter().map(|level| level.location).collect::<Vec<_>>()
+    };
+    let [york, leeds, bath] = [own.location, other.location, third.location];
+    assert_eq!(shown(Scope::Everything, &levels), [york, leeds, bath]);
+    assert_eq!(shown(seller, &levels), [york, leeds, bath]);
+    assert_eq!(shown(place, &levels), [york]);
+    assert_eq!(shown(both, &levels), [york, leeds]);
+    assert_eq!(shown(both, &QueryStock { sku: own.sku, location: leeds }), [leeds]);
+    for (scope, location) in [(place, leeds), (place, bath), (both, bath)] {
+        let elsewhere = QueryStock { sku: own.sku, location };
+        assert_eq!(ask(scope, &Command::QueryStock(&elsewhere)).unwrap_err().code, RejectCode::OutOfScope);
     }
-    let elsewhere = QueryStock { sku: own.sku, location: other.location };
-    assert_eq!(ask(place, &Command::QueryStock(&elsewhere)).unwrap_err().code, RejectCode::OutOfScope);
 }

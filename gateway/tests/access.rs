@@ -17,7 +17,7 @@ use orderline_gateway::GatewayOptions;
 use orderline_protocol::command::{CommandKind, DefineToken, Standing};
 use orderline_protocol::frame::{CloseReason, FrameKind};
 use orderline_protocol::reply::Outcome;
-use orderline_protocol::{LocationHandle, RejectCode, Reply, SellerHandle};
+use orderline_protocol::{LocationHandle, Locations, RejectCode, Reply, SellerHandle};
 use proof::Proof;
 
 /// What each role may bring, written down a second time: once more than `access/src/policy.rs`, and the other way round.
@@ -65,11 +65,11 @@ fn bearer(role: Role) -> Bearer<'static> {
         seller: SellerHandle::new(1),
         expected_version: 0.into(),
         commands_per_s_max: 0.into(),
-        location: LocationHandle::new(1),
+        locations: Locations::of(&[LocationHandle::new(1)]).unwrap(),
         role: role as u8,
         standing: Standing::Active as u8,
         label_bytes: 0,
-        reserved: [0; 7],
+        reserved: [0; 1],
     };
     Bearer { token, version: 1, definition, label: "" }
 }

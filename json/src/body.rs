@@ -69,7 +69,7 @@ pub(crate) fn origin_and_body<'a>(names: &Shown<'_>, event: &Event<'a>) -> (Opti
                 "token": label, "token_number": head.token.get(), "version": head.version.get(),
                 "role": named(head.definition.role, Role::from_number, Role::name),
                 "seller": names.seller(head.definition.seller),
-                "location": names.location(head.definition.location),
+                "locations": head.definition.locations.iter().map(|own| names.location(own)).collect::<Vec<_>>(),
                 "expires_at": expiry(head.definition.expires_at_us.get()),
                 "commands_per_s_max": said(head.definition.commands_per_s_max.get()),
             }),

@@ -99,7 +99,7 @@ pub fn each_party(event: &Event<'_>, mut each: impl FnMut(Party)) {
         Event::ReturnReceived(head, _) => tell(Party::Location(head.receipt.location)),
         Event::TokenDefined(head, _) => {
             tell(Party::Seller(head.definition.seller));
-            tell(Party::Location(head.definition.location));
+            head.definition.locations.iter().for_each(|location| tell(Party::Location(location)));
         }
         Event::SessionOpened(_)
         | Event::TokenRevoked(_)

@@ -21,8 +21,8 @@ use orderline_protocol::lifecycle::{
     Disposition, HoldKind, PaymentState, ReturnState, ShipmentState, WorkState, blocks,
 };
 use orderline_protocol::{
-    Amount, BuyerId, CurrencyCode, GroupId, KEYED_FROM, LocationHandle, OrderId, ReservationId, SellerHandle,
-    SessionHandle, SessionId, SkuHandle,
+    Amount, BuyerId, CurrencyCode, GroupId, KEYED_FROM, LocationHandle, Locations, OrderId, ReservationId,
+    SellerHandle, SessionHandle, SessionId, SkuHandle,
 };
 use serde_json::{Value, json};
 use zerocopy::FromZeros;
@@ -183,21 +183,22 @@ fn each_of_the_catalogue(each: &mut Each<'_>) {
         "version": 3, "pending_order_s": null, "retention_s": 60, "reservation_s_max": 70,
     });
     each(Event::PolicySet(&head), told, &[]);
+    let locations = Locations::of(&[YORK, LEEDS]).unwrap();
     let mut head = shape!(TokenDefined {
         origin = origin, token = 4_u32, version = 2_u32, definition.role = Role::Warehouse as u8,
-        definition.seller = SellerHandle::NONE, definition.location = YORK, definition.expires_at_us = AT_US,
+        definition.seller = SellerHandle::NONE, definition.locations = locations, definition.expires_at_us = AT_US,
         definition.commands_per_s_max = 50_u32, definition.hash = [7_u8; 32],
     });
     let told = json!({
         "token": "gun 1", "token_number": 4, "version": 2, "role": "warehouse", "seller": null,
-        "location": "york", "expires_at": AT, "commands_per_s_max": 50,
+        "locations": ["leeds", "york"], "expires_at": AT, "commands_per_s_max": 50,
     });
     each(Event::TokenDefined(&head, "gun 1"), told, &[]);
-    (head.definition.role, head.definition.location) = (Role::Support as u8, LocationHandle::NONE);
+    (head.definition.role, head.definition.locations) = (Role::Support as u8, Locations::NONE);
     (head.definition.expires_at_us, head.definition.commands_per_s_max) = (0.into(), 0.into());
     let told = json!({
         "token": "desk", "token_number": 4, "version": 2, "role": "support", "seller": null,
-        "location": null, "expires_at": null, "commands_per_s_max": null,
+        "locations": [], "expires_at": null, "commands_per_s_max": null,
     });
     each(Event::TokenDefined(&head, "desk"), told, &[]);
     let head = shape!(TokenRevoked { origin = origin, token = 4_u32, version = 3_u32 });

@@ -13,7 +13,7 @@ use crate::limits::FRAME_PAYLOAD_BYTES_MAX;
 use crate::wire::{Cut, Malformed, NumberTable, ShapeTable, numbered, shapes};
 
 /// The wire's version. Both ends must speak the same one until 1.0.
-pub const WIRE_VERSION: u8 = 4;
+pub const WIRE_VERSION: u8 = 5;
 
 /// Bytes of a frame's header.
 pub const FRAME_HEADER_BYTES: usize = size_of::<FrameHeader>();

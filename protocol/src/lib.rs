@@ -11,6 +11,7 @@ pub mod frame;
 pub mod ids;
 pub mod lifecycle;
 pub mod limits;
+mod locations;
 pub mod money;
 pub mod reject;
 pub mod reply;
@@ -24,6 +25,7 @@ pub use ids::{
     BuyerId, GroupId, KEYED_FROM, LocationHandle, OrderId, Request, ReservationId, SellerHandle, Sequence,
     SessionHandle, SessionId, SkuHandle,
 };
+pub use locations::Locations;
 pub use money::{Amount, CurrencyCode};
 pub use reject::RejectCode;
 pub use reply::Reply;

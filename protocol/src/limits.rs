@@ -33,6 +33,10 @@ pub const SKUS_MAX: usize = 1 << 25;
 /// Tokens that one core holds, revoked ones included: a number is never given to another bearer.
 pub const TOKENS_MAX: usize = 1 << 16;
 
+/// Locations of one warehouse token: more than people or devices go between, and few enough to travel, to be kept and to be
+/// looked through as 32 bytes with every batch of commands. Who works at more takes a second token.
+pub const TOKEN_LOCATIONS_MAX: usize = 16;
+
 /// Orders of one group: sellers of one cart.
 pub const GROUP_ORDERS_MAX: usize = 500;
 

@@ -117,7 +117,7 @@ reject_codes! {
     106 NotHeldLongEnough false "The reservation would be held longer than the policy allows; detail: the seconds that are left.",
     107 TooManyParts false "The order has as many of these as it may have; detail: how many.",
     110 Forbidden false "The token's role may not use commands of this kind; subject: the Role's number.",
-    111 OutOfScope false "What this is about is not the token's seller's, or not at the token's location; subject: that seller's or location's handle.",
+    111 OutOfScope false "What this is about is not the token's seller's, or not at one of the token's locations; subject: the handle of that seller, or of the lowest of those locations.",
     112 QuotaExceeded true "The token has brought as many commands as it may for now; detail: microseconds after which it may bring another one.",
     113 UnknownToken false "No token has this number; subject: the number.",
     114 TokenHashReused false "The hash is another token's, or that of a revoked one: make a new secret; subject: that token's number.",

@@ -8,6 +8,7 @@ use crate::command::{
 use crate::event::Allocation;
 use crate::ids::{BuyerId, GroupId, LocationHandle, OrderId, ReservationId, SellerHandle, SkuHandle};
 use crate::limits::{CODE_BYTES_MAX, TRACKING_BYTES_MAX};
+use crate::locations::Locations;
 use crate::money::{Amount, CurrencyCode};
 use crate::wire::{Cut, Malformed, numbered, shapes};
 
@@ -98,14 +99,14 @@ shapes! {
         pub seller: SellerHandle,
         /// Commands that it may bring in a second; 0: no bound.
         pub commands_per_s_max: U32,
-        /// Where it works, for the role warehouse; NONE for others.
-        pub location: LocationHandle,
+        /// Where it works, for the role warehouse; none for others.
+        pub locations: Locations,
         /// A `Role`.
         pub role: u8,
         /// A `Standing`; inactive: revoked.
         pub standing: u8,
         /// Zeros.
-        pub reserved: [u8; 4],
+        pub reserved: [u8; 6],
         /// Its label, zeros behind it.
         pub label: [u8; CODE_BYTES_MAX],
     }

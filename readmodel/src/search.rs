@@ -39,8 +39,8 @@ pub struct OrderFilter {
     pub seller: Option<SellerHandle>,
     /// What a line of it has.
     pub sku: Option<SkuHandle>,
-    /// Where units of it are, or work of it is or was.
-    pub location: Option<LocationHandle>,
+    /// Where units of it are, or work of it is or was: at one of these; none: wherever.
+    pub locations: Vec<LocationHandle>,
     /// Where it is in its life.
     pub state: Option<OrderState>,
     /// Placed at this recorded time or later, in microseconds since 1970.
@@ -76,7 +76,7 @@ impl OrderFilter {
                     && self.placed_at_fits(row.placed_at_us.get());
                 // Few get as far as to be read as a whole.
                 Ok(fits
-                    && (self.sku.is_none() && self.location.is_none() && self.external_id.is_none()
+                    && (self.sku.is_none() && self.locations.is_empty() && self.external_id.is_none()
                         || self.matches_order(&Order::read(bytes)?)))
             }
         }
@@ -89,7 +89,7 @@ impl OrderFilter {
             && self.buyer.is_none_or(|buyer| order.buyer == buyer)
             && self.seller.is_none_or(|seller| order.seller == seller)
             && self.sku.is_none_or(|sku| order.lines.iter().any(|line| line.sku == sku))
-            && self.location.is_none_or(|location| order.is_at(location))
+            && (self.locations.is_empty() || order.each_location().any(|own| self.locations.contains(&own)))
             && self.state.is_none_or(|state| order.state == state)
             && self.placed_at_fits(order.placed_at_us)
     }

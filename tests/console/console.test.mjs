@@ -85,9 +85,9 @@ const HOOK = {
 };
 const CONSUMERS = [{ name: "erp.positions", position: 12_345, lag: 1_002 }, { name: "warehouse", position: 13_347, lag: 0 }];
 const TOKENS = [
-  { token: 1, version: 1, label: "root", role: "operator", seller: null, location: null, expires_at: null, commands_per_s_max: null, is_revoked: false },
-  { token: 2, version: 1, label: "Acme's own system for orders", role: "seller", seller: "acme", location: null, expires_at: "2099-12-31T12:00:00Z", commands_per_s_max: 500, is_revoked: false },
-  { token: 3, version: 2, label: "Berlin", role: "warehouse", seller: null, location: "berlin", expires_at: null, commands_per_s_max: null, is_revoked: true },
+  { token: 1, version: 1, label: "root", role: "operator", seller: null, locations: [], expires_at: null, commands_per_s_max: null, is_revoked: false },
+  { token: 2, version: 1, label: "Acme's own system for orders", role: "seller", seller: "acme", locations: [], expires_at: "2099-12-31T12:00:00Z", commands_per_s_max: 500, is_revoked: false },
+  { token: 3, version: 2, label: "Berlin", role: "warehouse", seller: null, locations: ["berlin", "leeds"], expires_at: null, commands_per_s_max: null, is_revoked: true },
 ];
 
 async function furnish(page) {
@@ -335,6 +335,19 @@ test("tokens are made, shown once, bounded and revoked", async () => {
   const row = page.getByRole("row").filter({ hasText: "Acme's ERP" });
   await row.getByText("2099").waitFor();
   assert.deepEqual((await row.getByRole("cell").allTextContents()).toSpliced(5, 1), ["2", "Acme's ERP", "seller", "acme", "active", "50", "Revoke"]);
+
+  for (const location of ["leeds", "york"]) await ask(own.base, "PUT", `/v1/locations/${location}`, {}, root);
+  await made({ Label: "Night shift", Role: "warehouse", Locations: "york\n leeds \n" });
+  await button(page, "I have it").click();
+  const shift = page.getByRole("row").filter({ hasText: "Night shift" });
+  assert.equal(await shift.getByRole("cell", { name: "leeds, york" }).count(), 1);
+  await button(page, "New token").click();
+  await dialog.getByLabel("Label", { exact: true }).fill("Wrong");
+  await dialog.getByLabel("Role", { exact: true }).selectOption("warehouse");
+  await dialog.getByLabel("Locations", { exact: true }).fill("leeds\nleeds");
+  await button(dialog, "Send").click();
+  await dialog.getByText('"leeds" is there twice.').waitFor();
+  await button(dialog, "Back").click();
   assert.equal((await fetch(`${own.base}/v1/sellers/acme/entries`, { headers: { Authorization: `Bearer ${seller}` } })).status, 200);
   await button(row, "Revoke Acme's ERP").click();
   await button(dialog, "Send").click();

@@ -209,7 +209,10 @@ fn tokens_are_made_used_listed_and_revoked_and_survive_a_kill() {
         records.iter().find(is_it).unwrap_or_else(|| panic!("no {kind} with {key} {value}"))
     };
     let defined = find("TokenDefined", "token", "gun".into());
-    assert_eq!((&defined["role"], &defined["location"]), (&"warehouse".into(), &"leeds".into()));
+    assert_eq!(
+        (&defined["role"], &defined["locations"]),
+        (&"warehouse".into(), &serde_json::json!(["leeds"]))
+    );
     let opened = find("SessionOpened", "session", defined["session"].clone());
     assert_eq!(opened["actor"], u32::MAX, "{opened}");
     find("SessionOpened", "actor", 2.into());

@@ -1,5 +1,5 @@
-//! A data directory as version 4 wrote it, kept for ever in `tests/golden/v4`: every later program reads it to the
-//! same state, and as long as the format is version 4 the same decisions write the same bytes. Those of versions 1 to 3
+//! A data directory as version 5 wrote it, kept for ever in `tests/golden/v5`: every later program reads it to the
+//! same state, and as long as the format is version 5 the same decisions write the same bytes. Those of versions 1 to 4
 //! are refused in a sentence.
 
 use std::collections::BTreeMap;
@@ -24,8 +24,8 @@ use crate::support::program::orderline;
 use crate::support::server::{NO_SNAPSHOTS, recovered_hash};
 use crate::support::{Server, copy, tree};
 
-/// What version 4 holds. Never edited.
-const STATE_HASH: &str = "eeecd629439a1410800c268cd9871707";
+/// What version 5 holds. Never edited.
+const STATE_HASH: &str = "90a980b88b75f50b7786c57f089cf3d2";
 const RECORDS: u64 = 70;
 const ORDERS: (u64, u64) = (3, 3);
 
@@ -34,20 +34,20 @@ fn golden(name: &str) -> PathBuf {
 }
 
 #[test]
-fn the_same_decisions_still_write_the_bytes_of_version_4() {
+fn the_same_decisions_still_write_the_bytes_of_version_5() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     write(&data);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         // Only for the first directory of a new version: the old ones are kept for ever.
-        let _ = std::fs::remove_dir_all(golden("v4"));
-        copy(&data, &golden("v4"));
-        std::fs::write(golden("v4.jsonl"), inspected(&data)).unwrap();
+        let _ = std::fs::remove_dir_all(golden("v5"));
+        copy(&data, &golden("v5"));
+        std::fs::write(golden("v5.jsonl"), inspected(&data)).unwrap();
     }
-    let (expected, found) = (tree(&golden("v4")), tree(&data));
+    let (expected, found) = (tree(&golden("v5")), tree(&data));
     assert_eq!(expected.keys().collect::<Vec<_>>(), found.keys().collect::<Vec<_>>());
     for (name, bytes) in expected {
-        assert!(found[&name] == bytes, "{} is no longer written as version 4 says", name.display());
+        assert!(found[&name] == bytes, "{} is no longer written as version 5 says", name.display());
     }
 }
 
@@ -60,7 +60,7 @@ fn inspected(data: &Path) -> String {
 
 #[test]
 fn the_directories_of_older_versions_are_refused_in_a_sentence_and_left_as_they_are() {
-    for version in [1, 2, 3] {
+    for version in [1, 2, 3, 4] {
         let directory = tempfile::tempdir().unwrap();
         let data = directory.path().join("data");
         copy(&golden(&format!("v{version}")), &data);
@@ -83,10 +83,10 @@ fn the_directories_of_older_versions_are_refused_in_a_sentence_and_left_as_they_
 }
 
 #[test]
-fn the_directory_of_version_4_is_still_read_to_the_same_state() {
+fn the_directory_of_version_5_is_still_read_to_the_same_state() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
-    copy(&golden("v4"), &data);
+    copy(&golden("v5"), &data);
     let ran = orderline(["verify", "--json", "--check-every", "1", "--data", data.to_str().unwrap()]);
     let report = ran.well();
     assert_eq!(report["state_hash"], STATE_HASH, "{report}");
@@ -99,7 +99,7 @@ fn the_directory_of_version_4_is_still_read_to_the_same_state() {
     let orders = (&report["orders_total"], &report["orders_open"]);
     assert_eq!(orders, (&ORDERS.0.into(), &ORDERS.1.into()), "{report}");
     assert_eq!(report["snapshots_equal"], serde_json::json!([SNAPSHOT_AT, LAST_SNAPSHOT_AT]), "{report}");
-    let golden_records = std::fs::read_to_string(golden("v4.jsonl")).unwrap();
+    let golden_records = std::fs::read_to_string(golden("v5.jsonl")).unwrap();
     assert_eq!(inspected(&data), golden_records, "the records say the same");
     let kinds: std::collections::BTreeSet<_> = golden_records
         .lines()
@@ -177,9 +177,9 @@ fn take_u64(rest: &mut &[u8]) -> usize {
 
 /// The sections of a golden snapshot by their tags, in their order.
 fn sections(sequence: u64) -> Vec<(u32, Vec<u8>)> {
-    let storage: Arc<dyn Storage> = Arc::new(PositionalStorage::new(golden("v4")));
+    let storage: Arc<dyn Storage> = Arc::new(PositionalStorage::new(golden("v5")));
     assert_eq!(Reader::open(Arc::clone(&storage), Start::Oldest).unwrap().store_id(), STORE_ID);
-    assert_eq!(files(&golden("v4"), "snapshots").len(), 2);
+    assert_eq!(files(&golden("v5"), "snapshots").len(), 2);
     let mut reader = SnapshotReader::open(&*storage, STORE_ID, sequence).unwrap();
     let mut sections = Vec::new();
     while let Some(tag) = reader.next_section().unwrap() {
@@ -201,7 +201,7 @@ fn the_sections_of_a_snapshot_are_as_documented() {
     let section: BTreeMap<u32, &[u8]> = sections.iter().map(|(tag, bytes)| (*tag, &bytes[..])).collect();
 
     let mut rest = section[&1];
-    assert_eq!((number(take(&mut rest, 4)), take_u64(&mut rest) as u64), (4, SNAPSHOT_AT));
+    assert_eq!((number(take(&mut rest, 4)), take_u64(&mut rest) as u64), (5, SNAPSHOT_AT));
 
     let mut rest = section[&2];
     let mut codes = Vec::new();

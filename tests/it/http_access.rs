@@ -13,7 +13,7 @@ use crate::support::server::NO_SNAPSHOTS;
 
 /// A caller that brings a token.
 pub(crate) struct Bearer<'a> {
-    http: &'a Caller,
+    pub(crate) http: &'a Caller,
     pub(crate) authorization: String,
 }
 
@@ -152,7 +152,7 @@ fn every_role_does_what_the_table_says_and_nothing_else() {
         let mut wanted = json!({"label": role.name(), "role": role.name()});
         match role {
             Role::Seller => wanted["seller"] = json!("acme"),
-            Role::Warehouse => wanted["location"] = json!("leeds"),
+            Role::Warehouse => wanted["locations"] = json!(["leeds"]),
             _ => {}
         }
         let (_, secret) = root.token(wanted);

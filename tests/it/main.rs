@@ -32,6 +32,7 @@ mod recovery;
 mod repair;
 mod scribe;
 mod settings;
+mod several_locations;
 mod support;
 mod tidy;
 mod traces;

@@ -11,8 +11,8 @@ use orderline_protocol::command::*;
 use orderline_protocol::event::{EVENT_VERSION, Event};
 use orderline_protocol::lifecycle::{Disposition, HoldKind, blocks};
 use orderline_protocol::{
-    Amount, BuyerId, Command, CurrencyCode, GroupId, KEYED_FROM, LocationHandle, OrderId, ReservationId,
-    SellerHandle, SessionHandle, SessionId, SkuHandle,
+    Amount, BuyerId, Command, CurrencyCode, GroupId, KEYED_FROM, LocationHandle, Locations, OrderId,
+    ReservationId, SellerHandle, SessionHandle, SessionId, SkuHandle,
 };
 
 pub(crate) const STORE_ID: u128 = 0x0123_4567_89ab_cdef_0011_2233_4455_6677;
@@ -370,9 +370,9 @@ fn set_up(scribe: &mut Scribe) {
     scribe.run(&Command::SetPolicy(&policy));
     let rules = [SourcingRule::Capacity as u8, SourcingRule::Priority as u8, 0, 0, 0, 0, 0, 0];
     scribe.run(&Command::DefineSourcing(&DefineSourcing { seller: ZEST, rules, expected_rules: 0.into() }));
-    for (label, role, seller, location) in [
-        ("zest's shop", Role::Seller, ZEST, LocationHandle::NONE),
-        ("depot gun 1", Role::Warehouse, SellerHandle::NONE, DEPOT),
+    for (label, role, seller, locations) in [
+        ("zest's shop", Role::Seller, ZEST, Locations::NONE),
+        ("depot gun 1", Role::Warehouse, SellerHandle::NONE, Locations::of(&[SHOP, DEPOT]).unwrap()),
     ] {
         let head = DefineToken {
             hash: [label.len() as u8 + role as u8; 32],
@@ -380,11 +380,11 @@ fn set_up(scribe: &mut Scribe) {
             seller,
             expected_version: EXPECTED_NEW.into(),
             commands_per_s_max: 900.into(),
-            location,
+            locations,
             role: role as u8,
             standing: Standing::Active as u8,
             label_bytes: label.len() as u8,
-            reserved: [0; 7],
+            reserved: [0; 1],
         };
         scribe.run(&Command::DefineToken(&head, label));
     }

@@ -88,7 +88,7 @@ function sent({ method, path, body, version }) {
   return h("details", {}, h("summary", {}, "What will be sent"), h("pre", {}, lines.filter(Boolean).join("\n")));
 }
 
-// Kinds of fields: text, number, money (with a currency), moment, flag, choice (of options), choices, units (of lines), received
+// Kinds of fields: text, codes, number, money (with a currency), moment, flag, choice (of options), choices, units (of lines), received
 // (units of lines, with what becomes of them). Each is read as the API has it; what is left empty is not sent.
 function input(field) {
   const kind = KINDS[field.kind ?? "text"];
@@ -132,6 +132,15 @@ const KINDS = {
   text(field) {
     const control = h("input", { type: field.type ?? "text", value: field.value ?? "", autocomplete: "off", spellcheck: "false" });
     return { element: labelled(field, control), read: () => need(field, control.value.trim()) };
+  },
+  // Codes, which may hold whatever can be printed, one a line.
+  codes(field) {
+    const control = h("textarea", { rows: 3, autocomplete: "off", spellcheck: "false" });
+    const read = () => {
+      const codes = control.value.split("\n").map((line) => line.trim()).filter(Boolean);
+      return codes.length === 0 ? need(field, "") : codes;
+    };
+    return { element: labelled(field, control), read };
   },
   number(field) {
     const control = h("input", { inputmode: "numeric", value: field.value ?? "", autocomplete: "off" });

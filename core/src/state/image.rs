@@ -53,7 +53,7 @@ pub(super) const TAG_LEDGERS: u32 = 9;
 pub(super) const TAG_KEYS: u32 = 10;
 
 /// The version of the sections' contents.
-pub(super) const IMAGE_VERSION: u32 = 4;
+pub(super) const IMAGE_VERSION: u32 = 5;
 
 /// A snapshot's sections hold what cannot be.
 #[derive(Debug, thiserror::Error)]

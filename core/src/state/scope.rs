@@ -6,7 +6,7 @@
 
 use orderline_protocol::command::{AskedSku, Command, EntityKind, GroupOrder, ResolveCode, Scope};
 use orderline_protocol::{
-    GroupId, LocationHandle, OrderId, RejectCode, ReservationId, SellerHandle, SkuHandle,
+    GroupId, LocationHandle, Locations, OrderId, RejectCode, ReservationId, SellerHandle, SkuHandle,
 };
 
 use super::decide::Refusable;
@@ -23,7 +23,7 @@ impl State {
         let (is_within, whose) = match scope {
             Scope::Everything => return Ok(()),
             Scope::Seller(seller) => (self.is_of_seller(seller, command), seller.get()),
-            Scope::Location(location) => (self.is_at_location(location, command), location.get().into()),
+            Scope::Locations(own) => (self.is_at_locations(&own, command), own.first().get().into()),
         };
         match command {
             _ if is_within => Ok(()),
@@ -101,30 +101,29 @@ impl State {
         }
     }
 
-    fn is_at_location(&self, location: LocationHandle, command: &Command<'_>) -> bool {
+    fn is_at_locations(&self, own: &Locations, command: &Command<'_>) -> bool {
         match *command {
-            Command::ReceiveStock(head) => head.location == location,
-            Command::AdjustStock(head) => head.location == location,
-            Command::CountStock(head) => head.location == location,
-            Command::MoveStock(head) => head.from == location && head.to == location,
-            Command::SetLevel(head) => head.location == location,
-            Command::UpdateWork(head) => head.location == location,
-            Command::RejectWork(head) => head.location == location,
+            Command::ReceiveStock(head) => own.has(head.location),
+            Command::AdjustStock(head) => own.has(head.location),
+            Command::CountStock(head) => own.has(head.location),
+            Command::MoveStock(head) => own.has(head.from) && own.has(head.to),
+            Command::SetLevel(head) => own.has(head.location),
+            Command::UpdateWork(head) => own.has(head.location),
+            Command::RejectWork(head) => own.has(head.location),
             // It gives its own work away, and takes nobody's.
-            Command::MoveWork(head, _) => head.from == location,
-            Command::ShipLines(head, ..) => head.location == location,
-            Command::UpdateShipment(head) => {
-                self.is_package_of(location, head.order, head.shipment.get().into())
-            }
-            Command::ReceiveReturn(head, _) => head.location == location,
+            Command::MoveWork(head, _) => own.has(head.from),
+            Command::ShipLines(head, ..) => own.has(head.location),
+            Command::UpdateShipment(head) => self.is_package_of(own, head.order, head.shipment.get().into()),
+            Command::ReceiveReturn(head, _) => own.has(head.location),
             Command::QueryOrder(head) => {
-                self.orders.find(head.order).is_none_or(|slot| self.has_part_at(location, slot))
+                self.orders.find(head.order).is_none_or(|slot| self.has_part_at(own, slot))
             }
-            Command::QueryStock(head) => head.location.is_none() || head.location == location,
+            Command::QueryStock(head) => head.location.is_none() || own.has(head.location),
             Command::ResolveCode(ResolveCode { entity, .. }, code) => {
                 match EntityKind::from_number(*entity) {
                     Some(EntityKind::Location) => {
-                        self.catalogue.location_codes.find(code) == Some(location.get().into())
+                        let found = self.catalogue.location_codes.find(code);
+                        found.is_some_and(|handle| own.has(LocationHandle::new(handle as u16)))
                     }
                     Some(EntityKind::Seller) => false,
                     Some(EntityKind::Sku) | None => true,
@@ -191,19 +190,19 @@ impl State {
         group.order_count as usize == group.orders.len() && group.orders().all(is_own)
     }
 
-    /// Whether all of a package left, or leaves, from this location.
-    fn is_package_of(&self, location: LocationHandle, order: OrderId, number: usize) -> bool {
+    /// Whether all of a package left, or leaves, from these locations.
+    fn is_package_of(&self, own: &Locations, order: OrderId, number: usize) -> bool {
         let Some(slot) = self.orders.find(order) else { return true };
         let Some(detail) = self.orders.detail(slot) else { return true };
         let shipment = number.checked_sub(1).and_then(|place| detail.shipments.get(place));
-        shipment.is_none_or(|shipment| shipment.parts.iter().all(|part| part.location == location))
+        shipment.is_none_or(|shipment| shipment.parts.iter().all(|part| own.has(part.location)))
     }
 
-    /// Whether a location has units of an order, sent some, or had work with it.
-    fn has_part_at(&self, location: LocationHandle, slot: OrderSlot) -> bool {
-        let is_here = |part: &orderline_protocol::event::Allocation| part.location == location;
+    /// Whether one of these locations has units of an order, sent some, or had work with it.
+    fn has_part_at(&self, own: &Locations, slot: OrderSlot) -> bool {
+        let is_here = |part: &orderline_protocol::event::Allocation| own.has(part.location);
         self.orders.open_units(slot).iter().any(is_here)
-            || self.works(slot).iter().any(|work| work.location == location)
+            || self.works(slot).iter().any(|work| own.has(work.location))
             || self.orders.detail(slot).is_some_and(|detail| {
                 detail.shipments.iter().flat_map(|shipment| &shipment.parts).any(is_here)
             })

@@ -4,11 +4,11 @@
 
 use std::mem::offset_of;
 
-use orderline_protocol::RejectCode;
 use orderline_protocol::command::{DefineToken, EXPECTED_NEW, QueryTokens, RevokeToken, Role, Standing};
 use orderline_protocol::event::{Event, EventKind, Origin, TokenDefined, TokenRevoked};
 use orderline_protocol::limits::TOKENS_MAX;
 use orderline_protocol::reply::TokenView;
+use orderline_protocol::{LocationHandle, RejectCode};
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::apply::Effect;
@@ -17,7 +17,7 @@ use super::define::{check_code, next};
 use super::{Rejection, State};
 
 /// Tokens of a page at most: they fit a reply.
-const PAGE_TOKENS_MAX: usize = 2_000;
+const PAGE_TOKENS_MAX: usize = 1_500;
 
 /// A token, as it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,8 +65,10 @@ impl State {
         let place = self.catalogue.token_labels.find(label)?;
         let token = &self.catalogue.tokens()[place as usize];
         let said = DefineToken { expected_version: 0.into(), ..*head };
-        (token.definition == said && expects(head.expected_version.get(), token.version))
-            .then_some((place + 1, token.version))
+        (token.definition == said
+            && !token.is_revoked()
+            && expects(head.expected_version.get(), token.version))
+        .then_some((place + 1, token.version))
     }
 
     pub(super) fn decide_token(
@@ -101,22 +103,26 @@ impl State {
         if head.expires_at_us.get() < 0 {
             return wrong(offset_of!(DefineToken, expires_at_us));
         }
-        let Some(role) = Role::from_number(head.role) else { return wrong(offset_of!(DefineToken, role)) };
+        let role = Role::from_number(head.role);
+        if role != Some(Role::Seller) && !head.seller.is_none() {
+            return wrong(offset_of!(DefineToken, seller));
+        }
+        if !head.locations.is_list() || (role == Some(Role::Warehouse)) == head.locations.is_empty() {
+            return wrong(offset_of!(DefineToken, locations));
+        }
+        if role.is_none() {
+            return wrong(offset_of!(DefineToken, role));
+        }
         if head.standing != Standing::Active as u8 {
             return wrong(offset_of!(DefineToken, standing));
         }
         check_zeros(&head.reserved, offset_of!(DefineToken, reserved) as u32)?;
-        if role != Role::Seller && !head.seller.is_none() {
-            return wrong(offset_of!(DefineToken, seller));
-        }
-        if role != Role::Warehouse && !head.location.is_none() {
-            return wrong(offset_of!(DefineToken, location));
-        }
-        if role == Role::Seller && self.catalogue.seller(head.seller).is_none() {
+        if role == Some(Role::Seller) && self.catalogue.seller(head.seller).is_none() {
             return Err(Rejection::new(RejectCode::UnknownSeller).about(head.seller.get()));
         }
-        if role == Role::Warehouse && self.catalogue.location(head.location).is_none() {
-            return Err(Rejection::new(RejectCode::UnknownLocation).about(head.location.get().into()));
+        let is_unknown = |location: &LocationHandle| self.catalogue.location(*location).is_none();
+        if let Some(unknown) = head.locations.iter().find(is_unknown) {
+            return Err(Rejection::new(RejectCode::UnknownLocation).about(unknown.get().into()));
         }
         Ok(())
     }
@@ -177,7 +183,7 @@ impl State {
             let mut view = TokenView::new_zeroed();
             (view.token, view.version) = (number.into(), token.version.into());
             view.expires_at_us = definition.expires_at_us;
-            (view.seller, view.location) = (definition.seller, definition.location);
+            (view.seller, view.locations) = (definition.seller, definition.locations);
             view.commands_per_s_max = definition.commands_per_s_max;
             (view.role, view.standing) = (definition.role, definition.standing);
             view.label[..label.len()].copy_from_slice(label.as_bytes());

@@ -74,11 +74,12 @@ impl State {
                 if !head.location.is_none() && self.catalogue.location(head.location).is_none() {
                     return Err(Rejection::new(RejectCode::UnknownLocation).about(head.location.get().into()));
                 }
-                let location = match scope {
-                    Scope::Location(own) => own,
-                    Scope::Everything | Scope::Seller(_) => head.location,
+                let is_shown = |location: LocationHandle| match scope {
+                    _ if !head.location.is_none() => location == head.location,
+                    Scope::Locations(own) => own.has(location),
+                    Scope::Everything | Scope::Seller(_) => true,
                 };
-                answer.detail = self.view_levels(head.sku, location, out) as u64;
+                answer.detail = self.view_levels(head.sku, is_shown, out) as u64;
             }
             Command::ResolveCode(head, code) => {
                 let codes = match EntityKind::from_number(head.entity) {
@@ -375,8 +376,8 @@ impl State {
         out.extend_from_slice(orders.as_bytes());
     }
 
-    /// Appends the entries of a page that lie within a scope: of sellers the own one, of SKUs the own ones, or, at a
-    /// location, all. Returns where the next page begins, 0 behind the last.
+    /// Appends the entries of a page that lie within a scope: of sellers the own one, of locations the own ones or, of a seller,
+    /// all, of SKUs the own ones or, of a warehouse, all. Returns where the next page begins, 0 behind the last.
     fn view_catalogue(
         &self,
         scope: Scope,
@@ -401,9 +402,11 @@ impl State {
             (Scope::Seller(own), _) => {
                 catalogue.sku(SkuHandle::new(*handle)).is_some_and(|sku| sku.seller == own)
             }
-            (Scope::Location(own), Some(EntityKind::Location)) => u32::from(own.get()) == *handle,
-            (Scope::Location(_), Some(EntityKind::Seller)) => false,
-            (Scope::Location(_), _) => true,
+            (Scope::Locations(own), Some(EntityKind::Location)) => {
+                own.has(LocationHandle::new(*handle as u16))
+            }
+            (Scope::Locations(_), Some(EntityKind::Seller)) => false,
+            (Scope::Locations(_), _) => true,
         };
         for handle in (head.from.get()..end).filter(is_shown) {
             let mut entry: CatalogueEntry = zerocopy::FromZeros::new_zeroed();
@@ -431,12 +434,17 @@ impl State {
         Ok(if (end as usize) < len { end } else { 0 })
     }
 
-    /// Appends the levels and returns what is available over them.
-    fn view_levels(&self, handle: SkuHandle, location: LocationHandle, out: &mut Vec<u8>) -> i64 {
+    /// Appends the levels at those locations that are shown, and returns what is available over them.
+    fn view_levels(
+        &self,
+        handle: SkuHandle,
+        is_shown: impl Fn(LocationHandle) -> bool,
+        out: &mut Vec<u8>,
+    ) -> i64 {
         let mut available = 0_i64;
         let Some(sku) = self.catalogue.sku(handle) else { return 0 };
         let levels = self.stock.levels(sku);
-        for (row, level) in levels.filter(|(row, _)| location.is_none() || row.location() == location) {
+        for (row, level) in levels.filter(|(row, _)| is_shown(row.location())) {
             let view = LevelView {
                 sku: handle,
                 version: level.version.into(),

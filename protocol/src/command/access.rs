@@ -2,7 +2,8 @@
 
 use zerocopy::little_endian::{I64, U32};
 
-use crate::ids::{LocationHandle, SellerHandle};
+use crate::ids::SellerHandle;
+use crate::locations::Locations;
 use crate::wire::{numbered, shapes};
 
 numbered! {
@@ -13,7 +14,7 @@ numbered! {
         Operator = 1 "operator",
         /// Sells: its own SKUs, stock, orders and ledger.
         Seller = 2 "seller",
-        /// Ships: the work, the packages and the stock of its location.
+        /// Ships: the work, the packages and the stock of its locations.
         Warehouse = 3 "warehouse",
         /// Helps buyers: their orders, holds, refunds and returns.
         Support = 4 "support",
@@ -32,8 +33,8 @@ pub enum Scope {
     Everything,
     /// What is this seller's.
     Seller(SellerHandle),
-    /// What is at this location.
-    Location(LocationHandle),
+    /// What is at one of these locations.
+    Locations(Locations),
 }
 
 shapes! {
@@ -50,8 +51,8 @@ shapes! {
         pub expected_version: U32,
         /// Commands that it may bring in a second, over all its connections; 0: no bound.
         pub commands_per_s_max: U32,
-        /// Where it works, for the role warehouse; NONE for others.
-        pub location: LocationHandle,
+        /// Where it works, for the role warehouse: at least one location. None for others.
+        pub locations: Locations,
         /// A `Role`.
         pub role: u8,
         /// A `Standing`: active as it is defined; `RevokeToken` makes it inactive.
@@ -59,7 +60,7 @@ shapes! {
         /// Bytes of the label.
         pub label_bytes: u8,
         /// Zeros.
-        pub reserved: [u8; 7],
+        pub reserved: [u8; 1],
     }
 
     /// Revokes a token: its secret is worth nothing from here on, and never again.

@@ -28,7 +28,7 @@ pub use crate::lifecycle::OrderState;
 use crate::wire::{Cut, Malformed, NumberTable, ShapeTable, numbered, shapes};
 
 /// The layout version of every event kind below.
-pub const EVENT_VERSION: u8 = 4;
+pub const EVENT_VERSION: u8 = 5;
 
 /// Every structure of the events, page by page, for the documents.
 pub const SHAPE_TABLES: &[&[ShapeTable]] = &[

@@ -17,7 +17,7 @@ use crate::hex::{golden, is_golden, read};
 use crate::seen::Seen;
 use crate::tables::shape;
 
-const FILE: &str = "conversation_v4.hex";
+const FILE: &str = "conversation_v5.hex";
 
 /// What is said, who says it, and its bytes. The client resumes a session, so that no field of a hello or a welcome
 /// is zero; later another one opens a session, whose flags are the other way round.

@@ -33,8 +33,8 @@ fn events_are_written_and_read_as_ever() {
     seen.expect_all(event::SHAPE_TABLES);
     let written: Vec<_> = written.into_iter().map(|(_, title, bytes)| (title, bytes)).collect();
     is_golden(
-        "events_v4.hex",
-        "Version 4 of the events: one record's payload a paragraph, without padding.",
+        "events_v5.hex",
+        "Version 5 of the events: one record's payload a paragraph, without padding.",
         &written,
     );
 }
@@ -71,7 +71,7 @@ fn commands_are_written_and_read_as_ever() {
     let all: BTreeSet<u8> = CommandKind::ALL.iter().map(|&kind| kind as u8).collect();
     assert_eq!(sampled, all, "every kind has its sample");
     seen.expect_all(command::SHAPE_TABLES);
-    is_golden("commands_v4.hex", "Version 4 of the commands: one a paragraph.", &written);
+    is_golden("commands_v5.hex", "Version 5 of the commands: one a paragraph.", &written);
 }
 
 #[test]
@@ -90,5 +90,5 @@ fn replies_are_written_and_read_as_ever() {
     }
     assert_eq!(outcomes.len(), reply::Outcome::ALL.len(), "every outcome has its sample");
     seen.expect_all(reply::SHAPE_TABLES);
-    is_golden("replies_v4.hex", "Version 4 of the replies: one a paragraph.", &written);
+    is_golden("replies_v5.hex", "Version 5 of the replies: one a paragraph.", &written);
 }

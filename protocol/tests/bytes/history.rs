@@ -7,7 +7,7 @@ use orderline_protocol::frame::{Frame, FrameError, WIRE_VERSION};
 use crate::hex::{golden, read};
 
 /// The files of the older versions with the CRC-32C of each: they are never edited.
-const OLDER_FILES: [(&str, u32); 12] = [
+const OLDER_FILES: [(&str, u32); 16] = [
     ("events_v1.hex", 0xd033_f4be),
     ("commands_v1.hex", 0x705a_ae3f),
     ("replies_v1.hex", 0xe414_d71d),
@@ -20,6 +20,10 @@ const OLDER_FILES: [(&str, u32); 12] = [
     ("commands_v3.hex", 0x6c1f_9c45),
     ("replies_v3.hex", 0xba8f_a89b),
     ("conversation_v3.hex", 0x106e_0c7e),
+    ("events_v4.hex", 0xbff9_4507),
+    ("commands_v4.hex", 0x4db5_5e38),
+    ("replies_v4.hex", 0x8209_9577),
+    ("conversation_v4.hex", 0x5546_3500),
 ];
 
 #[test]
@@ -32,7 +36,7 @@ fn the_files_of_older_versions_are_as_they_were() {
 
 #[test]
 fn events_of_older_versions_are_refused() {
-    for (version, count) in [(1, 12), (2, 60), (3, 60)] {
+    for (version, count) in [(1, 12), (2, 60), (3, 60), (4, 62)] {
         let events = read(&golden(&format!("events_v{version}.hex")));
         assert_eq!(events.len(), count);
         for (what, payload) in events {
@@ -52,7 +56,7 @@ fn events_of_older_versions_are_refused() {
 
 #[test]
 fn frames_of_older_versions_are_refused_by_their_headers() {
-    for (version, count) in [(1, 7), (2, 8), (3, 8)] {
+    for (version, count) in [(1, 7), (2, 8), (3, 8), (4, 8)] {
         let frames = read(&golden(&format!("conversation_v{version}.hex")));
         assert_eq!(frames.len(), count);
         for (what, frame) in frames {

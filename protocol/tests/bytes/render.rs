@@ -8,8 +8,8 @@ use orderline_protocol::frame::WIRE_VERSION;
 use orderline_protocol::lifecycle::blocks;
 use orderline_protocol::wire::{NumberTable, ShapeTable};
 use orderline_protocol::{
-    Amount, BuyerId, CurrencyCode, GroupId, LocationHandle, OrderId, RejectCode, ReservationId, SellerHandle,
-    SessionHandle, SessionId, SkuHandle, limits,
+    Amount, BuyerId, CurrencyCode, GroupId, LocationHandle, Locations, OrderId, RejectCode, ReservationId,
+    SellerHandle, SessionHandle, SessionId, SkuHandle, limits,
 };
 
 use crate::tables::{COMMANDS, EVENTS, Layout, TABLES, Table};
@@ -78,9 +78,14 @@ fn enumeration(table: &NumberTable) -> String {
     out
 }
 
-const TYPES: [(&str, usize, &str); 12] = [
+const TYPES: [(&str, usize, &str); 13] = [
     ("SellerHandle", size_of::<SellerHandle>(), "A seller's number, from 0; all ones: NONE."),
     ("LocationHandle", size_of::<LocationHandle>(), "A location's number, from 0; all ones: NONE."),
+    (
+        "Locations",
+        size_of::<Locations>(),
+        "Up to 16 `LocationHandle`s in ascending order, each once, NONE behind the last.",
+    ),
     ("SkuHandle", size_of::<SkuHandle>(), "A SKU's number, from 0; all ones: NONE."),
     ("SessionHandle", size_of::<SessionHandle>(), "A session's number, from 0; all ones: NONE."),
     ("OrderId", size_of::<OrderId>(), "A ULID that the caller makes."),
@@ -132,7 +137,7 @@ into_value!(u8 u32 u64 i64 usize);
 fn limits() -> String {
     let values = values!(limits:
         ORDER_LINES_MAX LINE_QUANTITY_MAX UNIT_PRICE_MINOR_MAX ORDER_TOTAL_MINOR_MAX BUCKET_QUANTITY_MAX
-        CODE_BYTES_MAX TRACKING_BYTES_MAX SELLERS_MAX LOCATIONS_MAX SKUS_MAX TOKENS_MAX GROUP_ORDERS_MAX CART_LINES_MAX
+        CODE_BYTES_MAX TRACKING_BYTES_MAX SELLERS_MAX LOCATIONS_MAX SKUS_MAX TOKENS_MAX TOKEN_LOCATIONS_MAX GROUP_ORDERS_MAX CART_LINES_MAX
         ORDER_PARTS_MAX DURATION_S_MAX ID_AHEAD_MS_MAX HAPPENED_AHEAD_US_MAX MOVEMENTS_MAX DUE_ENTRIES_MAX SESSIONS_MAX
         AVAILABILITY_SKUS_MAX SESSION_WINDOW KEYED_REQUESTS_MAX
         CREDITS_MAX FRAME_PAYLOAD_BYTES_MAX COMMAND_BYTES_MAX

@@ -144,6 +144,20 @@ fn compare_searches(world: &World, reader: &Reader, seed: u64) {
         let own = OrderFilter { seller, ..filter() };
         check(own, world.newest(|heard| heard.skus.contains(&sku) && heard.seller == 1));
     }
+    for location in 0..LOCATIONS {
+        let is_at = |order: u128, location: u16| {
+            let order = reader.order(OrderId::new(order)).unwrap().unwrap();
+            order.is_at(LocationHandle::new(location))
+        };
+        let at = |locations: &[u16]| {
+            let locations = locations.iter().map(|&location| LocationHandle::new(location)).collect();
+            OrderFilter { locations, ..none() }
+        };
+        let other = (location + 1) % LOCATIONS;
+        check(at(&[location]), world.newest(|heard| is_at(heard.order, location)));
+        let either = |order: u128| is_at(order, location) || is_at(order, other);
+        check(at(&[location, other]), world.newest(|heard| either(heard.order)));
+    }
     let times: Vec<i64> = world.heard.iter().map(|heard| heard.placed_at_us).collect();
     let (from, before) = (times[times.len() / 4], times[times.len() / 2]);
     let filter = OrderFilter { placed_from_us: Some(from), placed_before_us: Some(before), ..none() };

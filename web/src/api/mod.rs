@@ -267,15 +267,25 @@ impl Api {
         Ok(self.in_body(EntityKind::Sku, codes, field).await?.into_iter().map(SkuHandle::new).collect())
     }
 
+    /// The locations that fields of a body name.
+    pub(crate) async fn locations_of(
+        &self,
+        _: Allowed,
+        codes: &[&str],
+        field: impl Fn(usize) -> String,
+    ) -> Result<Vec<LocationHandle>, Problem> {
+        let handles = self.in_body(EntityKind::Location, codes, field).await?;
+        Ok(handles.into_iter().map(|handle| LocationHandle::new(handle as u16)).collect())
+    }
+
     /// The location that a field of a body names.
     pub(crate) async fn location_of(
         &self,
-        _: Allowed,
+        may: Allowed,
         code: &str,
         field: &str,
     ) -> Result<LocationHandle, Problem> {
-        let handles = self.in_body(EntityKind::Location, &[code], |_| field.to_owned()).await?;
-        Ok(LocationHandle::new(handles[0] as u16))
+        self.locations_of(may, &[code], |_| field.to_owned()).await.map(|handles| handles[0])
     }
 
     async fn in_body(

@@ -75,7 +75,7 @@ impl Api {
     }
 }
 
-/// Refuses what is not the token's to see: what is neither its seller's nor at its location. What is nobody's is no bound token's.
+/// Refuses what is not the token's to see: what is neither its seller's nor at one of its locations. What is nobody's is no bound token's.
 fn check_scope(
     caller: &Caller,
     seller: Option<SellerHandle>,
@@ -84,7 +84,7 @@ fn check_scope(
     let is_within = match caller.grant.scope {
         Scope::Everything => true,
         Scope::Seller(own) => seller == Some(own),
-        Scope::Location(own) => location == Some(own),
+        Scope::Locations(own) => location.is_some_and(|location| own.has(location)),
     };
     if is_within {
         return Ok(());
@@ -220,15 +220,16 @@ async fn orders(
         filter.sku = Some(api.sku(may, code).await?);
     }
     if let Some(code) = &terms.location {
-        filter.location = Some(api.location(may, code).await?);
+        filter.locations = vec![api.location(may, code).await?];
     }
     // Whoever is bound sees what it is bound to, whatever else it asks for.
     match caller.grant.scope {
         Scope::Everything => {}
         Scope::Seller(own) => _ = filter.seller.get_or_insert(own),
-        Scope::Location(own) => _ = filter.location.get_or_insert(own),
+        Scope::Locations(own) if filter.locations.is_empty() => filter.locations = own.iter().collect(),
+        Scope::Locations(_) => {}
     }
-    check_scope(&caller, filter.seller, filter.location)?;
+    check_scope(&caller, filter.seller, filter.locations.first().copied())?;
     let (cursor, limit) = (cursor(terms.cursor.as_ref())?, terms.limit.map_or(PAGE_COUNT, Count::usize));
     let found =
         api.ask_models(terms.at_least, move |models| models.search(&filter, cursor.as_ref(), limit)).await?;
@@ -282,7 +283,9 @@ async fn timeline(
         let is_within = match scope {
             Scope::Everything => true,
             Scope::Seller(own) => models.order(order.0)?.is_some_and(|order| order.seller == own),
-            Scope::Location(own) => models.order(order.0)?.is_some_and(|order| order.is_at(own)),
+            Scope::Locations(own) => {
+                models.order(order.0)?.is_some_and(|order| own.iter().any(|location| order.is_at(location)))
+            }
         };
         if is_within { models.timeline(order.0, cursor.as_ref(), limit) } else { Ok(None) }
     };

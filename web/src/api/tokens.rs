@@ -8,15 +8,16 @@ use orderline_access::Secret;
 use orderline_protocol::command::{
     CommandKind, DefineToken, EXPECTED_NEW, QueryTokens, RevokeToken, Role, Standing,
 };
+use orderline_protocol::limits::TOKEN_LOCATIONS_MAX;
 use orderline_protocol::reply::TokenView;
-use orderline_protocol::{Command, LocationHandle, RejectCode, SellerHandle};
+use orderline_protocol::{Command, Locations, RejectCode, SellerHandle};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::reads::{Page, PageTerms, Seen, Terms, readable};
-use super::request::{Asked, At, Body, Caller, CommandHeaders};
+use super::request::{Allowed, Asked, At, Body, Caller, CommandHeaders};
 use super::types::{Count, RoleName, Time, us};
 use super::{Api, Receipt};
 use crate::problem::{Problem, Problems};
@@ -36,8 +37,10 @@ pub(crate) struct NewToken {
     role: RoleName,
     /// The code of the seller that it is bound to, for the role seller and only for that.
     seller: Option<String>,
-    /// The code of the location that it is bound to, for the role warehouse and only for that.
-    location: Option<String>,
+    /// The codes of the locations that it is bound to, each once; at least one for the role warehouse, and none for others.
+    #[serde(default)]
+    #[schema(max_items = 16)]
+    locations: Vec<String>,
     /// From when on it is not valid any more; for ever if it is not said.
     expires_at: Option<Time>,
     /// Commands that it may bring in a second; no bound if it is not said.
@@ -67,8 +70,8 @@ pub(crate) struct Token {
     role: RoleName,
     /// The code of the seller that it is bound to.
     seller: Option<String>,
-    /// The code of the location that it is bound to.
-    location: Option<String>,
+    /// The codes of the locations that it is bound to.
+    locations: Vec<String>,
     /// From when on it is not valid any more.
     expires_at: Option<Time>,
     /// Commands that it may bring in a second.
@@ -81,16 +84,14 @@ impl Token {
     fn of(api: &Api, view: &TokenView) -> Self {
         let names = api.names();
         let seller = Some(view.seller).filter(|seller| !seller.is_none());
-        let location = Some(view.location).filter(|location| !location.is_none());
+        let code = |location| names.location_code(location).map(|code| code.into_owned());
         Self {
             token: view.token.get(),
             version: view.version.get(),
             label: view.label().unwrap_or_default().to_owned(),
             role: RoleName(Role::from_number(view.role).unwrap_or(Role::ReadOnly)),
             seller: seller.and_then(|seller| names.seller_code(seller)).map(|code| code.into_owned()),
-            location: location
-                .and_then(|location| names.location_code(location))
-                .map(|code| code.into_owned()),
+            locations: view.locations.iter().filter_map(code).collect(),
             expires_at: Some(Time(view.expires_at_us.get())).filter(|time| time.0 != 0),
             commands_per_s_max: Some(view.commands_per_s_max.get()).filter(|&rate| rate > 0),
             is_revoked: view.standing != Standing::Active as u8,
@@ -128,17 +129,14 @@ async fn create(
     if (body.role.0 == Role::Seller) != body.seller.is_some() {
         return Err(bound("seller", "seller"));
     }
-    if (body.role.0 == Role::Warehouse) != body.location.is_some() {
-        return Err(bound("location", "warehouse"));
+    if (body.role.0 == Role::Warehouse) == body.locations.is_empty() {
+        return Err(bound("locations", "warehouse"));
     }
     let seller = match &body.seller {
         Some(code) => api.sellers_of(may, &[code], |_| "seller".to_owned()).await?[0],
         None => SellerHandle::NONE,
     };
-    let location = match &body.location {
-        Some(code) => api.location_of(may, code, "location").await?,
-        None => LocationHandle::NONE,
-    };
+    let locations = locations(&api, may, &body.locations).await?;
     let secret = Secret::new().map_err(|error| {
         let title = "No secret can be made.";
         Problem::broken("NoRandomness", title, error.to_string())
@@ -150,15 +148,37 @@ async fn create(
         // The secret of one that is there is not changed by mistake.
         expected_version: EXPECTED_NEW.into(),
         commands_per_s_max: body.commands_per_s_max.map_or(0, |rate| rate.0).into(),
-        location,
+        locations,
         role: body.role.0 as u8,
         standing: Standing::Active as u8,
         label_bytes,
-        reserved: [0; 7],
+        reserved: [0; 1],
     };
     let done = api.run(&caller, &Command::DefineToken(&head, &body.label)).await?;
     let made = TokenSecret { token: done.detail, secret: secret.to_hex() };
     Ok((StatusCode::CREATED, Json(made)).into_response())
+}
+
+/// The locations that a token is wanted for, each of which the body names once.
+async fn locations(api: &Api, may: Allowed, codes: &[String]) -> Result<Locations, Problem> {
+    let wrong =
+        |field: &str, detail: String| Problem::wrong_field(field, RejectCode::InvalidField.name(), detail);
+    let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
+    let too_many = || {
+        let detail =
+            format!("There are {}; a token is for {TOKEN_LOCATIONS_MAX} locations at most.", codes.len());
+        wrong("locations", detail)
+    };
+    if codes.len() > TOKEN_LOCATIONS_MAX {
+        return Err(too_many());
+    }
+    for (at, code) in codes.iter().enumerate() {
+        if codes[..at].contains(code) {
+            return Err(wrong(&format!("locations[{at}]"), format!("{code:?} is there twice.")));
+        }
+    }
+    let handles = api.locations_of(may, &codes, |at| format!("locations[{at}]")).await?;
+    Locations::of(&handles).ok_or_else(too_many)
 }
 
 /// Revoke a token: its secret is worth nothing from here on.

@@ -20,7 +20,8 @@ use orderline_protocol::command::{
 use orderline_protocol::event::Allocation;
 use orderline_protocol::lifecycle::{Disposition, HoldKind, blocks};
 use orderline_protocol::{
-    Amount, BuyerId, CurrencyCode, GroupId, LocationHandle, OrderId, ReservationId, SellerHandle, SkuHandle,
+    Amount, BuyerId, CurrencyCode, GroupId, LocationHandle, Locations, OrderId, ReservationId, SellerHandle,
+    SkuHandle,
 };
 
 const SKU: SkuHandle = SkuHandle::new(0x0a0b_0c0d);
@@ -110,6 +111,10 @@ fn policy(expected_version: u32) -> SetPolicy {
     }
 }
 
+fn locations() -> Locations {
+    Locations::of(&[OTHER_LOCATION, LOCATION]).unwrap()
+}
+
 fn token(expected_version: u32) -> DefineToken {
     DefineToken {
         hash: std::array::from_fn(|index| 0xc0 + index as u8),
@@ -117,11 +122,11 @@ fn token(expected_version: u32) -> DefineToken {
         seller: SELLER,
         expected_version: expected_version.into(),
         commands_per_s_max: 5_000.into(),
-        location: LOCATION,
+        locations: locations(),
         role: Role::Warehouse as u8,
         standing: Standing::Active as u8,
         label_bytes: 9,
-        reserved: [0; 7],
+        reserved: [0; 1],
     }
 }
 

@@ -16,8 +16,8 @@ use zerocopy::{FromZeros, IntoBytes};
 
 use super::{
     AT_US, BUYER, LOCATION, OTHER_LOCATION, OTHER_SELLER, POUNDS, REGION, SELLER, SKU, allocation,
-    allocations, cart_lines, group, location, order, order_lines, other_order, policy, reservation, seller,
-    sku, sourcing, sourcing_of_all,
+    allocations, cart_lines, group, location, locations, order, order_lines, other_order, policy,
+    reservation, seller, sku, sourcing, sourcing_of_all,
 };
 
 /// Every kind of reply: what it is, its head, and its view.
@@ -333,7 +333,7 @@ fn tokens() -> [TokenView; 1] {
     let mut view = TokenView::new_zeroed();
     (view.token, view.version) = (7.into(), 3.into());
     view.expires_at_us = AT_US.into();
-    (view.seller, view.location) = (SELLER, LOCATION);
+    (view.seller, view.locations) = (SELLER, locations());
     view.commands_per_s_max = 5_000.into();
     (view.role, view.standing) = (Role::Warehouse as u8, Standing::Inactive as u8);
     view.label[..9].copy_from_slice(b"leeds-gun");
