@@ -75,6 +75,9 @@ fn tokens_are_numbered_from_1_changed_under_their_label_and_revoked_for_good() {
     for number in [0, 3, u32::MAX] {
         assert_eq!(revoke(&mut driver, number, 0).map_err(|(code, _)| code), Err(RejectCode::UnknownToken));
     }
+    // Revoking is no definition, not even of what is revoked already.
+    let revoked = DefineToken { hash: [3; 32], standing: Standing::Inactive as u8, ..acme };
+    assert_eq!(define(&mut driver, "acme", &revoked), Err((RejectCode::InvalidField, 85)));
     // Neither its bearer nor anybody else gets the revoked secret; a new one brings the bearer back.
     let given_up = DefineToken { hash: [3; 32], ..acme };
     assert_eq!(define(&mut driver, "acme", &given_up), Err((RejectCode::TokenHashReused, 2)));

@@ -60,7 +60,7 @@ impl State {
         std::mem::take(&mut self.tokens_changed)
     }
 
-    /// The number and version of a token that stands exactly so already.
+    /// The number and version of a token that stands exactly so already. A revoked one does not: no definition says that it is.
     pub(super) fn token_defined(&self, head: &DefineToken, label: &str) -> Option<(u32, u32)> {
         let place = self.catalogue.token_labels.find(label)?;
         let token = &self.catalogue.tokens()[place as usize];

@@ -89,6 +89,7 @@ pub fn everything(driver: &Driver, model: &Model) -> Result<(), String> {
         }
     }
     catalogue(driver, model)?;
+    tokens(driver, model)?;
     settings(driver, model)?;
     status(driver, model)
 }
@@ -503,6 +504,34 @@ fn ledger(driver: &Driver, model: &Model, seller: u32, currency: u16) -> Result<
     facts.say("payable", held.payable);
     facts.say("paid", held.paid);
     engine.alike(&facts, &of)
+}
+
+fn tokens(driver: &Driver, model: &Model) -> Result<(), String> {
+    let of = "tokens";
+    let view = ask(driver, of, &Command::QueryTokens(&QueryTokens { from: 0.into(), count: 0.into() }))?;
+    let (mut engine, mut facts) = (Facts::default(), Facts::default());
+    for view in read(of, TokenView::read_all(&view))? {
+        let number = view.token.get() as usize;
+        engine.say_text("label", number, view.label().unwrap_or("").as_bytes());
+        engine.say_of("version", number, view.version.get());
+        engine.say_of("expires_at_us", number, view.expires_at_us.get());
+        engine.say_of("seller", number, view.seller.get());
+        engine.say_of("commands_per_s_max", number, view.commands_per_s_max.get());
+        view.locations.iter().for_each(|location| engine.say_of("location", number, location.get()));
+        engine.say_of("role", number, view.role);
+        engine.say_of("is_revoked", number, view.standing != Standing::Active as u8);
+    }
+    for (number, token) in (1..).zip(&model.tokens) {
+        facts.say_text("label", number, token.label.as_bytes());
+        facts.say_of("version", number, token.version);
+        facts.say_of("expires_at_us", number, token.expires_at_us);
+        facts.say_of("seller", number, token.seller.unwrap_or(u32::MAX));
+        facts.say_of("commands_per_s_max", number, token.commands_per_s_max);
+        token.locations.iter().for_each(|&location| facts.say_of("location", number, location));
+        facts.say_of("role", number, token.role);
+        facts.say_of("is_revoked", number, token.is_revoked);
+    }
+    engine.alike(&facts, of)
 }
 
 fn catalogue(driver: &Driver, model: &Model) -> Result<(), String> {

@@ -6,7 +6,8 @@ use std::mem::{offset_of, size_of};
 use orderline_protocol::command::*;
 use orderline_protocol::lifecycle::{Disposition, HoldKind, blocks};
 use orderline_protocol::limits::*;
-use orderline_protocol::{Amount, CurrencyCode, RejectCode};
+use orderline_protocol::{Amount, CurrencyCode, Locations, RejectCode};
+use zerocopy::IntoBytes;
 
 use crate::model::{Refused, refuse};
 
@@ -98,9 +99,38 @@ fn lines_of_moves<T>(lines: &[LineQuantity]) -> Result<(), Refused> {
     Ok(())
 }
 
+/// The handles before the first NONE.
+pub fn listed(locations: &Locations) -> Vec<u16> {
+    let handles = locations.as_bytes().chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
+    handles.take_while(|&handle| handle != u16::MAX).collect()
+}
+
+/// Each is higher than the one before, and behind the last there is nothing but NONE.
+fn is_list(locations: &Locations) -> bool {
+    let listed = listed(locations);
+    let is_rest_none = locations.as_bytes()[listed.len() * 2..].iter().all(|&byte| byte == 0xff);
+    is_rest_none && (1..listed.len()).all(|at| listed[at - 1] < listed[at])
+}
+
 /// Refuses the first field, in the order in which they stand, whose value it cannot have.
 pub fn check(command: &Command<'_>) -> Result<(), Refused> {
     match *command {
+        Command::DefineToken(head, _) => {
+            let is_of = |role: Role| head.role == role as u8;
+            first_wrong(&[
+                (head.hash != [0; 32], offset_of!(DefineToken, hash)),
+                (head.expires_at_us.get() >= 0, offset_of!(DefineToken, expires_at_us)),
+                (is_of(Role::Seller) || head.seller.is_none(), offset_of!(DefineToken, seller)),
+                (
+                    is_list(&head.locations) && is_of(Role::Warehouse) != listed(&head.locations).is_empty(),
+                    offset_of!(DefineToken, locations),
+                ),
+                (Role::from_number(head.role).is_some(), offset_of!(DefineToken, role)),
+                (head.standing == Standing::Active as u8, offset_of!(DefineToken, standing)),
+                zeros(&head.reserved, offset_of!(DefineToken, reserved)),
+            ])
+        }
+        Command::RevokeToken(_) => Ok(()),
         Command::DefineSeller(head, _) => first_wrong(&[
             (head.commission_bp.get() <= 10_000, offset_of!(DefineSeller, commission_bp)),
             standing(head.standing, offset_of!(DefineSeller, standing)),

@@ -46,3 +46,5 @@ mod status;
 mod stock;
 #[path = "../../../core/tests/support/mod.rs"]
 mod support;
+#[path = "../../../core/tests/model/tokens.rs"]
+mod tokens;

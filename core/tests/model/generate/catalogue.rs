@@ -85,7 +85,7 @@ impl Generator {
     }
 
     /// One of the codes there are, rarely another, or one that is none.
-    fn code(&mut self, stem: &str, known: usize, out_of_use: Option<&String>) -> String {
+    pub(super) fn code(&mut self, stem: &str, known: usize, out_of_use: Option<&String>) -> String {
         match self.rng.random_range(0..60) {
             0 => String::new(),
             1 => format!(" {stem}"),

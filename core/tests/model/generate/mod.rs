@@ -7,6 +7,7 @@ mod checkout;
 mod fulfilment;
 mod money;
 mod stock;
+mod tokens;
 
 use std::collections::VecDeque;
 
@@ -74,6 +75,8 @@ const WEIGHTS: &[(CommandKind, u32)] = &[
     (CommandKind::DefineSku, 10),
     (CommandKind::DefineSourcing, 8),
     (CommandKind::SetPolicy, 5),
+    (CommandKind::DefineToken, 12),
+    (CommandKind::RevokeToken, 4),
     (CommandKind::ReceiveStock, 90),
     (CommandKind::AdjustStock, 28),
     (CommandKind::CountStock, 12),
@@ -173,6 +176,8 @@ impl Generator {
             CommandKind::DefineSku => self.define_sku(model),
             CommandKind::DefineSourcing => self.define_sourcing(),
             CommandKind::SetPolicy => self.set_policy(model),
+            CommandKind::DefineToken => self.define_token(model),
+            CommandKind::RevokeToken => self.revoke_token(model),
             CommandKind::ReceiveStock => self.receive_stock(model),
             CommandKind::AdjustStock => self.adjust_stock(model),
             CommandKind::CountStock => self.count_stock(model),
