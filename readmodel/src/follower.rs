@@ -207,7 +207,7 @@ impl ReadModel {
         }
         let start = position.map_or(Start::Oldest, Start::At);
         let mut reader = orderline_journal::Reader::open(Arc::clone(&shared.storage), start)?;
-        let mut recording = Recording::new(Arc::clone(shared))?;
+        let mut recording = Recording::new(Arc::clone(shared), watermark.clone())?;
         let followed = follow(&mut reader, watermark, &mut recording, stop);
         // What was applied is kept for the next start, unless it is what went wrong.
         let ended = recording.end(followed.is_ok());
@@ -284,11 +284,12 @@ struct Recording {
     writer: Option<JoinHandle<Kept<()>>>,
     /// Where the last remembered place was.
     place: Option<Position>,
+    watermark: Watermark,
     pace: Pace,
 }
 
 impl Recording {
-    fn new(shared: Arc<Shared>) -> Kept<Self> {
+    fn new(shared: Arc<Shared>, watermark: Watermark) -> Kept<Self> {
         let (ask, asked) = sync_channel(1);
         *shared.is_writing.lock() = false;
         let of = Arc::clone(&shared);
@@ -300,7 +301,8 @@ impl Recording {
                 path: PathBuf::from("the store"),
                 source,
             })?;
-        Ok(Self { shared, ask: Some(ask), writer: Some(writer), place: None, pace: Pace::of_this_thread() })
+        let pace = Pace::of_this_thread(watermark.durable());
+        Ok(Self { shared, ask: Some(ask), writer: Some(writer), place: None, watermark, pace })
     }
 
     /// Waits until no head is being written.
@@ -380,7 +382,7 @@ impl Recording {
         drop(parts);
         self.shared.publish(batch.last_sequence());
         self.write_if_full()?;
-        self.pace.keep(batch.last_sequence() + 1 - batch.first_sequence);
+        self.pace.keep(batch.last_sequence() + 1 - batch.first_sequence, self.watermark.durable());
         Ok(())
     }
 }
