@@ -154,6 +154,10 @@ impl Net {
         if pipe.is_broken || back.is_broken {
             return Err(ErrorKind::BrokenPipe.into());
         }
+        if pipe.breaks_at.is_some() {
+            // It has been cut, and whoever writes has not heard of it yet: nothing may arrive behind what was lost.
+            return Ok(bytes.len());
+        }
         let count = bytes.len().min(pipe.room(window_bytes));
         // As with a socket: whoever could not write all is told when there is room again.
         pipe.is_full |= count < bytes.len();
