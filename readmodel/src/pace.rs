@@ -27,8 +27,9 @@ const CROWDED_RECORDS_PER_S: u64 = 150_000;
 /// little. They still go on: searches of what is older stay answered, and begin where they were once there is room.
 const FLOODED_RECORDS_PER_S: u64 = 40_000;
 
-/// For how long what comes is counted, so that a burst is no flood.
-const FLOOD_WINDOW: Duration = Duration::from_millis(500);
+/// For how long what comes is counted, so that what had to wait for a moment and then comes at once is no flood: within half a second it
+/// was one at 100,000 orders a second, and searches lagged by 280 ms then.
+const FLOOD_WINDOW: Duration = Duration::from_secs(2);
 
 /// The longest rest: the end of the process does not wait for more.
 const REST_MAX: Duration = Duration::from_millis(100);
@@ -119,7 +120,8 @@ mod tests {
         let begin = Instant::now();
         let mut inflow = Inflow { since: begin, durable: 1_000, is_flood: false };
         let mut at = |ms: u64, durable: u64| inflow.note(begin + Duration::from_millis(ms), durable);
-        let (window_ms, followed) = (FLOOD_WINDOW.as_millis() as u64, CROWDED_RECORDS_PER_S / 2);
+        let window_ms = FLOOD_WINDOW.as_millis() as u64;
+        let followed = CROWDED_RECORDS_PER_S * window_ms / 1_000;
         assert!(!at(window_ms / 2, 10_000_000), "a burst is no flood");
         assert!(!at(window_ms, 1_000 + followed), "so much is followed");
         assert!(at(2 * window_ms, 1_000 + 2 * followed + 1), "more is not");
