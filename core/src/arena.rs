@@ -268,15 +268,7 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
     /// Asks the processor to have the item at `index` ready soon. An index that is not there is ignored.
     #[inline]
     pub(crate) fn prefetch(&self, index: usize) {
-        #[cfg(target_arch = "x86_64")]
-        if index < self.len {
-            // SAFETY: asked just before.
-            let address = unsafe { self.slot(index) }.as_ptr().cast::<i8>();
-            // SAFETY: prefetching has no effect on memory, and the address is in bounds anyway.
-            unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address) };
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = index;
+        self.prefetch_run(index, 1);
     }
 }
 

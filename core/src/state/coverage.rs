@@ -135,14 +135,12 @@ impl State {
         let mut of_all = BestTwo::NONE;
         for &seat in seats {
             let terms = &preferred.terms[seat.location().index()];
-            if terms.takes != Takes::Orders {
-                match terms.takes {
-                    Takes::OrdersWithinBound if ranking.has_capacity => return None,
-                    Takes::OrdersWithinBound if self.takes_orders(request, seat) => {}
-                    _ => continue,
-                }
+            if ranking.has_capacity && terms.takes == Takes::OrdersWithinBound {
+                return None;
             }
-            of_all.add(preferred.rank(seat, terms));
+            if self.takes_orders(request, seat, terms) {
+                of_all.add(preferred.rank(seat, terms));
+            }
         }
         if of_all.next == Rank::NONE {
             return None;
@@ -167,10 +165,16 @@ impl State {
         self.best_covering(request, wanted, seats, &preferred)
     }
 
-    #[cold]
-    fn takes_orders(&self, request: &Request<'_>, seat: Seat) -> bool {
-        let location = self.catalogue.location(seat.location());
-        location.is_some_and(|location| location.takes_orders(day_of(request.now_us)))
+    /// Whether a location gets new units when the request was made.
+    #[inline]
+    fn takes_orders(&self, request: &Request<'_>, seat: Seat, terms: &LocationTerms) -> bool {
+        match terms.takes {
+            Takes::Orders => true,
+            Takes::None => false,
+            Takes::OrdersWithinBound => {
+                self.catalogue.locations()[seat.location().index()].takes_orders(day_of(request.now_us))
+            }
+        }
     }
 
     /// The same, where some of the locations lack something and fewest packages is the first rule: before that, those do not
@@ -195,9 +199,7 @@ impl State {
             left &= left - 1;
             let seat = seats[place as usize];
             let terms = &preferred.terms[seat.location().index()];
-            if terms.takes == Takes::Orders
-                || terms.takes == Takes::OrdersWithinBound && self.takes_orders(request, seat)
-            {
+            if self.takes_orders(request, seat, terms) {
                 if all >> place & 1 == 1 {
                     of_all.add(preferred.rank(seat, terms));
                 } else {

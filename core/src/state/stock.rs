@@ -293,11 +293,7 @@ impl Stock {
     /// A SKU's level at a location, if there is one.
     #[inline]
     pub(crate) fn place(&self, sku: &Sku, location: LocationHandle) -> Option<LevelPlace> {
-        if let Some(row) = self.only_row(sku) {
-            return (row.location() == location).then_some(LevelPlace(0));
-        }
-        let place = self.rows(sku).iter().position(|row| row.location() == location)?;
-        Some(LevelPlace(place as u16))
+        place_near(self.rows(sku), location, LevelPlace::FIRST)
     }
 
     /// A level of a SKU.
@@ -573,8 +569,8 @@ impl Stock {
         self.reserve_near(catalogue, handle, location, LevelPlace::FIRST, units);
     }
 
-    /// The same. Returns the level's place, which is where to look first for the
-    /// next SKU at the same location (`likely`): SKUs are often at the same locations.
+    /// The same. Returns the level's place, which is where to look first for the next SKU at the same location (`likely`): SKUs
+    /// are often at the same locations.
     #[inline(always)] // Once for each line of each placement.
     pub(crate) fn reserve_near(
         &mut self,
