@@ -17,22 +17,11 @@ rounds="${1:-6}"
 seconds="${2:-8}"
 skus=10000
 
-missing() {
-    echo "benches/http/console.sh: $1" >&2
-    exit 2
-}
-
-command -v node > /dev/null && command -v npm > /dev/null || missing "node and npm are not there; Debian has both as nodejs and npm."
-CHROMIUM=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)}
-[ -x "$CHROMIUM" ] || missing "there is no Chromium; Debian has it as chromium. CHROMIUM=/path/to/it names another one."
-export CHROMIUM
+. tests/console/browser.sh
 . benches/server.sh
 : > "$directory/config.toml"
 place="$directory/browser"
-mkdir "$place"
-cp tests/console/package.json tests/console/package-lock.json benches/http/console.mjs "$place/"
-npm --prefix "$place" ci --no-audit --no-fund --ignore-scripts --loglevel=error > /dev/null ||
-    missing "npm could not install playwright-core."
+put_driver "$place" benches/http/console.mjs
 
 # The idle server that `other` looks at.
 "$binary" serve --data "$directory/idle" --listen 127.0.0.1:0 --http 127.0.0.1:0 > "$directory/idle.out" 2> /dev/null &
