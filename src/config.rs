@@ -214,7 +214,7 @@ pub(crate) enum LogFormat {
 }
 
 section! {
-    /// Where spans of HTTP requests are sent, by OpenTelemetry. Only of a build with the feature `traces`.
+    /// Where spans of HTTP requests are sent, by OpenTelemetry.
     TracesConfig {
         /// URL to which spans are posted, as OTLP in protobuf, such as `http://127.0.0.1:4318/v1/traces`; empty: no spans are made
         endpoint: String = String::new(),

@@ -9,7 +9,6 @@ use serde::Serialize;
 use crate::access;
 use crate::cli::{ConfigCheckArguments, ConfigDefaultArguments};
 use crate::config::{Config, SECTIONS};
-use crate::traces::Traces;
 use crate::verb::{Ending, Refusal, VerbResult, print_json};
 
 /// `orderline config default`.
@@ -50,7 +49,6 @@ pub(crate) fn check(arguments: &ConfigCheckArguments) -> VerbResult {
 fn can_be_served_with(file: &Path, text: &str) -> Result<(), Refusal> {
     let config = Config::parse(text).map_err(|error| Refusal::new(format!("{}: {error}", file.display())))?;
     access::identity(&config)?;
-    Traces::check(&config.traces)?;
     let gateway = config.gateway_options();
     Ok(gateway.check(gateway.door_capacity())?)
 }

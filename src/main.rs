@@ -34,10 +34,6 @@ mod server_process;
 mod settings;
 mod statement;
 mod token;
-#[cfg(feature = "traces")]
-mod traces;
-#[cfg(not(feature = "traces"))]
-#[path = "no_traces.rs"]
 mod traces;
 mod verb;
 mod verify;

@@ -58,11 +58,6 @@ pub(crate) struct Traces {
 }
 
 impl Traces {
-    /// Whether a build can do what is asked for.
-    pub(crate) fn check(_: &TracesConfig) -> Result<(), Refusal> {
-        Ok(())
-    }
-
     /// Begins to send spans to the collector, if one is named.
     pub(crate) fn start(config: &TracesConfig) -> Result<Option<Self>, Refusal> {
         if config.endpoint.is_empty() {
