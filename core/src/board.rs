@@ -12,9 +12,9 @@ use orderline_protocol::reply::{AvailabilityView, Outcome, REPLY_HEADER_BYTES, R
 use orderline_protocol::{RejectCode, Sequence, SkuHandle};
 use zerocopy::IntoBytes;
 
+use crate::answer::{accepted_reply, rejected_reply};
 use crate::bracket::Bracket;
 use crate::door::{Commands, Work};
-use crate::engine::{accepted_reply, rejected_reply};
 use crate::state::{Accepted, Availability, Rejection, State, Terms, check_asked};
 
 /// SKUs of one chunk: a quarter of a megabyte, which the system clears in some ten microseconds.

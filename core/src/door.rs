@@ -17,8 +17,8 @@ use orderline_protocol::reply::REPLY_HEADER_BYTES;
 use orderline_protocol::{RejectCode, Request, Scope, Sequence, SessionHandle, SessionId};
 use zerocopy::IntoBytes;
 
+use crate::answer::rejected_reply;
 use crate::board::Board;
-use crate::engine::rejected_reply;
 use crate::meters::Meters;
 use crate::rings::{self, FrontEnd};
 use crate::state::Rejection;

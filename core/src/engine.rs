@@ -10,15 +10,16 @@ use orderline_journal::{JournalError, Watermark, Writer};
 use orderline_protocol::command::RawCommand;
 use orderline_protocol::event::{EVENT_VERSION, Event};
 use orderline_protocol::limits::SESSIONS_MAX;
-use orderline_protocol::reply::{Outcome, REPLY_HEADER_BYTES, ReplyHeader};
-use orderline_protocol::{RejectCode, Scope, Sequence, SessionHandle, SessionId};
+use orderline_protocol::reply::{Outcome, REPLY_HEADER_BYTES};
+use orderline_protocol::{RejectCode, Scope, SessionHandle, SessionId};
 use zerocopy::IntoBytes;
 
 use crate::ahead::Ahead;
+use crate::answer::{accepted_reply, rejected_reply};
 use crate::board::{Board, Publisher, board};
 use crate::bugs::is_planted;
 use crate::door::{Commands, Door, EngineEnd, Opened, Task, Work, door};
-use crate::meters::Meters;
+use crate::meters::{EngineStats, Meters};
 use crate::snapshot::{MakerEnd, WalkerEnd, seam};
 use crate::state::{Accepted, Decision, Due, Parsed, Rejection, SamplePlaces, Scratch, State};
 
@@ -131,27 +132,6 @@ impl Doors {
     pub fn unparker(&self) -> Unparker {
         self.parker.unparker().clone()
     }
-}
-
-/// What the engine has done in its life.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct EngineStats {
-    /// Commands that became events.
-    pub accepted_count: u64,
-    /// Commands refused.
-    pub rejected_count: u64,
-    /// Commands that had been accepted before.
-    pub repeated_count: u64,
-    /// Queries answered.
-    pub answered_count: u64,
-    /// Events that the core made by itself: refills, expiries, retirements, shortages named.
-    pub due_count: u64,
-    /// Batches appended.
-    pub batch_count: u64,
-    /// Steps walked for snapshots, and microseconds that the longest took, as commands had to wait for it.
-    pub walk_step_count: u64,
-    /// See there.
-    pub walk_step_us_max: u64,
 }
 
 /// What a turn of the engine has come to.
@@ -629,35 +609,6 @@ impl<C: FnMut() -> i64> Engine<C> {
             self.doors.watermark.wait_for(next, Duration::from_millis(100));
         }
         Ok(())
-    }
-}
-
-#[inline]
-pub(crate) fn accepted_reply(command: &RawCommand<'_>, outcome: Outcome, accepted: Accepted) -> ReplyHeader {
-    ReplyHeader {
-        bytes: (REPLY_HEADER_BYTES as u32).into(),
-        outcome: outcome as u8,
-        state: accepted.state,
-        code: 0.into(),
-        request: command.request.into(),
-        sequence: accepted.sequence.into(),
-        detail: accepted.detail.into(),
-        subject: 0.into(),
-        version: accepted.version.into(),
-    }
-}
-
-pub(crate) fn rejected_reply(command: &RawCommand<'_>, rejection: Rejection, now: Sequence) -> ReplyHeader {
-    ReplyHeader {
-        bytes: (REPLY_HEADER_BYTES as u32).into(),
-        outcome: Outcome::Rejected as u8,
-        state: rejection.state,
-        code: (rejection.code as u16).into(),
-        request: command.request.into(),
-        sequence: rejection.sequence.unwrap_or(now).into(),
-        detail: rejection.detail.into(),
-        subject: rejection.subject.into(),
-        version: rejection.version.into(),
     }
 }
 

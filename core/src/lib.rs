@@ -8,6 +8,7 @@
 compile_error!("the tables in memory share their layout with the journal's little-endian bytes");
 
 pub mod ahead;
+mod answer;
 mod arena;
 pub mod board;
 mod bracket;
@@ -22,7 +23,7 @@ pub mod state;
 mod sync;
 mod wish;
 
-pub use engine::{Doors, Engine, EngineOptions, EngineStats, Turn};
-pub use meters::Meters;
+pub use engine::{Doors, Engine, EngineOptions, Turn};
+pub use meters::{EngineStats, Meters};
 pub use orderline_journal::bugs;
 pub use state::{Decision, Rejection, Scratch, State, StateHash};

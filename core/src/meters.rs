@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use orderline_protocol::RejectCode;
 
-use crate::engine::EngineStats;
 use crate::state::Counts;
 
 /// Numbers of reject codes that are told apart.
@@ -21,6 +20,27 @@ pub const LATENCY_BOUNDS_US: [u64; 32] = [
     16_384, 24_576, 32_768, 49_152, 65_536, 98_304, 131_072, 196_608, 262_144, 524_288, 1_048_576, 2_097_152,
     4_194_304, 8_388_608,
 ];
+
+/// What the engine has done in its life.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EngineStats {
+    /// Commands that became events.
+    pub accepted_count: u64,
+    /// Commands refused.
+    pub rejected_count: u64,
+    /// Commands that had been accepted before.
+    pub repeated_count: u64,
+    /// Queries answered.
+    pub answered_count: u64,
+    /// Events that the core made by itself: refills, expiries, retirements, shortages named.
+    pub due_count: u64,
+    /// Batches appended.
+    pub batch_count: u64,
+    /// Steps walked for snapshots, and microseconds that the longest took, as commands had to wait for it.
+    pub walk_step_count: u64,
+    /// See there.
+    pub walk_step_us_max: u64,
+}
 
 /// What is counted since the start. All of it only grows but for what the state holds.
 #[derive(Debug)]
