@@ -21,6 +21,7 @@ mod rings;
 pub mod snapshot;
 pub mod state;
 mod sync;
+mod touch;
 mod wish;
 
 pub use engine::{Doors, Engine, EngineOptions, Turn};

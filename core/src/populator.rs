@@ -9,11 +9,13 @@ use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 
-use memmap2::{Advice, MmapMut};
+use memmap2::MmapMut;
 use thread_priority::{
     NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
     thread_native_id,
 };
+
+use crate::touch::touch;
 
 /// Wishes that may wait. One more is dropped: the page then comes when it is written to.
 const WISHES_MAX: usize = 64;
@@ -41,10 +43,11 @@ fn start() -> Option<SyncSender<Wish>> {
 
 fn fulfil(wished: &Receiver<Wish>) {
     // The kernel clears a page in one go. At any higher priority a thread that becomes ready on this processor, such as
-    // the kernel's own that flushes the disk, would wait for the next tick of the scheduler.
+    // the kernel's own that flushes the disk, would wait for the next tick of the scheduler. At the lowest one the thread may rest for
+    // long in the middle of a page, so it must hold nothing then that anybody waits for.
     let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
     let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy);
     while let Ok(Wish { memory, bytes }) = wished.recv() {
-        let _ = memory.advise_range(Advice::PopulateWrite, bytes.start, bytes.len());
+        touch(&memory, bytes);
     }
 }
