@@ -80,7 +80,7 @@ measure_tcp() {
 # Opens connections, one session each, and holds them in silence; prints a line once all are welcomed. The server would give
 # them up after `gateway.idle_ms_max`, 30 seconds. To be run behind `&`: it becomes that process.
 hold_connections() {
-    exec python3 - "$1" "$2" <<'PY'
+    exec python3 - "$1" "$2" "$(sed -n 's/^pub const WIRE_VERSION: u8 = \([0-9]*\);$/\1/p' protocol/src/frame.rs)" <<'PY'
 import os, socket, struct, sys, time
 table = []
 for byte in range(256):
@@ -94,7 +94,7 @@ host, port = sys.argv[1].rsplit(":", 1)
 held = []
 for _ in range(int(sys.argv[2])):
     hello = b"ORDRLINE" + os.urandom(16) + bytes(32) + bytes(8)
-    checked = struct.pack("<BBHI", 1, 2, 0, 0) + hello
+    checked = struct.pack("<BBHI", 1, int(sys.argv[3]), 0, 0) + hello
     connection = socket.create_connection((host, int(port)))
     connection.sendall(struct.pack("<II", len(hello), crc32c(checked)) + checked)
     held.append(connection)
