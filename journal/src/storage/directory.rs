@@ -8,12 +8,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+
 use super::stream::{StreamReader, StreamWriter};
 use super::{Storage, StorageFile};
 use crate::error::JournalError;
 
 const LOCK_FILE: &str = "lock";
 const PID_WRITTEN_WITHIN: Duration = Duration::from_millis(50);
+/// How often a lock's file is looked at until it names a process that there is.
+const PID_LOOKS_MAX: u32 = 20;
 
 /// A data directory whose segments are written by `pwrite` and made durable by `fdatasync`. Slower than
 /// [`MappedStorage`](super::MappedStorage), and the way out where mapping is not wanted.
@@ -60,13 +65,7 @@ impl Storage for PositionalStorage {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                // The holder may have the lock for an instant only, and its id not yet written over an older one.
-                std::thread::sleep(PID_WRITTEN_WITHIN);
-                let mut pid = String::new();
-                let read = file.read_to_string(&mut pid);
-                let pid = pid.trim();
-                let pid = if read.is_err() || pid.is_empty() { "unknown" } else { pid }.to_owned();
-                return Err(JournalError::Locked { path, pid });
+                return Err(JournalError::Locked { path, pid: holder(&mut file) });
             }
             Err(TryLockError::Error(source)) => return Err(JournalError::io("lock", &path, source)),
         }
@@ -153,6 +152,28 @@ impl Storage for PositionalStorage {
     }
 }
 
+/// The process that holds a lock, as the lock's file says: it writes its id once it has the lock. Until then the file is empty or
+/// names one that is gone, and on a busy machine that can take a while.
+fn holder(file: &mut File) -> String {
+    let mut pid = String::new();
+    for _ in 0..PID_LOOKS_MAX {
+        std::thread::sleep(PID_WRITTEN_WITHIN);
+        pid.clear();
+        let read = file.rewind().and_then(|()| file.read_to_string(&mut pid));
+        if read.is_ok() && is_process(pid.trim()) {
+            break;
+        }
+    }
+    let pid = pid.trim();
+    if pid.is_empty() { "unknown" } else { pid }.to_owned()
+}
+
+/// Whether this is the id of a process that there is. One of another container is not seen from here.
+fn is_process(pid: &str) -> bool {
+    let pid = pid.parse().ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH))
+}
+
 fn sync_directory_at(path: &Path) -> Result<(), JournalError> {
     File::open(path)
         .and_then(|directory| directory.sync_all())
@@ -213,7 +234,7 @@ pub(super) fn allocate_file(file: &File, path: &Path, bytes: u64) -> Result<(), 
     }
     match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, bytes) {
         // A file system without the call finds a full disk when the zeros are written.
-        Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(()),
+        Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
         Err(error) => Err(JournalError::io("allocate", path, error.into())),
     }
 }
