@@ -75,6 +75,11 @@ impl Running {
         Self { child, stdout, stderr }
     }
 
+    /// Whether it has not ended yet.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     pub(crate) fn finish(mut self) -> Ran {
         let code = wait(&mut self.child).code();
         Ran { code, stdout: self.stdout.join().unwrap(), stderr: self.stderr.join().unwrap() }

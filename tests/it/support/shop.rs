@@ -5,6 +5,8 @@ use orderline_protocol::command::{OrderLine, PlaceOrder, QueryStatus};
 use orderline_protocol::reply::StatusView;
 use orderline_protocol::{Amount, BuyerId, Command, CurrencyCode, OrderId, Reply, SellerHandle, SkuHandle};
 
+use super::program::Running;
+
 /// The currency of the shop: GBP.
 pub(crate) const CURRENCY: CurrencyCode = CurrencyCode::new(826);
 
@@ -60,4 +62,12 @@ pub(crate) fn status(client: &mut Client) -> (StatusView, u64) {
     let query = QueryStatus { with_state_hash: 1, reserved: [0; 7] };
     let reply = client.call(&Command::QueryStatus(&query)).unwrap();
     (*StatusView::read(&reply.view).unwrap(), reply.header.sequence.get())
+}
+
+/// Waits until a load, which goes on meanwhile, has placed so many orders.
+pub(crate) fn await_orders(client: &mut Client, load: &mut Running, orders: u64) {
+    while status(client).0.orders_total.get() < orders {
+        assert!(load.is_running(), "the load has ended before it had placed {orders} orders");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
 }
