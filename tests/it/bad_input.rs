@@ -23,7 +23,8 @@ struct House {
 impl House {
     fn open() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let config = format!("{NO_SNAPSHOTS}[gateway]\nhello_deadline_ms = 400\nframe_deadline_ms = 400\n");
+        // Long enough for whoever means well, on a machine that may be busy.
+        let config = format!("{NO_SNAPSHOTS}[gateway]\nhello_deadline_ms = 2000\nframe_deadline_ms = 2000\n");
         let server = Server::start(&directory.path().join("data"), &config);
         let mut witness = server.client();
         let shop = Shop::open(&mut witness);
@@ -152,14 +153,23 @@ fn frames_cut_short_leave_nothing_behind() {
     let mut bytes = Vec::new();
     Command::PlaceOrder(&order, &[house.shop.line(0, 1)], "").write(1, &mut bytes);
     let frame = commands(&bytes, 1);
-    for cut in [1, 15, 16, 40, frame.len() - 1] {
+    let cuts = [1, 15, 16, 40, frame.len() - 1];
+    for cut in cuts {
         let (mut connection, _) = RawConnection::welcomed(house.server.addr, SessionId::new(8));
         connection.send(&frame[..cut]);
         connection.end_sending();
         assert!(matches!(connection.next(), Said::End | Said::Frame(FrameKind::Close, ..)), "cut at {cut}");
-        // The same, and the sender stays: its time for the frame runs out.
-        let (mut connection, _) = RawConnection::welcomed(house.server.addr, SessionId::new(8));
-        connection.send(&frame[..cut]);
+    }
+    // The same, and the senders stay: their time for the frame runs out.
+    let staying: Vec<_> = (80..)
+        .zip(cuts)
+        .map(|(session, cut)| {
+            let (mut connection, _) = RawConnection::welcomed(house.server.addr, SessionId::new(session));
+            connection.send(&frame[..cut]);
+            (cut, connection)
+        })
+        .collect();
+    for (cut, mut connection) in staying {
         assert_eq!(connection.closed(), CloseReason::FrameDeadline, "cut at {cut}");
     }
     house.is_undisturbed();

@@ -410,7 +410,8 @@ fn what_is_due_happens_by_itself_on_a_running_server() {
     desk.receive(tea, store, 10);
 
     let reservation = ReservationId::new(desk.new_id().get());
-    desk.reserve(reservation, 1, &[(tea, 4)]);
+    // So long that it is still held when that is looked at.
+    desk.reserve(reservation, 5, &[(tea, 4)]);
     assert_eq!(desk.level(tea, store), (6, 4, 0));
     // A promise of money and a hold that stand for a second, on an order that stays.
     let order = desk.place(tea, 1, 500);

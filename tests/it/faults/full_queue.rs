@@ -20,8 +20,9 @@ fn a_line_that_stands_still_holds_its_senders_back_and_loses_nothing() {
         let data = directory.path().join("data");
         let config = NO_SNAPSHOTS.replace("segment_mib = 3", "segment_mib = 16\nunsynced_mib_max = 1")
             + "[gateway]\nqueue_commands_max = 4000\n";
-        // Each sync of the first ones takes as long as the load: all queues fill up.
-        let server = Server::faulty(&data, &config, "slow segment.sync 500 12");
+        // Each sync of the first ones takes so long that all queues fill up. More than the load sees itself, for sessions and
+        // the shop are synced before it, in as many groups as chance has it.
+        let server = Server::faulty(&data, &config, "slow segment.sync 500 40");
         let mut load = full_load_command(&server, "2");
         if refuses {
             load.arg("--refuse-when-busy");

@@ -1,5 +1,6 @@
 //! A segment that is truncated under the server: it says which and stops, working or idle, and a restart refuses.
 
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Instant;
 
@@ -70,16 +71,26 @@ fn a_busy_server_whose_mapping_has_lost_its_file_says_so_and_stops() {
             "slow segment.sync 40",
         );
         let mut load = full_load_command(&server, "60");
-        load.args(["--patience", "0.2"]);
-        let load = Running::start(load);
-        let segment = data.join("journal/00000001.segment");
-        let is_used = || {
-            // Far enough that groups are large by now.
-            let bytes = std::fs::read(&segment).unwrap();
-            bytes[6 << 20..7 << 20].iter().any(|byte| *byte != 0)
+        load.args(["--patience", "1"]);
+        let mut load = Running::start(load);
+        let segment = std::fs::File::open(data.join("journal/00000001.segment")).unwrap();
+        let mut page = [0; 4096];
+        let mut is_filled = |at: u64| {
+            assert!(load.is_running(), "the load has ended before its server did");
+            segment.read_exact_at(&mut page, at).unwrap();
+            page.iter().any(|byte| *byte != 0)
         };
-        while !is_used() {
+        // Far enough that groups are large by now.
+        let mut at = 6 << 20;
+        while !is_filled(at) {
             std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        // In the middle of what is stored between two syncs: where all waits for a sync, that is what finds it.
+        while at < 60 << 20 && is_filled(at) {
+            at += 64 << 10;
+        }
+        while at < 60 << 20 && !is_filled(at) {
+            std::thread::yield_now();
         }
         truncate_segments(&data);
         let (ms, said) = is_told_and_refused(&mut proof, &data, server);

@@ -52,7 +52,8 @@ fn slow_readers_are_dropped_and_the_others_do_not_feel_it() {
     let mut proof = Proof::of(15, "clients that never read, beside one that does");
     let alone = paced_load(&server, "2000", "8").finish().well();
     let beside = paced_load(&server, "2000", "8");
-    let until = Instant::now() + Duration::from_secs(8);
+    // Until they are dropped: how soon their sockets are full depends on how fast a server answers.
+    let until = Instant::now() + Duration::from_secs(120);
     let mut streams: Vec<TcpStream> = (1..=SLOW)
         .map(|session| {
             let mut stream = TcpStream::connect(server.addr).unwrap();

@@ -1,6 +1,6 @@
 //! A connection on which anything may be said.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -71,7 +71,10 @@ impl RawConnection {
             match self.stream.read(&mut buffer) {
                 Ok(0) => return Said::End,
                 Ok(count) => self.input.extend_from_slice(&buffer[..count]),
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return Said::End,
+                // A reset that comes behind the server's end is told as a broken pipe.
+                Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
+                    return Said::End;
+                }
                 Err(error) => panic!("the server says nothing more and does not close: {error}"),
             }
         }
