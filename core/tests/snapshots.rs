@@ -138,11 +138,8 @@ impl Rig {
     }
 
     fn wait_for_snapshot(&self, sequence: u64) {
-        let start = Instant::now();
-        while self.snapshots().first().is_none_or(|&newest| newest < sequence) {
-            assert!(start.elapsed() < Duration::from_secs(20), "no snapshot came: {:?}", self.snapshots());
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let is_there = || self.snapshots().first().is_some_and(|&newest| newest >= sequence);
+        wait_until(|| format!("snapshot {sequence}: {:?}", self.snapshots()), is_there);
     }
 
     fn stop(self) {
@@ -153,6 +150,15 @@ impl Rig {
             making.join().unwrap();
         }
         while self.syncer.sync_once().unwrap() {}
+    }
+}
+
+/// Waits until something is so. A snapshot is seen before the maker has taken away what it makes needless.
+fn wait_until(what: impl Fn() -> String, is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(60), "it never came to be so: {}", what());
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -189,8 +195,8 @@ fn what_the_older_snapshot_goes_on_with_stays() {
         rig.wait_for_snapshot(due);
         due = rig.snapshots()[0] + 150;
     }
-    let kept = rig.snapshots();
     rig.stop();
+    let kept = list_snapshots(&storage).unwrap();
     assert_eq!(kept.len(), 2);
     let segments = storage.list("journal").unwrap();
     assert!(!segments.contains(&"00000001.segment".to_owned()), "nothing was removed: {segments:?}");
@@ -226,15 +232,16 @@ fn what_a_follower_still_reads_stays_up_to_a_bound() {
     assert_eq!(needed, Some(oldest()), "what it reads is the first that is there");
     assert!(oldest() > 1 && oldest() < older_begins_in(&rig), "only what is before that has gone");
     grow(&mut rig, 4);
-    assert!(segment_with(&storage, 200).unwrap().is_none(), "it came too late");
+    // It came too late.
+    wait_until(|| format!("segment {} goes", oldest()), || segment_with(&storage, 200).unwrap().is_none());
     let oldest_then = oldest();
     assert!(older_begins_in(&rig) - oldest_then <= HELD_SEGMENTS_MAX, "what it may hold back is bounded");
     assert!(oldest_then < older_begins_in(&rig), "so much is held");
     rig.needed_from.store(Sequence::MAX, Ordering::Relaxed);
     grow(&mut rig, 1);
-    // The last snapshot's removal comes after it.
+    // Nothing is held any more.
+    wait_until(|| format!("segment {} goes", oldest()), || oldest() > oldest_then);
     rig.stop();
-    assert!(oldest() > oldest_then, "nothing is held any more");
 }
 
 /// The buffers between the engine and the maker go round for ever.

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use house::{House, Memory, Peer, availability, changes, commands, hello_bytes, options};
-use orderline_client::{Client, ClientOptions, wait};
+use orderline_client::{Client, ClientError, ClientOptions, wait};
 use orderline_core::door::door;
 use orderline_core::state::Terms;
 use orderline_gateway::{Gateway, GatewayError, GatewayOptions};
@@ -119,7 +119,8 @@ fn whoever_speaks_before_the_welcome_is_refused() {
 
 #[test]
 fn a_hello_and_a_frame_have_an_absolute_deadline() {
-    let options = GatewayOptions { hello_deadline_ms: 100, frame_deadline_ms: 100, ..options() };
+    // Long enough for the one that says hello as it should, on a machine that may be busy.
+    let options = GatewayOptions { hello_deadline_ms: 1_000, frame_deadline_ms: 1_000, ..options() };
     let house = House::open(options);
     let mut silent = Peer::connect(&house);
     let mut slow = Peer::connect(&house);
@@ -130,7 +131,7 @@ fn a_hello_and_a_frame_have_an_absolute_deadline() {
     for at in 0..16 {
         let _ = slow.stream.write(&hello[at..=at]);
         let _ = frames.stream.write(&command[at..=at]);
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(100));
     }
     assert_eq!(silent.close(), Some(CloseReason::HelloDeadline));
     assert_eq!(slow.close(), Some(CloseReason::HelloDeadline));
@@ -139,7 +140,8 @@ fn a_hello_and_a_frame_have_an_absolute_deadline() {
 
 #[test]
 fn the_silent_are_pinged_and_then_given_up() {
-    let house = House::open(GatewayOptions { idle_ms_max: 200, ..options() });
+    // There is half of it to answer a ping.
+    let house = House::open(GatewayOptions { idle_ms_max: 1_500, ..options() });
     let mut dead = Peer::welcomed(&house, 1);
     assert_eq!(dead.frame().unwrap().0, FrameKind::Ping);
     assert_eq!(dead.close(), Some(CloseReason::Idle));
@@ -168,7 +170,7 @@ fn a_slow_reader_is_dropped_and_others_are_not_disturbed() {
         let _ = slow.stream.write(&queries(&[request]));
         good.write(&queries(&[request]));
         assert_eq!(good.requests_answered(1), [request]);
-        assert!(started.elapsed() < Duration::from_secs(20), "the slow reader is still there");
+        assert!(started.elapsed() < Duration::from_secs(120), "the slow reader is still there");
     }
     request += 1;
     good.write(&queries(&[request]));
@@ -375,7 +377,8 @@ fn an_engine_that_stands_still_costs_a_bounded_amount_and_loses_nothing() {
             client.submit(&Command::QueryStatus(&STATUS)).unwrap();
         }
     }
-    for round in 0..1_000 {
+    let started = Instant::now();
+    for round in 0.. {
         if round == 20 {
             house.control.park(false);
         }
@@ -385,9 +388,9 @@ fn an_engine_that_stands_still_costs_a_bounded_amount_and_loses_nothing() {
         if answered == [8_000; 4] {
             return;
         }
+        assert!(started.elapsed() < Duration::from_secs(60), "only {answered:?} were answered");
         wait(&clients, Duration::from_millis(5)).unwrap();
     }
-    panic!("only {answered:?} were answered");
 }
 
 #[test]
@@ -439,7 +442,14 @@ fn bounds_that_do_not_compose_are_refused_at_the_start() {
 #[test]
 fn whatever_bytes_come_the_gateway_stands_and_others_are_served() {
     let house = House::open(GatewayOptions { frame_deadline_ms: 50, hello_deadline_ms: 50, ..options() });
-    let mut good = Client::connect(house.addr, ClientOptions::default()).unwrap();
+    // On a busy machine it may be too late with its hello, too, and comes again.
+    let mut good = loop {
+        match Client::connect(house.addr, ClientOptions::default()) {
+            Ok(client) => break client,
+            Err(ClientError::Closed(CloseReason::HelloDeadline)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    };
     for seed in 0..300 {
         let mut random = StdRng::seed_from_u64(seed);
         let mut bytes = hello_bytes(random.random_range(0..4), 0, [0; 32]);
@@ -572,7 +582,7 @@ fn whoever_asks_and_does_not_read_holds_a_bounded_amount() {
             Ok(_) => request += 64,
             Err(_) => break,
         }
-        assert!(started.elapsed() < Duration::from_secs(20), "the slow reader is still there");
+        assert!(started.elapsed() < Duration::from_secs(120), "the slow reader is still there");
     }
     let mut good = Peer::welcomed(&house, 2);
     good.write(&availability(&[1], 500));

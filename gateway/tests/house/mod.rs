@@ -329,7 +329,10 @@ impl Peer {
             match self.stream.read(&mut piece) {
                 Ok(0) => return None,
                 Ok(bytes) => self.input.extend_from_slice(&piece[..bytes]),
-                Err(error) if error.kind() == ErrorKind::ConnectionReset => return None,
+                // A reset that comes behind the gateway's end is told as a broken pipe.
+                Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
+                    return None;
+                }
                 Err(error) => panic!("the peer cannot read: {error}"),
             }
         }

@@ -68,13 +68,17 @@ fn run(storage: impl Storage) {
     let verifier = {
         let (stop, storage) = (Arc::clone(&stop), Arc::clone(&storage));
         std::thread::spawn(move || {
+            // Once at least, and be it that this thread's first turn comes when all is written.
             let mut passes = 0;
-            while !stop.load(Ordering::Acquire) {
+            loop {
+                let stopping = stop.load(Ordering::Acquire);
                 let mut reader = Reader::open(Arc::clone(&storage), Start::Oldest).expect("reader");
                 while reader.next_batch(u64::MAX).expect("no damage").is_some() {}
                 passes += 1;
+                if stopping {
+                    break passes;
+                }
             }
-            passes
         })
     };
     let woken = Arc::new(AtomicBool::new(false));
@@ -103,7 +107,7 @@ fn run(storage: impl Storage) {
         size = size % 97 + 1;
     }
     let last = writer.next_sequence() - 1;
-    assert!(watermark.wait_for(last, Duration::from_secs(20)));
+    assert!(watermark.wait_for(last, Duration::from_secs(120)));
     assert!(!watermark.wait_for(last + 1, Duration::from_millis(1)));
     assert!(woken.load(Ordering::Acquire) && writer.unsynced_bytes() == 0 && !writer.is_behind());
     stop.store(true, Ordering::Release);
