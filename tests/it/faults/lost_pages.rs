@@ -71,7 +71,7 @@ fn a_busy_server_whose_mapping_has_lost_its_file_says_so_and_stops() {
             "slow segment.sync 40",
         );
         let mut load = full_load_command(&server, "60");
-        load.args(["--patience", "1"]);
+        load.args(["--patience", "2"]);
         let mut load = Running::start(load);
         let segment = std::fs::File::open(data.join("journal/00000001.segment")).unwrap();
         let mut page = [0; 4096];
