@@ -104,7 +104,8 @@ impl Application {
         config: &Config,
     ) -> Result<Self, Refusal> {
         let Counted { meters, watermark, gateway, traces } = counted;
-        let (front, thread) = Front::start(door, config.http.commands_max)?;
+        let front = Front::start(door, config.http.commands_max);
+        let (front, thread) = front.map_err(Refusal::no_thread("http-front"))?;
         let names = Arc::new(Names::new(front.clone()));
         let Kept { data, storage, store_id, last_start, model } = kept;
         let reader = model.reader();
@@ -112,7 +113,8 @@ impl Application {
         let models = {
             let (watermark, stopping) = (watermark.clone(), Arc::clone(&stopping));
             let run = move || model.run(&watermark, &stopping, |told| warn!("{told}"));
-            std::thread::Builder::new().name("readmodel".to_owned()).spawn(run)?
+            let spawned = std::thread::Builder::new().name("readmodel".to_owned()).spawn(run);
+            spawned.map_err(Refusal::no_thread("readmodel"))?
         };
         let owners = Arc::new(Owners::new(reader.clone(), Arc::clone(&names)));
         let feed = Feed::new(Arc::clone(&storage), store_id, watermark.clone(), names.clone(), owners);

@@ -29,6 +29,16 @@ impl Refusal {
     pub(crate) fn new(sentence: impl Into<String>) -> Self {
         Self(sentence.into())
     }
+
+    /// Why there is no thread of this name: the system gave none.
+    pub(crate) fn no_thread(name: &str) -> impl FnOnce(std::io::Error) -> Self {
+        move |error| {
+            Self(format!(
+                "the thread `{name}` cannot be started: {error}; the system gives no more memory or threads, so raise the limits \
+                 (ulimit -v, ulimit -u)"
+            ))
+        }
+    }
 }
 
 impl fmt::Display for Refusal {

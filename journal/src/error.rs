@@ -45,6 +45,17 @@ pub enum JournalError {
         /// On what.
         path: PathBuf,
     },
+    /// The system starts no thread.
+    #[error(
+        "cannot start a thread for {path}: {source}; the system gives no more memory or threads, so raise the limits \
+         (ulimit -v, ulimit -u)"
+    )]
+    NoThread {
+        /// The data directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// Another process serves this directory.
     #[error("{path} is locked by process {pid}; stop it first, one directory has one writer")]
     Locked {

@@ -82,10 +82,7 @@ impl Preparer {
             let spawned =
                 std::thread::Builder::new().name("journal-prepare".into()).spawn(move || helper.run());
             let path = shared.storage.path("");
-            Some(
-                spawned
-                    .map_err(|source| JournalError::io("start the preparing thread for", &path, source))?,
-            )
+            Some(spawned.map_err(|source| JournalError::NoThread { path, source })?)
         } else {
             None
         };

@@ -28,7 +28,9 @@ fn too_little_memory_is_said_at_the_start_or_costs_nothing_that_was_acknowledged
     let mut proof = Proof::of(20, "limits on the address space");
     let mut least_mib = None;
     let mut ended_under_load = 0;
-    for mib in (64..=1_024).step_by(80) {
+    // Closer together where it begins to be enough.
+    let limits_mib = (64..=224).step_by(80).chain((290..=390).step_by(20)).chain((464..=1_024).step_by(160));
+    for mib in limits_mib {
         let directory = tempfile::tempdir().unwrap();
         let data = directory.path().join("data");
         let mut server = match Server::run(limited(&data, mib)) {
