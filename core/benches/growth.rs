@@ -77,6 +77,7 @@ fn main() {
 fn walk(core: &mut Core) {
     let mut out = Vec::with_capacity(2 * STEP_BYTES);
     let (mut longest, mut long_count, mut step_count) = (Duration::ZERO, 0, 0);
+    let mut longest_is = String::new();
     let start = processor_time();
     core.state.begin_walk();
     let began = processor_time() - start;
@@ -85,7 +86,10 @@ fn walk(core: &mut Core) {
         let before = processor_time();
         let step = core.state.walk(&mut out, STEP_BYTES);
         let took = processor_time() - before;
-        longest = longest.max(took);
+        if took > longest {
+            longest = took;
+            longest_is = format!("{step:?}, {} bytes", out.len());
+        }
         long_count += u64::from(took > Duration::from_micros(1_000));
         step_count += 1;
         if matches!(step, Step::End(_)) {
@@ -94,7 +98,7 @@ fn walk(core: &mut Core) {
     }
     let total = processor_time() - start;
     println!(
-        "a walk: begun in {} us, {step_count} steps in {:.3} s, the longest {} us, {long_count} over 1 ms",
+        "a walk: begun in {} us, {step_count} steps in {:.3} s, the longest {} us ({longest_is}), {long_count} over 1 ms",
         began.as_micros(),
         total.as_secs_f64(),
         longest.as_micros()
