@@ -27,7 +27,7 @@ use tracing::warn;
 use crate::config::Config;
 use crate::measures::Measured;
 use crate::traces::Traces;
-use crate::verb::Refusal;
+use crate::verb::{Refusal, spawn};
 
 /// Who counts what.
 pub(crate) struct Counted {
@@ -113,8 +113,7 @@ impl Application {
         let models = {
             let (watermark, stopping) = (watermark.clone(), Arc::clone(&stopping));
             let run = move || model.run(&watermark, &stopping, |told| warn!("{told}"));
-            let spawned = std::thread::Builder::new().name("readmodel".to_owned()).spawn(run);
-            spawned.map_err(Refusal::no_thread("readmodel"))?
+            spawn("readmodel", run)?
         };
         let owners = Arc::new(Owners::new(reader.clone(), Arc::clone(&names)));
         let feed = Feed::new(Arc::clone(&storage), store_id, watermark.clone(), names.clone(), owners);

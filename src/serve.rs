@@ -32,7 +32,7 @@ use crate::logs;
 use crate::offline::random_seed;
 use crate::progress::{ProgressLine, grouped};
 use crate::traces::Traces;
-use crate::verb::{Ending, Refusal, VerbResult};
+use crate::verb::{Ending, Refusal, VerbResult, spawn};
 
 pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
     let config = Config::load(arguments.config.as_deref())?;
@@ -80,8 +80,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
     stop_when_the_journal_fails(&opened.watermark);
     let stopping = Arc::new(AtomicBool::new(false));
     let sync_thread = opened.syncer.spawn().map_err(Refusal::no_thread("journal-sync"))?;
-    let engine_thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || engine.run());
-    let engine_thread = engine_thread.map_err(Refusal::no_thread("engine"))?;
+    let engine_thread = spawn("engine", move || engine.run())?;
     let plan = SnapshotPlan {
         every_records: config.snapshots.every_records,
         remove_segments: config.snapshots.remove_segments,
@@ -104,11 +103,10 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
         .map_or_else(|| Box::new(|| Sequence::MAX) as NeededFrom, Application::needed_from);
     let snapshotter =
         Snapshotter::new(opened.storage, store_id, opened.watermark, snapshots, plan, needed_from);
-    let snapshot_thread = spawn_snapshotter(snapshotter, Arc::clone(&stopping));
-    let snapshot_thread = snapshot_thread.map_err(Refusal::no_thread("snapshots"))?;
+    let snapshot_thread = spawn_snapshotter(snapshotter, Arc::clone(&stopping))?;
     let gateway_handle = gateway.handle();
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
-    let signals_thread = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+    spawn("signals", move || {
         for signal in signals.forever() {
             if signal == SIGHUP {
                 access::reload(identity.as_ref());
@@ -118,8 +116,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> VerbResult {
             gateway_handle.stop();
             return;
         }
-    });
-    signals_thread.map_err(Refusal::no_thread("signals"))?;
+    })?;
 
     let http = application.as_ref().map(Application::local_addr);
     info!(%listen, http = http.map(tracing::field::display), tls = config.tls.certificate.is_some(), "ready");
@@ -174,8 +171,8 @@ fn check_memory(segment_bytes: u64) -> Result<(), Refusal> {
 }
 
 /// Snapshots can wait: their thread gives way to the others.
-fn spawn_snapshotter(snapshotter: Snapshotter, stopping: Arc<AtomicBool>) -> std::io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name("snapshots".to_owned()).spawn(move || {
+fn spawn_snapshotter(snapshotter: Snapshotter, stopping: Arc<AtomicBool>) -> Result<JoinHandle<()>, Refusal> {
+    spawn("snapshots", move || {
         // On Linux a priority belongs to a thread. Without it snapshots are made all the same.
         let _ = rustix::process::setpriority_process(None, 10);
         snapshotter.run(&stopping, tell_snapshot);

@@ -1,6 +1,7 @@
 //! What every verb shares: how it ends, what stops it, and the one JSON line that it prints last.
 
 use std::fmt;
+use std::thread::JoinHandle;
 
 use serde::Serialize;
 
@@ -62,6 +63,17 @@ impl<E: std::error::Error> From<E> for Refusal {
         }
         Self(sentence)
     }
+}
+
+/// Starts a thread of this name.
+///
+/// # Errors
+/// [`Refusal::no_thread`].
+pub(crate) fn spawn<T: Send + 'static>(
+    name: &str,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, Refusal> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(run).map_err(Refusal::no_thread(name))
 }
 
 /// What a verb returns.

@@ -28,28 +28,29 @@ pub(crate) fn replayed(data: &Path, more: &[&str]) -> Value {
     orderline(arguments).well()
 }
 
-/// Waits until the snapshots' maker has made a file.
-pub(crate) fn await_snapshots(data: &Path, count: usize) {
+/// Waits until the sequences of the snapshots that have been made are enough.
+fn await_made(data: &Path, due: &str, is_enough: impl Fn(&[u64]) -> bool) {
     let start = std::time::Instant::now();
-    let is_whole = |path: &std::path::PathBuf| path.extension().is_some_and(|end| end == "snapshot");
-    while files(data, "snapshots").iter().filter(|path| is_whole(path)).count() < count {
-        assert!(start.elapsed().as_secs() < 120, "{count} snapshots were due");
+    let sequence = |path: &std::path::PathBuf| -> Option<u64> {
+        let is_whole = path.extension().is_some_and(|end| end == "snapshot");
+        is_whole.then(|| path.file_stem().unwrap().to_str().unwrap().parse().unwrap())
+    };
+    while !is_enough(&files(data, "snapshots").iter().filter_map(sequence).collect::<Vec<_>>()) {
+        assert!(start.elapsed().as_secs() < 120, "{due} due");
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
+}
+
+/// Waits until the snapshots' maker has made so many files.
+pub(crate) fn await_snapshots(data: &Path, count: usize) {
+    await_made(data, &format!("{count} snapshots were"), |made| made.len() >= count);
 }
 
 /// Waits until there is a snapshot that holds more than what was there up to this sequence. It takes as many records more as there
 /// are between two snapshots; how many of them the snapshot holds is chance, for its maker may be late.
 pub(crate) fn await_snapshot_behind(data: &Path, sequence: u64) {
-    let start = std::time::Instant::now();
-    let of = |path: &std::path::PathBuf| -> Option<u64> {
-        let is_whole = path.extension().is_some_and(|end| end == "snapshot");
-        is_whole.then(|| path.file_stem().unwrap().to_str().unwrap().parse().unwrap())
-    };
-    while files(data, "snapshots").iter().filter_map(of).max() <= Some(sequence) {
-        assert!(start.elapsed().as_secs() < 120, "a snapshot behind {sequence} was due");
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
+    let due = format!("a snapshot behind {sequence} was");
+    await_made(data, &due, |made| made.iter().any(|&of| of > sequence));
 }
 
 #[test]
