@@ -24,8 +24,8 @@ const POSITION_BITS: u32 = SEGMENT_BUCKETS.trailing_zeros();
 /// line; at 7/8 it would be every second. Each such line is a miss that nobody has prefetched.
 const SEGMENT_ENTRIES_MAX: u32 = (SEGMENT_ENTRIES / 16 * 11) as u32;
 
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
+/// An entry, as it moves between buckets.
+#[derive(Clone, Copy)]
 struct Entry {
     /// The hash's upper 32 bits: which segment (its upper bits), which bucket (the lower 9), and a check.
     tag: u32,
@@ -35,9 +35,50 @@ struct Entry {
 
 const FREE: Entry = Entry { tag: 0, slot_plus_1: 0 };
 
+/// Its entries fill it from the first place on, without a gap. How many there are is as good as random, so that a loop that ends
+/// behind the last one ends with a branch that no processor foresees; all eight are looked at together instead.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(64))]
-struct Bucket([Entry; BUCKET_ENTRIES]);
+struct Bucket {
+    tags: [u32; BUCKET_ENTRIES],
+    slots_plus_1: [u32; BUCKET_ENTRIES],
+}
+
+impl Bucket {
+    const EMPTY: Self = Self { tags: [0; BUCKET_ENTRIES], slots_plus_1: [0; BUCKET_ENTRIES] };
+
+    #[inline]
+    fn entry(&self, place: usize) -> Entry {
+        Entry { tag: self.tags[place], slot_plus_1: self.slots_plus_1[place] }
+    }
+
+    #[inline]
+    fn set(&mut self, place: usize, entry: Entry) {
+        self.tags[place] = entry.tag;
+        self.slots_plus_1[place] = entry.slot_plus_1;
+    }
+
+    /// Whether an entry has this tag; a free place has tag 0.
+    #[inline]
+    fn has_tag(&self, tag: u32) -> bool {
+        self.tags.iter().fold(false, |has, &other| has | (other == tag))
+    }
+
+    #[inline]
+    fn is_full(&self) -> bool {
+        self.slots_plus_1[BUCKET_ENTRIES - 1] != 0
+    }
+
+    /// Entries in it.
+    #[inline]
+    fn len(&self) -> usize {
+        self.slots_plus_1.iter().map(|&slot| u32::from(slot != 0)).sum::<u32>() as usize
+    }
+
+    fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
+        (0..BUCKET_ENTRIES).map(|place| self.entry(place)).take_while(|entry| entry.slot_plus_1 != 0)
+    }
+}
 
 /// The hash of an order id, seeded.
 #[derive(Clone, Copy)]
@@ -119,13 +160,15 @@ impl IdTable {
         let first = self.segment(hash) * SEGMENT_BUCKETS;
         let mut bucket = Self::bucket(hash);
         loop {
-            for entry in &self.buckets.get(first + bucket).0 {
-                if entry.slot_plus_1 == 0 {
-                    return None;
-                }
-                if entry.tag == hash.0 && is_it(entry.slot_plus_1 - 1) {
+            let entries = self.buckets.get(first + bucket);
+            if entries.has_tag(hash.0) {
+                let fits = |entry: &Entry| entry.tag == hash.0 && is_it(entry.slot_plus_1 - 1);
+                if let Some(entry) = entries.entries().find(fits) {
                     return Some(entry.slot_plus_1 - 1);
                 }
+            }
+            if !entries.is_full() {
+                return None;
             }
             bucket = (bucket + 1) % SEGMENT_BUCKETS;
         }
@@ -151,7 +194,7 @@ impl IdTable {
         let segment = self.segment(hash);
         let buckets = self.buckets.slice_mut(segment * SEGMENT_BUCKETS, SEGMENT_BUCKETS);
         let at = |position: usize| (position / BUCKET_ENTRIES, position % BUCKET_ENTRIES);
-        let entry = |buckets: &[Bucket], position| buckets[at(position).0].0[at(position).1];
+        let entry = |buckets: &[Bucket], position| buckets[at(position).0].entry(at(position).1);
         let mut hole = Self::bucket(hash) * BUCKET_ENTRIES;
         while entry(buckets, hole).slot_plus_1 != slot + 1 {
             assert!(entry(buckets, hole).slot_plus_1 != 0, "slot {slot} is not in the id table");
@@ -168,11 +211,11 @@ impl IdTable {
             let wanted = Self::bucket(IdHash(moving.tag)) * BUCKET_ENTRIES;
             let from_wanted = |at: usize| at.wrapping_sub(wanted) % SEGMENT_ENTRIES;
             if from_wanted(hole) < from_wanted(next) {
-                buckets[at(hole).0].0[at(hole).1] = moving;
+                buckets[at(hole).0].set(at(hole).1, moving);
                 hole = next;
             }
         }
-        buckets[at(hole).0].0[at(hole).1] = FREE;
+        buckets[at(hole).0].set(at(hole).1, FREE);
         self.used[segment] -= 1;
         self.len -= 1;
     }
@@ -183,11 +226,10 @@ impl IdTable {
         let first = segment * SEGMENT_BUCKETS;
         let mut bucket = Self::bucket(IdHash(entry.tag));
         loop {
-            for place in &mut self.buckets.get_mut(first + bucket).0 {
-                if place.slot_plus_1 == 0 {
-                    *place = entry;
-                    return;
-                }
+            let entries = self.buckets.get_mut(first + bucket);
+            if !entries.is_full() {
+                entries.set(entries.len(), entry);
+                return;
             }
             bucket = (bucket + 1) % SEGMENT_BUCKETS;
         }
@@ -208,13 +250,29 @@ impl IdTable {
         self.local_depth.push((local + 1) as u8);
         self.local_depth[segment] = (local + 1) as u8;
 
-        let buckets = self.buckets.slice_mut(segment * SEGMENT_BUCKETS, SEGMENT_BUCKETS);
-        let old: Vec<Bucket> = buckets.to_vec();
-        buckets.fill(Bucket([FREE; BUCKET_ENTRIES]));
+        let halves = [segment, sibling];
+        let half_of = |entry: Entry| usize::from(entry.tag >> (31 - local) & 1 == 1);
         self.used[segment] = 0;
-        let upper_half = 1_u32 << (31 - local);
-        for entry in old.iter().flat_map(|bucket| bucket.0).filter(|entry| entry.slot_plus_1 != 0) {
-            self.place(if entry.tag & upper_half == 0 { segment } else { sibling }, entry);
+        let mut displaced = Vec::new();
+        for bucket in 0..SEGMENT_BUCKETS {
+            let mut parts = [Bucket::EMPTY; 2];
+            let mut lens = [0; 2];
+            for entry in self.buckets.get(segment * SEGMENT_BUCKETS + bucket).entries() {
+                if Self::bucket(IdHash(entry.tag)) == bucket {
+                    let half = half_of(entry);
+                    parts[half].set(lens[half], entry);
+                    lens[half] += 1;
+                } else {
+                    displaced.push(entry);
+                }
+            }
+            for half in 0..2 {
+                *self.buckets.get_mut(halves[half] * SEGMENT_BUCKETS + bucket) = parts[half];
+                self.used[halves[half]] += lens[half] as u32;
+            }
+        }
+        for entry in displaced {
+            self.place(halves[half_of(entry)], entry);
         }
         // The directory entries of the old segment whose next bit is 1 now lead to the sibling. They lie side by
         // side, so that the work is the size of the run.
@@ -232,8 +290,7 @@ impl IdTable {
         [segment, sibling]
             .into_iter()
             .flat_map(|half| self.buckets.slice(half * SEGMENT_BUCKETS, SEGMENT_BUCKETS))
-            .flat_map(|bucket| bucket.0)
-            .find(|entry| entry.slot_plus_1 != 0)
+            .find_map(|bucket| bucket.entries().next())
             .map_or(0, |entry| entry.tag)
     }
 }

@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use memmap2::{Advice, MmapMut, MmapOptions};
 use parking_lot::Mutex;
 
 use super::StorageFile;
@@ -22,23 +23,33 @@ const BLOCK_BYTES: usize = 4096;
 /// What goes to the disk at once.
 const WINDOW_BYTES: usize = 1 << 20;
 
+/// A huge page. Memory that lies in one is a single piece to the disk, and otherwise a piece for each of its small pages: of
+/// a virtual disk, that took 2.5 times as long to read.
+const HUGE_PAGE_BYTES: usize = 2 << 20;
+
 /// Where direct output cannot be had, a sync after so many bytes keeps the journal's own syncs from queueing behind all of it.
 const SYNC_BYTES: u64 = 8 << 20;
 
 /// Bytes of the file from `at` on that are in memory.
 struct Window {
-    memory: Vec<u8>,
-    /// Where in `memory` the window begins, so that it is aligned.
+    memory: MmapMut,
+    /// Where in `memory` the window begins: with a huge page.
     start: usize,
     at: u64,
     length: usize,
 }
 
+const _: () = assert!(WINDOW_BYTES <= HUGE_PAGE_BYTES && WINDOW_BYTES.is_multiple_of(BLOCK_BYTES));
+
 impl Window {
-    fn new() -> Self {
-        let memory = vec![0; WINDOW_BYTES + BLOCK_BYTES];
-        let start = memory.as_ptr().align_offset(BLOCK_BYTES);
-        Self { memory, start, at: 0, length: 0 }
+    fn new(path: &Path) -> Result<Self, JournalError> {
+        // One huge page and what it takes to begin with one; nothing of the rest is ever touched.
+        let map = MmapOptions::new().len(2 * HUGE_PAGE_BYTES).map_anon();
+        let memory = map.map_err(|source| JournalError::io("find memory for a window on", path, source))?;
+        let start = memory.as_ptr().align_offset(HUGE_PAGE_BYTES);
+        // A wish: a kernel without huge pages only makes us slower.
+        let _ = memory.advise_range(Advice::HugePage, start, HUGE_PAGE_BYTES);
+        Ok(Self { memory, start, at: 0, length: 0 })
     }
 
     fn bytes(&mut self, range: Range<usize>) -> &mut [u8] {
@@ -72,7 +83,8 @@ impl StreamWriter {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(true);
         let (file, is_direct) = open(&mut options, "create", &path)?;
-        Ok(Self { file, path, is_direct, window: Mutex::new(Window::new()) })
+        let window = Mutex::new(Window::new(&path)?);
+        Ok(Self { file, path, is_direct, window })
     }
 
     fn sync_data(&self) -> Result<(), JournalError> {
@@ -139,7 +151,8 @@ pub(super) struct StreamReader {
 impl StreamReader {
     pub(super) fn open(path: PathBuf) -> Result<Self, JournalError> {
         let (file, _) = open(OpenOptions::new().read(true), "open", &path)?;
-        Ok(Self { file, path, window: Mutex::new(Window::new()) })
+        let window = Mutex::new(Window::new(&path)?);
+        Ok(Self { file, path, window })
     }
 }
 
