@@ -12,9 +12,8 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Carts, Core, SKUS, Shape, run_all};
+use common::{Carts, Core, SKUS, Shape, processor_time, run_all};
 use orderline_core::state::Step;
-use rustix::time::{ClockId, clock_gettime};
 
 /// Orders made at a time, and between two looks at the clock: what a turn of the engine's loop has at the least.
 const ORDERS_A_ROUND: u64 = 1_000_000;
@@ -37,7 +36,12 @@ fn main() {
         core.state.preallocate_orders(orders.next_multiple_of(ORDERS_A_ROUND) as usize);
     }
     let how = if is_preallocated { ", memory preallocated" } else { "" };
-    println!("{skus} SKUs, {} MiB before the first order{how}", bytes_before >> 20);
+    println!(
+        "{skus} SKUs, {} MiB before the first order{how}; the longest definition or receipt of one {} us, {} over 100 us",
+        bytes_before >> 20,
+        core.longest_preparation.as_micros(),
+        core.long_preparations,
+    );
     println!(
         "| open orders | orders/s of the last million | longest {ORDERS_A_LOOK} orders, us | over 100 us | bytes an order |"
     );
@@ -103,12 +107,6 @@ fn walk(core: &mut Core) {
         total.as_secs_f64(),
         longest.as_micros()
     );
-}
-
-/// Processor time of this thread so far.
-fn processor_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// Bytes of memory that the process holds.

@@ -61,6 +61,7 @@ mod slab;
 mod sourcing;
 #[cfg(test)]
 mod sourcing_reference;
+mod stack;
 mod stock;
 mod stock_moves;
 mod timers;

@@ -20,6 +20,7 @@ use super::hash::{Sum, put};
 use super::id_table::{IdHash, IdTable};
 use super::order_head::{GROUP_ONLY, More, NO_DETAIL, OrderHead, Stage};
 use super::slab::Slab;
+use super::stack::Stack;
 use super::stock::Promise;
 use crate::arena::Arena;
 
@@ -54,7 +55,7 @@ pub(crate) struct Orders {
     /// Groups of orders without a detail.
     groups: Slab<NonZeroU128>,
     /// Blocks that nobody uses any more, by their units.
-    free: Vec<Vec<u32>>,
+    free: Vec<Stack<u32>>,
     open_count: u64,
     /// While a snapshot is made: what it still needs, by the first unit of an order's block.
     frozen: Option<Box<Frozen>>,
@@ -259,7 +260,7 @@ impl Orders {
         version: u32,
     ) -> OrderSlot {
         let units = block_units(order.lines.len());
-        let (first, block) = match self.free.get_mut(units).and_then(Vec::pop) {
+        let (first, block) = match self.free.get_mut(units).and_then(Stack::pop) {
             Some(first) => (first as usize, self.blocks.slice_mut(first as usize, units)),
             None => self.blocks.extend_mut(units),
         };
@@ -304,7 +305,7 @@ impl Orders {
         self.head_mut(slot).state = 0;
         let units = block_units(head.line_count.into());
         if self.free.len() <= units {
-            self.free.resize_with(units + 1, Vec::new);
+            self.free.resize_with(units + 1, Stack::default);
         }
         self.free[units].push(slot.0);
     }

@@ -4,13 +4,15 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use super::stack::Stack;
+
 /// Pending orders, and some that are not pending any more.
 #[derive(Debug, Default)]
 pub(crate) struct PendingOrders {
     /// Whether a policy bounds their time: else nobody is kept here.
     pub(crate) is_on: bool,
     /// Seconds and the ids of the orders placed in each, oldest second first.
-    by_second: VecDeque<(u32, Vec<u128>)>,
+    by_second: VecDeque<(u32, Stack<u128>)>,
     /// Orders whose time is over, by second and id.
     due: BTreeSet<(u32, u128)>,
 }
@@ -18,10 +20,10 @@ pub(crate) struct PendingOrders {
 impl PendingOrders {
     /// Adds an order that was placed in a second, which is not before any other order's.
     pub(crate) fn add(&mut self, placed_s: u32, id: u128) {
-        match self.by_second.back_mut() {
-            Some((second, orders)) if *second >= placed_s => orders.push(id),
-            _ => self.by_second.push_back((placed_s, vec![id])),
+        if self.by_second.back().is_none_or(|&(second, _)| second < placed_s) {
+            self.by_second.push_back((placed_s, Stack::default()));
         }
+        self.by_second.back_mut().into_iter().for_each(|(_, orders)| orders.push(id));
     }
 
     /// Forgets everybody.
@@ -45,13 +47,12 @@ impl PendingOrders {
     ) -> bool {
         while let Some((second, orders)) = self.by_second.front_mut().filter(|(second, _)| *second <= up_to_s)
         {
-            while let Some(&id) = orders.last() {
+            while orders.len() > 0 {
                 if count == 0 {
                     return false;
                 }
                 count -= 1;
-                orders.pop();
-                if is_pending(id) {
+                if let Some(id) = orders.pop().filter(|&id| is_pending(id)) {
                     self.due.insert((*second, id));
                 }
             }
@@ -92,10 +93,10 @@ impl PendingOrders {
     /// The bound is another one now: whose time is over is to be seen again.
     pub(crate) fn bound_changed(&mut self) {
         for (second, id) in std::mem::take(&mut self.due).into_iter().rev() {
-            match self.by_second.front_mut() {
-                Some((first, orders)) if *first == second => orders.push(id),
-                _ => self.by_second.push_front((second, vec![id])),
+            if self.by_second.front().is_none_or(|&(first, _)| first != second) {
+                self.by_second.push_front((second, Stack::default()));
             }
+            self.by_second.front_mut().into_iter().for_each(|(_, orders)| orders.push(id));
         }
     }
 

@@ -1,18 +1,20 @@
 //! A table of values by index whose places are used again. Grows by chunks, so that growing never moves what it holds.
 
+use super::stack::Stack;
+
 /// Places of one chunk.
 const CHUNK_PLACES: usize = 4096;
 
 /// Values by index; an index stays the same until its value is removed.
 pub(crate) struct Slab<T> {
     chunks: Vec<Vec<Option<T>>>,
-    free: Vec<u32>,
+    free: Stack<u32>,
     len: usize,
 }
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
-        Self { chunks: Vec::new(), free: Vec::new(), len: 0 }
+        Self { chunks: Vec::new(), free: Stack::default(), len: 0 }
     }
 }
 

@@ -20,6 +20,7 @@ use super::hash::Sum;
 use super::layouts::{LayoutId, Layouts};
 use super::movements::Movements;
 use super::shortages::Search;
+use super::stack::Stack;
 use crate::arena::Arena;
 use crate::bugs::is_planted;
 
@@ -229,8 +230,8 @@ pub(crate) struct Stock {
     /// Where SKUs with several levels are.
     pub(crate) layouts: Layouts,
     /// Runs of rows and of levels that nobody uses any more, by the power of two of their lengths.
-    free_rows: [Vec<u32>; 17],
-    free_levels: [Vec<u32>; 17],
+    free_rows: [Stack<u32>; 17],
+    free_levels: [Stack<u32>; 17],
     pub(crate) movements: Movements,
     /// Levels below zero whose orders have not been named yet.
     pub(crate) unnamed_shortages: BTreeSet<(SkuHandle, LocationHandle)>,
