@@ -1,8 +1,6 @@
 //! What the core's benches share: a core with a catalogue, and commands ready to be decided.
 #![allow(dead_code, unreachable_pub)] // Each bench uses its own part of this.
 
-use std::time::Duration;
-
 use orderline_core::ahead::Ahead;
 use orderline_core::board::Publisher;
 use orderline_core::state::Parsed;
@@ -20,7 +18,6 @@ use rand::distr::Distribution;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::weighted::WeightedAliasIndex;
-use rustix::time::{ClockId, clock_gettime};
 
 pub const SKUS: u32 = 100_000;
 pub const LINES: usize = 4;
@@ -34,9 +31,6 @@ pub struct Core {
     session: SessionHandle,
     event: Vec<u8>,
     pub request: u64,
-    /// The longest processor time that defining a SKU or receiving stock of it took, and how many took over 100 us.
-    pub longest_preparation: Duration,
-    pub long_preparations: u64,
 }
 
 impl Core {
@@ -47,14 +41,22 @@ impl Core {
 
     /// The same, over so many SKUs.
     pub fn over(sellers: u32, locations: u16, skus: u32) -> Self {
+        Self::prepared(sellers, locations, skus, Self::run)
+    }
+
+    /// The same, each SKU defined and received by what `run` makes of a command.
+    pub fn prepared(
+        sellers: u32,
+        locations: u16,
+        skus: u32,
+        mut run: impl FnMut(&mut Self, &Command<'_>),
+    ) -> Self {
         let mut core = Self {
             state: State::new(7),
             scratch: Scratch::default(),
             session: SessionHandle::new(0),
             event: Vec::new(),
             request: 0,
-            longest_preparation: Duration::ZERO,
-            long_preparations: 0,
         };
         let kind = core.state.decide_session(SessionId::new(1), 0, &mut core.event).expect("a new session");
         core.apply(kind as u16);
@@ -90,7 +92,7 @@ impl Core {
                 code_bytes: code.len() as u8,
                 expected_version: 0.into(),
             };
-            core.prepare(&Command::DefineSku(&head, &code));
+            run(&mut core, &Command::DefineSku(&head, &code));
         }
         for location in 0..locations {
             for sku in 0..skus {
@@ -103,21 +105,17 @@ impl Core {
                     quantity: (1 << 40).into(),
                     cause: Cause::NONE,
                 };
-                core.prepare(&Command::ReceiveStock(&stock));
+                run(&mut core, &Command::ReceiveStock(&stock));
             }
         }
         core
     }
 
-    fn prepare(&mut self, command: &Command<'_>) {
-        let before = processor_time();
-        self.run(command);
-        let took = processor_time() - before;
-        self.longest_preparation = self.longest_preparation.max(took);
-        self.long_preparations += u64::from(took > Duration::from_micros(100));
-    }
-
-    fn run(&mut self, command: &Command<'_>) {
+    /// Decides a command and applies what came of it.
+    ///
+    /// # Panics
+    /// If it is not accepted.
+    pub fn run(&mut self, command: &Command<'_>) {
         self.request += 1;
         let mut bytes = Vec::new();
         command.write(self.request, &mut bytes);
@@ -138,12 +136,6 @@ impl Core {
         let event = Event::read(kind, EVENT_VERSION, &self.event).expect("just written");
         self.state.apply(self.state.sequence() + 1, NOW_US, &event);
     }
-}
-
-/// Processor time of this thread so far.
-pub fn processor_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// Decides and applies all of it, looking ahead as the engine does.

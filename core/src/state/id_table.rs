@@ -162,9 +162,11 @@ impl IdTable {
         loop {
             let entries = self.buckets.get(first + bucket);
             if entries.has_tag(hash.0) {
-                let fits = |entry: &Entry| entry.tag == hash.0 && is_it(entry.slot_plus_1 - 1);
-                if let Some(entry) = entries.entries().find(fits) {
-                    return Some(entry.slot_plus_1 - 1);
+                for place in 0..BUCKET_ENTRIES {
+                    let Entry { tag, slot_plus_1 } = entries.entry(place);
+                    if tag == hash.0 && slot_plus_1 != 0 && is_it(slot_plus_1 - 1) {
+                        return Some(slot_plus_1 - 1);
+                    }
                 }
             }
             if !entries.is_full() {
