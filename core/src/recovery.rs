@@ -83,25 +83,32 @@ fn replay_batch_noting(
     before: &mut impl FnMut(&State, &Event<'_>),
 ) -> Result<(), RecoveryError> {
     check_next(state, batch.first_sequence)?;
+    let mut unreadable = None;
     let records = batch.records().take_while(|record| record.sequence <= to);
-    let mut events =
-        records.map(|record| (record.sequence, Event::read(record.kind, record.version, record.payload)));
+    let mut events = records.map_while(|record| {
+        let event = Event::read(record.kind, record.version, record.payload);
+        event.map_err(|source| unreadable = Some((record.sequence, source))).ok()
+    });
     let mut ahead = Ahead::default();
     loop {
         let of = &*state;
         let next = ahead.next(
             &mut events,
-            |(_, event)| event.iter().for_each(|event| of.prefetch_event_first(event)),
-            |(_, event)| event.iter().for_each(|event| of.prefetch_event_second(event)),
+            |event| of.prefetch_event_first(event),
+            |event| of.prefetch_event_second(event),
         );
-        let Some((sequence, event)) = next else { return Ok(()) };
-        // What stands before a record that cannot be read has been applied.
-        let event = event.as_ref().map_err(|&source| RecoveryError::Event { sequence: *sequence, source })?;
+        let Some(event) = next else { break };
         before(state, event);
-        state.apply(*sequence, batch.recorded_at_us, event);
+        let sequence = state.sequence() + 1;
+        state.apply(sequence, batch.recorded_at_us, event);
         if is_planted("replay-a-record-twice") {
-            state.apply(*sequence, batch.recorded_at_us, event);
+            state.apply(sequence, batch.recorded_at_us, event);
         }
+    }
+    // What stands before a record that cannot be read has been applied.
+    match unreadable {
+        Some((sequence, source)) => Err(RecoveryError::Event { sequence, source }),
+        None => Ok(()),
     }
 }
 
