@@ -14,6 +14,7 @@ use memmap2::{Advice, MmapMut, MmapOptions};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::populator::populate_soon;
+use crate::touch::touch;
 
 /// Bytes of one chunk: a multiple of the huge page's 2 MiB. Untouched pages of a chunk cost nothing.
 const CHUNK_BYTES: usize = 32 << 20;
@@ -138,8 +139,7 @@ impl<T: FromBytes + IntoBytes + Immutable> Arena<T> {
     /// huge page in some tenths of a millisecond, and whoever writes to it first would wait for that.
     pub(crate) fn preallocate(&mut self, count: usize) {
         while self.firsts.len() << Self::SHIFT < self.len + count {
-            // A wish: without it the pages come when they are first written to.
-            let _ = self.add_chunk().advise_range(Advice::PopulateWrite, 0, CHUNK_BYTES);
+            touch(self.add_chunk(), 0..CHUNK_BYTES);
         }
     }
 

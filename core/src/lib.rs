@@ -14,6 +14,7 @@ pub mod board;
 mod bracket;
 pub mod door;
 pub mod engine;
+mod error;
 pub mod meters;
 mod populator;
 pub mod recovery;
@@ -25,6 +26,7 @@ mod touch;
 mod wish;
 
 pub use engine::{Doors, Engine, EngineOptions, Turn};
+pub use error::RecoveryError;
 pub use meters::{EngineStats, Meters};
 pub use orderline_journal::bugs;
 pub use state::{Decision, Rejection, Scratch, State, StateHash};

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use orderline_core::recovery::{self, RecoveryError};
+use orderline_core::RecoveryError;
+use orderline_core::recovery;
 use orderline_core::snapshot::{SnapshotPlan, Snapshotter};
 use orderline_core::state::{StateHash, Violation};
 use orderline_core::{Doors, Engine};

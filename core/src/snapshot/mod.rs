@@ -14,7 +14,7 @@ pub use maker::{NeededFrom, Pace, SnapshotPlan, Snapshotter, Stepped};
 pub use seam::MakerEnd;
 pub(crate) use seam::{WalkerEnd, seam};
 
-use crate::recovery::RecoveryError;
+use crate::error::RecoveryError;
 use crate::state::{ImageError, State, StateHash};
 
 /// A state to start from, and where the journal goes on behind it.
