@@ -33,7 +33,7 @@ fn main() {
     let carts = Carts::over(1, skus);
     let (mut longest, mut long_count) = (Duration::ZERO, 0);
     let mut core = Core::prepared(1, 1, skus, |core, command| {
-        let took = timed(|| core.run(command));
+        let ((), took) = timed(|| core.run(command));
         longest = longest.max(took);
         long_count += u64::from(took > Duration::from_micros(100));
     });
@@ -59,7 +59,7 @@ fn main() {
         let command_bytes = bytes.len() / ORDERS_A_ROUND as usize;
         let start = Instant::now();
         for part in bytes.chunks(ORDERS_A_LOOK * command_bytes) {
-            let took = timed(|| run_all(&mut core, part));
+            let ((), took) = timed(|| run_all(&mut core, part));
             longest = longest.max(took);
             long_count += u64::from(took > Duration::from_micros(100));
         }
@@ -90,9 +90,7 @@ fn walk(core: &mut Core) {
     let began = processor_time() - start;
     loop {
         out.clear();
-        let before = processor_time();
-        let step = core.state.walk(&mut out, STEP_BYTES);
-        let took = processor_time() - before;
+        let (step, took) = timed(|| core.state.walk(&mut out, STEP_BYTES));
         if took > longest {
             longest = took;
             longest_is = format!("{step:?}, {} bytes", out.len());
@@ -112,11 +110,11 @@ fn walk(core: &mut Core) {
     );
 }
 
-/// Processor time that something takes of this thread.
-fn timed(run: impl FnOnce()) -> Duration {
+/// What comes of something, and the processor time that it takes of this thread.
+fn timed<T>(run: impl FnOnce() -> T) -> (T, Duration) {
     let before = processor_time();
-    run();
-    processor_time() - before
+    let came = run();
+    (came, processor_time() - before)
 }
 
 /// Processor time of this thread so far.

@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use orderline_core::RecoveryError;
-use orderline_core::recovery;
 use orderline_core::snapshot::{SnapshotPlan, Snapshotter};
 use orderline_core::state::{StateHash, Violation};
-use orderline_core::{Doors, Engine};
+use orderline_core::{Doors, Engine, RecoveryError, recovery};
 use orderline_gateway::Gateway;
 use orderline_journal::{Locked, MemoryStorage, Storage, Syncer, Watermark};
 use orderline_protocol::Sequence;

@@ -20,10 +20,10 @@ pub(crate) struct PendingOrders {
 impl PendingOrders {
     /// Adds an order that was placed in a second, which is not before any other order's.
     pub(crate) fn add(&mut self, placed_s: u32, id: u128) {
-        if self.by_second.back().is_none_or(|&(second, _)| second < placed_s) {
-            self.by_second.push_back((placed_s, Stack::default()));
+        match self.by_second.back_mut() {
+            Some((second, orders)) if *second >= placed_s => orders.push(id),
+            _ => self.by_second.push_back((placed_s, Stack::of(id))),
         }
-        self.by_second.back_mut().into_iter().for_each(|(_, orders)| orders.push(id));
     }
 
     /// Forgets everybody.
@@ -47,12 +47,13 @@ impl PendingOrders {
     ) -> bool {
         while let Some((second, orders)) = self.by_second.front_mut().filter(|(second, _)| *second <= up_to_s)
         {
-            while orders.len() > 0 {
+            while let Some(&id) = orders.last() {
                 if count == 0 {
                     return false;
                 }
                 count -= 1;
-                if let Some(id) = orders.pop().filter(|&id| is_pending(id)) {
+                orders.pop();
+                if is_pending(id) {
                     self.due.insert((*second, id));
                 }
             }
@@ -93,16 +94,16 @@ impl PendingOrders {
     /// The bound is another one now: whose time is over is to be seen again.
     pub(crate) fn bound_changed(&mut self) {
         for (second, id) in std::mem::take(&mut self.due).into_iter().rev() {
-            if self.by_second.front().is_none_or(|&(first, _)| first != second) {
-                self.by_second.push_front((second, Stack::default()));
+            match self.by_second.front_mut() {
+                Some((first, orders)) if *first == second => orders.push(id),
+                _ => self.by_second.push_front((second, Stack::of(id))),
             }
-            self.by_second.front_mut().into_iter().for_each(|(_, orders)| orders.push(id));
         }
     }
 
     /// Everybody, in no order.
     pub(crate) fn ids(&self) -> impl Iterator<Item = u128> {
-        let ahead = self.by_second.iter().flat_map(|(_, orders)| orders.iter().copied());
+        let ahead = self.by_second.iter().flat_map(|(_, orders)| orders.iter_from(0).copied());
         ahead.chain(self.due.iter().map(|&(_, id)| id))
     }
 }

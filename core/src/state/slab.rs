@@ -1,20 +1,17 @@
-//! A table of values by index whose places are used again. Grows by chunks, so that growing never moves what it holds.
+//! A table of values by index whose places are used again. Growing never moves what it holds, for its stacks grow by chunks.
 
 use super::stack::Stack;
 
-/// Places of one chunk.
-const CHUNK_PLACES: usize = 4096;
-
 /// Values by index; an index stays the same until its value is removed.
 pub(crate) struct Slab<T> {
-    chunks: Vec<Vec<Option<T>>>,
+    values: Stack<Option<T>>,
     free: Stack<u32>,
     len: usize,
 }
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
-        Self { chunks: Vec::new(), free: Stack::default(), len: 0 }
+        Self { values: Stack::default(), free: Stack::default(), len: 0 }
     }
 }
 
@@ -26,24 +23,18 @@ impl<T> Slab<T> {
 
     /// Places that there are: every index is below this.
     pub(crate) fn places(&self) -> usize {
-        let last = self.chunks.last().map_or(0, Vec::len);
-        self.chunks.len().saturating_sub(1) * CHUNK_PLACES + last
+        self.values.len()
     }
 
     /// Adds a value and returns its index.
     pub(crate) fn insert(&mut self, value: T) -> u32 {
         self.len += 1;
         if let Some(index) = self.free.pop() {
-            let (chunk, place) = Self::split(index);
-            self.chunks[chunk][place] = Some(value);
+            *self.place_mut(index) = Some(value);
             return index;
         }
-        if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK_PLACES) {
-            self.chunks.push(Vec::with_capacity(CHUNK_PLACES));
-        }
-        let chunk = self.chunks.len() - 1;
-        self.chunks[chunk].push(Some(value));
-        (chunk * CHUNK_PLACES + self.chunks[chunk].len() - 1) as u32
+        self.values.push(Some(value));
+        (self.values.len() - 1) as u32
     }
 
     /// Takes a value out.
@@ -51,8 +42,7 @@ impl<T> Slab<T> {
     /// # Panics
     /// If there is none.
     pub(crate) fn remove(&mut self, index: u32) -> T {
-        let (chunk, place) = Self::split(index);
-        let Some(value) = self.chunks[chunk][place].take() else { panic!("place {index} is empty") };
+        let Some(value) = self.place_mut(index).take() else { panic!("place {index} is empty") };
         self.free.push(index);
         self.len -= 1;
         value
@@ -64,8 +54,7 @@ impl<T> Slab<T> {
     /// If there is none.
     #[inline]
     pub(crate) fn get(&self, index: u32) -> &T {
-        let (chunk, place) = Self::split(index);
-        match &self.chunks[chunk][place] {
+        match self.at(index as usize) {
             Some(value) => value,
             None => panic!("place {index} is empty"),
         }
@@ -75,9 +64,12 @@ impl<T> Slab<T> {
     ///
     /// # Panics
     /// If there is no such place.
+    #[inline]
     pub(crate) fn at(&self, place: usize) -> Option<&T> {
-        let (chunk, place) = Self::split(place as u32);
-        self.chunks[chunk][place].as_ref()
+        match self.values.get(place) {
+            Some(value) => value.as_ref(),
+            None => panic!("there is no place {place}"),
+        }
     }
 
     /// The value at an index, to change it.
@@ -86,8 +78,7 @@ impl<T> Slab<T> {
     /// If there is none.
     #[inline]
     pub(crate) fn get_mut(&mut self, index: u32) -> &mut T {
-        let (chunk, place) = Self::split(index);
-        match &mut self.chunks[chunk][place] {
+        match self.place_mut(index) {
             Some(value) => value,
             None => panic!("place {index} is empty"),
         }
@@ -95,24 +86,20 @@ impl<T> Slab<T> {
 
     /// Every value, by index.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.chunks.iter().flatten().flatten()
+        self.values.iter_from(0).flatten()
     }
 
     /// What stands at the places from an index on, each with the index behind it.
     pub(crate) fn iter_from(&self, index: usize) -> impl Iterator<Item = (usize, Option<&T>)> {
-        let chunks = self.chunks.iter().enumerate().skip(index / CHUNK_PLACES);
-        chunks.flat_map(move |(number, chunk)| {
-            let first = if number == index / CHUNK_PLACES { index % CHUNK_PLACES } else { 0 };
-            chunk
-                .iter()
-                .enumerate()
-                .skip(first)
-                .map(move |(place, value)| (number * CHUNK_PLACES + place + 1, value.as_ref()))
-        })
+        (index + 1..).zip(self.values.iter_from(index).map(Option::as_ref))
     }
 
-    fn split(index: u32) -> (usize, usize) {
-        (index as usize / CHUNK_PLACES, index as usize % CHUNK_PLACES)
+    #[inline]
+    fn place_mut(&mut self, index: u32) -> &mut Option<T> {
+        match self.values.get_mut(index as usize) {
+            Some(place) => place,
+            None => panic!("there is no place {index}"),
+        }
     }
 }
 

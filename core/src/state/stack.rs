@@ -17,6 +17,11 @@ impl<T> Default for Stack<T> {
 }
 
 impl<T> Stack<T> {
+    /// One of one entry.
+    pub(crate) fn of(entry: T) -> Self {
+        Self { chunks: vec![vec![entry]] }
+    }
+
     pub(crate) fn len(&self) -> usize {
         let last = self.chunks.last().map_or(0, Vec::len);
         self.chunks.len().saturating_sub(1) * CHUNK_ENTRIES + last
@@ -25,9 +30,9 @@ impl<T> Stack<T> {
     pub(crate) fn push(&mut self, entry: T) {
         match self.chunks.last_mut() {
             Some(chunk) if chunk.len() < CHUNK_ENTRIES => chunk.push(entry),
-            last => {
-                let capacity = if last.is_none() { 1 } else { CHUNK_ENTRIES };
-                let mut chunk = Vec::with_capacity(capacity);
+            None => *self = Self::of(entry),
+            Some(_) => {
+                let mut chunk = Vec::with_capacity(CHUNK_ENTRIES);
                 chunk.push(entry);
                 self.chunks.push(chunk);
             }
@@ -42,14 +47,26 @@ impl<T> Stack<T> {
         self.chunks.last_mut()?.pop()
     }
 
+    /// The newest entry.
+    pub(crate) fn last(&self) -> Option<&T> {
+        self.get(self.len().checked_sub(1)?)
+    }
+
     /// The entry at a place, the oldest being at 0.
+    #[inline]
     pub(crate) fn get(&self, place: usize) -> Option<&T> {
         self.chunks.get(place / CHUNK_ENTRIES)?.get(place % CHUNK_ENTRIES)
     }
 
-    /// Every entry, oldest first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.chunks.iter().flatten()
+    /// The same, to change it.
+    #[inline]
+    pub(crate) fn get_mut(&mut self, place: usize) -> Option<&mut T> {
+        self.chunks.get_mut(place / CHUNK_ENTRIES)?.get_mut(place % CHUNK_ENTRIES)
+    }
+
+    /// The entries from a place on, oldest first.
+    pub(crate) fn iter_from(&self, place: usize) -> impl Iterator<Item = &T> {
+        self.chunks.iter().skip(place / CHUNK_ENTRIES).flatten().skip(place % CHUNK_ENTRIES)
     }
 }
 
@@ -70,9 +87,12 @@ mod tests {
                 assert_eq!(stack.pop(), model.pop());
             }
             assert_eq!(stack.len(), model.len());
-            assert!(stack.iter().eq(&model));
+            assert!(stack.iter_from(0).eq(&model));
+            assert_eq!(stack.last(), model.last());
             for place in [0, 1, 4_095, 4_096, model.len() / 2, model.len() - 1, model.len()] {
                 assert_eq!(stack.get(place), model.get(place), "{place}");
+                assert_eq!(stack.get_mut(place), model.get_mut(place), "{place}");
+                assert!(stack.iter_from(place).eq(model.iter().skip(place)), "{place}");
             }
         }
         // To and fro over the end of a chunk.
@@ -86,6 +106,6 @@ mod tests {
         while let Some(entry) = model.pop() {
             assert_eq!(stack.pop(), Some(entry));
         }
-        assert_eq!((stack.pop(), stack.len(), stack.iter().count()), (None, 0, 0));
+        assert_eq!((stack.pop(), stack.len(), stack.iter_from(0).count()), (None, 0, 0));
     }
 }
