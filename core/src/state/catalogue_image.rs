@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use orderline_protocol::SkuHandle;
-use orderline_protocol::command::{DefineLocation, DefineSeller, DefineSku, DefineToken};
+use orderline_protocol::command::{DefineLocation, DefineSeller, DefineSku, DefineToken, Standing};
+use orderline_protocol::limits::{LOCATIONS_MAX, SELLERS_MAX, SKUS_MAX, TOKENS_MAX};
 use serde::{Deserialize, Serialize};
 use zerocopy::little_endian::U32;
 use zerocopy::{FromBytes, IntoBytes};
 
+use super::Rejection;
 use super::catalogue::Catalogue;
 use super::codes::Codes;
+use super::define::{check_location_definition, check_seller_definition};
 use super::hash::{Sum, put};
 use super::image::{ImageError, TAG_CATALOGUE, decode};
 
@@ -23,6 +26,27 @@ pub(super) enum List {
 }
 
 const LISTS: [List; 4] = [List::Sellers, List::Locations, List::Skus, List::Tokens];
+
+impl List {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sellers => "seller",
+            Self::Locations => "location",
+            Self::Skus => "SKU",
+            Self::Tokens => "token",
+        }
+    }
+
+    /// How many there can be.
+    fn len_max(self) -> usize {
+        match self {
+            Self::Sellers => SELLERS_MAX,
+            Self::Locations => LOCATIONS_MAX,
+            Self::Skus => SKUS_MAX,
+            Self::Tokens => TOKENS_MAX,
+        }
+    }
+}
 
 /// One seller, location, SKU or token: its definition's bytes, its version, its code, and for a location what it has taken on.
 #[derive(Serialize, Deserialize)]
@@ -112,6 +136,15 @@ impl Catalogue {
         None
     }
 
+    fn codes_of(&self, list: List) -> &Codes {
+        match list {
+            List::Sellers => &self.seller_codes,
+            List::Locations => &self.location_codes,
+            List::Skus => &self.sku_codes,
+            List::Tokens => &self.token_labels,
+        }
+    }
+
     fn put_entry(&self, list: List, handle: u32, out: &mut Vec<u8>, sum: &mut Sum) {
         let entry = |definition: &[u8], version, code: Option<&str>| Entry {
             definition: definition.to_vec(),
@@ -191,29 +224,47 @@ impl Catalogue {
 
     /// Reads a snapshot's catalogue into an empty one, entry by entry.
     pub(super) fn read_image(&mut self, from: &mut dyn std::io::Read) -> Result<(), ImageError> {
-        let wrong =
-            || ImageError::Section { tag: TAG_CATALOGUE, why: "a definition has another length".into() };
+        let wrong = |why: &str| ImageError::Section { tag: TAG_CATALOGUE, why: why.into() };
+        let cut = || wrong("a definition has another length");
         for list in LISTS {
             let count: u64 = decode(TAG_CATALOGUE, from)?;
-            let count = u32::try_from(count).map_err(|_| wrong())?;
-            for handle in 0..count {
+            if count > list.len_max() as u64 {
+                return Err(wrong("there are more definitions than handles"));
+            }
+            for handle in 0..count as u32 {
                 let Entry { definition, version, code, day, taken_count } = decode(TAG_CATALOGUE, from)?;
+                let refused = |rejection: Rejection| {
+                    let (name, code) = (list.name(), rejection.code.name());
+                    wrong(&format!("{name} {handle} is defined as none can be ({code})"))
+                };
+                if self.codes_of(list).find(&code).is_some() {
+                    return Err(wrong(&format!("{} {handle} has another one's code", list.name())));
+                }
                 match list {
                     List::Sellers => {
-                        let definition = DefineSeller::ref_from_bytes(&definition).map_err(|_| wrong())?;
+                        let definition = DefineSeller::ref_from_bytes(&definition).map_err(|_| cut())?;
+                        check_seller_definition(definition, &code).map_err(refused)?;
                         self.set_seller(handle, version, &code, definition);
                     }
                     List::Locations => {
-                        let definition = DefineLocation::ref_from_bytes(&definition).map_err(|_| wrong())?;
+                        let definition = DefineLocation::ref_from_bytes(&definition).map_err(|_| cut())?;
+                        check_location_definition(definition, &code).map_err(refused)?;
                         self.set_location(handle, version, &code, definition);
                         self.restore_taken(handle, day, taken_count);
                     }
                     List::Skus => {
-                        let definition = DefineSku::ref_from_bytes(&definition).map_err(|_| wrong())?;
+                        let definition = DefineSku::ref_from_bytes(&definition).map_err(|_| cut())?;
+                        self.check_sku_definition(definition, &code).map_err(refused)?;
                         self.set_sku(handle, version, &code, definition);
                     }
                     List::Tokens => {
-                        let definition = DefineToken::ref_from_bytes(&definition).map_err(|_| wrong())?;
+                        let definition = DefineToken::ref_from_bytes(&definition).map_err(|_| cut())?;
+                        let is_known = Standing::from_number(definition.standing).is_some();
+                        let before = DefineToken { standing: Standing::Active as u8, ..*definition };
+                        self.check_token_definition(&before, &code).map_err(refused)?;
+                        if !is_known {
+                            return Err(wrong(&format!("token {handle} has a standing that is not known")));
+                        }
                         self.set_token(handle, version, &code, definition);
                     }
                 }

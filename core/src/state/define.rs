@@ -11,6 +11,7 @@ use orderline_protocol::limits::{LOCATIONS_MAX, SELLERS_MAX, SKUS_MAX};
 use orderline_protocol::{LocationHandle, RejectCode, SellerHandle, SkuHandle};
 
 use super::apply::Effect;
+use super::catalogue::Catalogue;
 use super::codes::{Codes, is_code};
 use super::decide::{check_duration, check_zeros, expects, write};
 use super::money::check_priced_in;
@@ -56,11 +57,7 @@ impl State {
         code: &str,
         out: &mut Vec<u8>,
     ) -> Refusable<EventKind> {
-        if head.commission_bp.get() > 10_000 {
-            return Err(Rejection::new(RejectCode::InvalidField));
-        }
-        check_standing(head.standing, 2)?;
-        check_code(code)?;
+        check_seller_definition(head, code)?;
         let version_of =
             |handle: u32| self.catalogue.sellers().get(handle as usize).map(|seller| seller.version);
         let (handle, version) =
@@ -77,8 +74,7 @@ impl State {
         code: &str,
         out: &mut Vec<u8>,
     ) -> Refusable<EventKind> {
-        check_standing(head.standing, 14)?;
-        check_code(code)?;
+        check_location_definition(head, code)?;
         let version_of =
             |handle: u32| self.catalogue.locations().get(handle as usize).map(|location| location.version);
         let (handle, version) = next(
@@ -100,14 +96,7 @@ impl State {
         code: &str,
         out: &mut Vec<u8>,
     ) -> Refusable<EventKind> {
-        check_standing(head.standing, 10)?;
-        check_code(code)?;
-        if head.currency.get() != 0 {
-            check_priced_in(head.currency)?;
-        }
-        if self.catalogue.seller(head.seller).is_none() {
-            return Err(Rejection::new(RejectCode::UnknownSeller).about(head.seller.get()));
-        }
+        self.catalogue.check_sku_definition(head, code)?;
         let version_of = |handle: u32| self.catalogue.sku_version(SkuHandle::new(handle));
         let (handle, version) =
             next(&self.catalogue.sku_codes, code, SKUS_MAX, head.expected_version.get(), version_of)?;
@@ -245,6 +234,36 @@ pub(super) fn next(
         return Err(Rejection::new(RejectCode::CatalogueFull));
     }
     Ok((handle, version + 1))
+}
+
+/// What a seller can be, whoever is there already. A snapshot's definitions are held to the same.
+pub(super) fn check_seller_definition(head: &DefineSeller, code: &str) -> Refusable<()> {
+    if head.commission_bp.get() > 10_000 {
+        return Err(Rejection::new(RejectCode::InvalidField));
+    }
+    check_standing(head.standing, 2)?;
+    check_code(code)
+}
+
+/// What a location can be.
+pub(super) fn check_location_definition(head: &DefineLocation, code: &str) -> Refusable<()> {
+    check_standing(head.standing, 14)?;
+    check_code(code)
+}
+
+impl Catalogue {
+    /// What a SKU can be, among these sellers.
+    pub(super) fn check_sku_definition(&self, head: &DefineSku, code: &str) -> Refusable<()> {
+        check_standing(head.standing, 10)?;
+        check_code(code)?;
+        if head.currency.get() != 0 {
+            check_priced_in(head.currency)?;
+        }
+        if self.seller(head.seller).is_none() {
+            return Err(Rejection::new(RejectCode::UnknownSeller).about(head.seller.get()));
+        }
+        Ok(())
+    }
 }
 
 pub(super) fn check_code(code: &str) -> Refusable<()> {

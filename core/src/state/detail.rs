@@ -8,6 +8,7 @@ use orderline_protocol::lifecycle::{HoldState, RefundState, ReturnState, Shipmen
 use orderline_protocol::reply::LineCounters;
 use serde::{Deserialize, Serialize};
 
+use super::order_head::Stage;
 use super::timers::TimerSlot;
 
 /// Lists of plain structures as bytes, for snapshots and hashes.
@@ -113,6 +114,11 @@ impl Work {
     pub(crate) fn new(location: LocationHandle, state: WorkState) -> Self {
         let location = location.get();
         Self { location, state: state as u8, held_from: 0, has_shipped: false, has_rejected: false }
+    }
+
+    fn is_sound(&self) -> bool {
+        let is_state = |number| WorkState::from_number(number).is_some();
+        is_state(self.state) && (self.held_from == 0 || is_state(self.held_from))
     }
 
     pub(crate) fn location(&self) -> LocationHandle {
@@ -277,7 +283,7 @@ impl Hold {
     }
 }
 
-/// A state that was written by this program.
+/// A state that this program wrote, or found sound as it read a snapshot.
 fn state_of<T>(state: Option<T>, number: u8) -> T {
     match state {
         Some(state) => state,
@@ -291,6 +297,37 @@ pub(crate) fn place_of(part: &Allocation) -> (u16, u16) {
 }
 
 impl Detail {
+    /// Whether a detail read from a snapshot can be one of an order with so many lines: every list in its order, every state and
+    /// line known, every location one that `is_location` knows.
+    pub(crate) fn is_sound(
+        &self,
+        stage: Stage,
+        line_count: u16,
+        is_location: impl Fn(LocationHandle) -> bool,
+    ) -> bool {
+        let is_parted = !self.counters.is_empty();
+        let is_place = |part: &Allocation| part.line.get() < line_count && is_location(part.location);
+        let is_line = |of: &LineQuantity| of.line.get() < line_count;
+        // They are numbered, in 16 bits and from 1.
+        let is_numbered = |len: usize| len <= usize::from(u16::MAX);
+        is_parted == (stage == Stage::Parted)
+            && (!is_parted || self.counters.len() == usize::from(line_count))
+            && self.allocations.iter().all(|part| is_place(part) && part.quantity.get() > 0)
+            && self.allocations.is_sorted_by(|part, next| place_of(part) < place_of(next))
+            && self.works.iter().all(|work| work.is_sound() && is_location(work.location()))
+            && self.works.is_sorted_by(|work, next| work.location < next.location)
+            && is_numbered(self.shipments.len())
+            && self.shipments.iter().all(|of| ShipmentState::from_number(of.state).is_some())
+            && self.shipments.iter().flat_map(|shipment| &shipment.parts).all(is_place)
+            && is_numbered(self.returns.len())
+            && self.returns.iter().all(|of| ReturnState::from_number(of.state).is_some())
+            && self.returns.iter().flat_map(|of| of.lines.iter().chain(&of.received)).all(is_line)
+            && is_numbered(self.refunds.len())
+            && self.refunds.iter().all(|of| RefundState::from_number(of.state).is_some())
+            && is_numbered(self.holds.len())
+            && self.holds.iter().all(|of| HoldState::from_number(of.state).is_some())
+    }
+
     /// The fulfilment order of a location, if it is not as it began.
     pub(crate) fn work(&self, location: LocationHandle) -> Option<&Work> {
         self.works.iter().find(|work| work.location == location.get())

@@ -8,7 +8,8 @@ use std::ops::Range;
 
 use bincode::config;
 use orderline_protocol::command::{CartLine, DefineSourcing, OrderLine, SetPolicy};
-use orderline_protocol::event::Allocation;
+use orderline_protocol::event::{Allocation, RetiredKind};
+use orderline_protocol::limits::SESSIONS_MAX;
 use orderline_protocol::{
     CurrencyCode, KEYED_FROM, LocationHandle, SellerHandle, SessionHandle, SessionId, SkuHandle,
 };
@@ -112,6 +113,7 @@ impl State {
         let mut state = Self::new(seed);
         section(TAG_HEAD, &mut |from| state.read_head(from))?;
         section(TAG_CATALOGUE, &mut |from| state.catalogue.read_image(from))?;
+        state.check_head()?;
         section(TAG_LEVELS, &mut |from| state.read_levels(from))?;
         section(TAG_MOVEMENTS, &mut |from| state.read_movements(from))?;
         let mut detailed = Vec::new();
@@ -121,6 +123,10 @@ impl State {
         section(TAG_LEDGERS, &mut |from| {
             let ledgers: Vec<(u32, u16, Ledger)> = decode(TAG_LEDGERS, from)?;
             for (seller, currency, ledger) in ledgers {
+                if state.catalogue.seller(SellerHandle::new(seller)).is_none() {
+                    let why = format!("a ledger is of seller {seller}, who is not defined");
+                    return Err(ImageError::Section { tag: TAG_LEDGERS, why });
+                }
                 *state.ledgers.get_mut(SellerHandle::new(seller), CurrencyCode::new(currency)) = ledger;
             }
             Ok(())
@@ -154,11 +160,32 @@ impl State {
         self.keys.horizon_us = head.keys_horizon_us;
         let finished_count: u64 = decode(TAG_HEAD, from)?;
         for _ in 0..finished_count {
-            self.finished.queue.push_back(decode(TAG_HEAD, from)?);
+            let finished: (u32, u8, u128) = decode(TAG_HEAD, from)?;
+            if RetiredKind::from_number(finished.1).is_none() {
+                let why = format!("something of kind {} has finished, which there is not", finished.1);
+                return Err(ImageError::Section { tag: TAG_HEAD, why });
+            }
+            self.finished.queue.push_back(finished);
         }
         let unnamed_shortages: Vec<(u32, u16)> = decode(TAG_HEAD, from)?;
         let named = |(sku, location)| (SkuHandle::new(sku), LocationHandle::new(location));
         self.stock.unnamed_shortages = unnamed_shortages.into_iter().map(named).collect();
+        Ok(())
+    }
+
+    /// Whether what the head names is in the catalogue, which is read behind it.
+    fn check_head(&self) -> Result<(), ImageError> {
+        let wrong = |why: &str| Err(ImageError::Section { tag: TAG_HEAD, why: why.into() });
+        let is_known = |seller: SellerHandle| self.catalogue.seller(seller).is_some();
+        if !self.settings.sourcing().all(|rules| rules.seller.is_none() || is_known(rules.seller)) {
+            return wrong("sourcing rules are those of a seller that is not defined");
+        }
+        let is_level = |&(sku, location): &(SkuHandle, LocationHandle)| {
+            self.catalogue.sku(sku).is_some() && self.catalogue.location(location).is_some()
+        };
+        if !self.stock.unnamed_shortages.iter().all(is_level) {
+            return wrong("a shortage names a SKU or location that is not defined");
+        }
         Ok(())
     }
 
@@ -204,9 +231,24 @@ impl State {
             if lines.iter().any(|line| self.catalogue.sku(line.sku).is_none()) {
                 return Err(wrong("a reservation names a SKU that is not defined"));
             }
+            let is_place = |part: &Allocation| {
+                usize::from(part.line.get()) < lines.len() && self.is_location(part.location)
+            };
+            if !(head.location.is_none() || self.is_location(head.location))
+                || !allocations.iter().all(is_place)
+            {
+                return Err(wrong("a reservation holds what it cannot, or where nothing is"));
+            }
+            if self.reservations.find(head.id).is_some() {
+                return Err(wrong("a reservation is there twice"));
+            }
             self.reservations.insert(head, &lines, &allocations);
         }
         Ok(())
+    }
+
+    fn is_location(&self, location: LocationHandle) -> bool {
+        self.catalogue.location(location).is_some()
     }
 
     /// Reads the orders, and notes those that have a detail.
@@ -255,23 +297,30 @@ impl State {
         if lines.iter().any(|line| self.catalogue.sku(line.sku).is_none()) {
             return Err(wrong_order("an order names a SKU that is not defined"));
         }
+        let head = &order.head;
+        let is_somewhere =
+            self.is_location(head.location) || head.location.is_none() && head.stage() == Stage::Parted;
+        if self.catalogue.seller(head.seller).is_none() || !is_somewhere {
+            return Err(wrong_order("an order names a seller or location that is not defined"));
+        }
+        if self.orders.find(head.id).is_some() {
+            return Err(wrong_order("an order is there twice"));
+        }
         let detail = match &order.detail {
             None => None,
-            Some(detail) => Some(self.read_detail(&order.head, &bytes[detail.clone()])?),
+            Some(detail) => Some(self.read_detail(head, &bytes[detail.clone()])?),
         };
-        Ok(self.orders.restore(&order.head, lines, detail))
+        Ok(self.orders.restore(head, lines, detail))
     }
 
     fn read_detail(&self, head: &OrderHead, mut bytes: &[u8]) -> Result<Detail, ImageError> {
         let detail: Detail = decode(TAG_ORDERS, &mut bytes)?;
-        let parted = !detail.counters.is_empty();
-        let is_line = |part: &Allocation| part.line.get() < head.line_count;
-        let fits = bytes.is_empty()
-            && parted == (head.stage() == Stage::Parted)
-            && (!parted || detail.counters.len() == usize::from(head.line_count))
-            && detail.allocations.iter().all(is_line)
-            && detail.shipments.iter().flat_map(|shipment| &shipment.parts).all(is_line);
-        if fits { Ok(detail) } else { Err(wrong_order("an order's detail does not fit it")) }
+        let is_sound = detail.is_sound(head.stage(), head.line_count, |location| self.is_location(location));
+        if bytes.is_empty() && is_sound {
+            Ok(detail)
+        } else {
+            Err(wrong_order("an order's detail has values that it cannot have"))
+        }
     }
 
     fn read_groups(&mut self, from: &mut dyn std::io::Read) -> Result<(), ImageError> {
@@ -282,31 +331,38 @@ impl State {
                 let why = format!("the payment of group {:032x} has a state that is not known", group.id);
                 return Err(ImageError::Section { tag: TAG_GROUPS, why });
             }
+            if self.groups.find(group.id()).is_some() {
+                let why = format!("group {:032x} is there twice", group.id);
+                return Err(ImageError::Section { tag: TAG_GROUPS, why });
+            }
             self.groups.insert(group);
         }
         Ok(())
     }
 
     fn read_sessions(&mut self, from: &mut dyn std::io::Read) -> Result<(), ImageError> {
+        let wrong = |why: String| ImageError::Section { tag: TAG_SESSIONS, why };
         let count: u64 = decode(TAG_SESSIONS, from)?;
+        if count > SESSIONS_MAX as u64 {
+            return Err(wrong(format!("there are {count} sessions, and at most {SESSIONS_MAX} can be")));
+        }
         for handle in 0..count as u32 {
             let (head, answer_count): (SessionHead, u64) = decode(TAG_SESSIONS, from)?;
             let SessionHead { id, actor, last_request, last_sequence } = head;
+            if self.sessions.find(SessionId::new(id)).is_some() {
+                return Err(wrong(format!("session {id:032x} is there twice")));
+            }
             let mut session = Session::new(SessionId::new(id), actor, last_sequence);
             for _ in 0..answer_count {
                 let (request, bytes): (u64, u64) = decode(TAG_SESSIONS, from)?;
                 let answer = read_struct::<Answer>(TAG_SESSIONS, from)?;
                 let Some(answer) = answer.filter(|_| bytes == size_of::<Answer>() as u64) else {
-                    return Err(ImageError::Section {
-                        tag: TAG_SESSIONS,
-                        why: "an answer has another length".into(),
-                    });
+                    return Err(wrong("an answer has another length".into()));
                 };
                 if request == 0 || request > last_request || request >= KEYED_FROM {
-                    return Err(ImageError::Section {
-                        tag: TAG_SESSIONS,
-                        why: format!("a session that has come to request {last_request} remembers {request}"),
-                    });
+                    return Err(wrong(format!(
+                        "a session that has come to request {last_request} remembers {request}"
+                    )));
                 }
                 session.remember(request, answer);
             }
@@ -354,7 +410,7 @@ fn read_ring<T: Entry>(tag: u32, from: &mut dyn std::io::Read) -> Result<(u64, V
     std::io::Read::read_to_end(&mut std::io::Read::take(from, bound + 1), &mut bytes)?;
     let is_whole = bytes.len() as u64 <= bound && bytes.len().is_multiple_of(size_of::<T>());
     let kept = bytes.len() / size_of::<T>();
-    if !is_whole || kept as u64 != count.min(T::COUNT_MAX as u64) {
+    if !is_whole || kept as u64 != count.min(T::COUNT_MAX as u64) || count == u64::MAX {
         return Err(wrong("it does not hold the entries that it says"));
     }
     let one = |entry| T::read_from_bytes(entry).map_err(|_| wrong("an entry is cut"));

@@ -12,6 +12,7 @@ use orderline_protocol::{LocationHandle, RejectCode};
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::apply::Effect;
+use super::catalogue::Catalogue;
 use super::decide::{Refusable, check_zeros, expects, write};
 use super::define::{check_code, next};
 use super::{Rejection, State};
@@ -38,6 +39,42 @@ impl Token {
 /// A token's place in its table: its number less one, for 0 is nobody's.
 fn place_of(number: u32) -> Option<usize> {
     number.checked_sub(1).map(|place| place as usize)
+}
+
+impl Catalogue {
+    /// What a token can be defined as, among these sellers and locations. A snapshot's tokens are held to the same, revoked ones
+    /// to what they were before.
+    pub(super) fn check_token_definition(&self, head: &DefineToken, label: &str) -> Refusable<()> {
+        let wrong = |offset: usize| Err(Rejection::new(RejectCode::InvalidField).about(offset as u32));
+        if head.hash == [0; 32] {
+            return wrong(offset_of!(DefineToken, hash));
+        }
+        if head.expires_at_us.get() < 0 {
+            return wrong(offset_of!(DefineToken, expires_at_us));
+        }
+        let role = Role::from_number(head.role);
+        if role != Some(Role::Seller) && !head.seller.is_none() {
+            return wrong(offset_of!(DefineToken, seller));
+        }
+        if !head.locations.is_list() || (role == Some(Role::Warehouse)) == head.locations.is_empty() {
+            return wrong(offset_of!(DefineToken, locations));
+        }
+        if role.is_none() {
+            return wrong(offset_of!(DefineToken, role));
+        }
+        if head.standing != Standing::Active as u8 {
+            return wrong(offset_of!(DefineToken, standing));
+        }
+        check_zeros(&head.reserved, offset_of!(DefineToken, reserved) as u32)?;
+        if role == Some(Role::Seller) && self.seller(head.seller).is_none() {
+            return Err(Rejection::new(RejectCode::UnknownSeller).about(head.seller.get()));
+        }
+        let is_unknown = |location: &LocationHandle| self.location(*location).is_none();
+        if let Some(unknown) = head.locations.iter().find(is_unknown) {
+            return Err(Rejection::new(RejectCode::UnknownLocation).about(unknown.get().into()));
+        }
+        check_code(label)
+    }
 }
 
 impl State {
@@ -78,8 +115,7 @@ impl State {
         label: &str,
         out: &mut Vec<u8>,
     ) -> Refusable<EventKind> {
-        self.check_token(head)?;
-        check_code(label)?;
+        self.catalogue.check_token_definition(head, label)?;
         let version_of = |place: u32| self.catalogue.tokens().get(place as usize).map(|token| token.version);
         let labels = &self.catalogue.token_labels;
         let (place, version) = next(labels, label, TOKENS_MAX, head.expected_version.get(), version_of)?;
@@ -93,38 +129,6 @@ impl State {
         let definition = DefineToken { expected_version: 0.into(), ..*head };
         let head = TokenDefined { origin, token: (place + 1).into(), version: version.into(), definition };
         Ok(write(Event::TokenDefined(&head, label), out))
-    }
-
-    fn check_token(&self, head: &DefineToken) -> Refusable<()> {
-        let wrong = |offset: usize| Err(Rejection::new(RejectCode::InvalidField).about(offset as u32));
-        if head.hash == [0; 32] {
-            return wrong(offset_of!(DefineToken, hash));
-        }
-        if head.expires_at_us.get() < 0 {
-            return wrong(offset_of!(DefineToken, expires_at_us));
-        }
-        let role = Role::from_number(head.role);
-        if role != Some(Role::Seller) && !head.seller.is_none() {
-            return wrong(offset_of!(DefineToken, seller));
-        }
-        if !head.locations.is_list() || (role == Some(Role::Warehouse)) == head.locations.is_empty() {
-            return wrong(offset_of!(DefineToken, locations));
-        }
-        if role.is_none() {
-            return wrong(offset_of!(DefineToken, role));
-        }
-        if head.standing != Standing::Active as u8 {
-            return wrong(offset_of!(DefineToken, standing));
-        }
-        check_zeros(&head.reserved, offset_of!(DefineToken, reserved) as u32)?;
-        if role == Some(Role::Seller) && self.catalogue.seller(head.seller).is_none() {
-            return Err(Rejection::new(RejectCode::UnknownSeller).about(head.seller.get()));
-        }
-        let is_unknown = |location: &LocationHandle| self.catalogue.location(*location).is_none();
-        if let Some(unknown) = head.locations.iter().find(is_unknown) {
-            return Err(Rejection::new(RejectCode::UnknownLocation).about(unknown.get().into()));
-        }
-        Ok(())
     }
 
     pub(super) fn decide_revoke(

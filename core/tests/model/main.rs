@@ -38,7 +38,7 @@ use orderline_protocol::event::DecidingRule;
 use generate::{Generator, Step, What};
 use model::{Model, Rare};
 use pair::{Counts, Pair, with_command};
-use support::image_and_back;
+use support::{image_and_back, spoiled_images};
 
 /// Steps of one seed: its history is young enough that most of what happens meets something else.
 const STEPS: u64 = 2_500;
@@ -48,6 +48,9 @@ const COMPARE_EVERY: usize = 50;
 
 /// Commands in one run of this test; `MODEL_COMMANDS` takes another number.
 const COMMANDS: u64 = 1_000_000;
+
+/// Images of a seed's last state that are read with some of their bytes changed.
+const SPOILED_IMAGES: usize = 12;
 
 /// Seeds that make so many commands: in about a twelfth of its steps a seed lets time pass instead.
 fn seeds_of(commands: u64) -> u64 {
@@ -112,6 +115,8 @@ fn run_seed(seed: u64, steps: &mut Vec<Step>) -> Result<Counts, String> {
     }
     pair.compare()?;
     comes_back(&mut pair, seed)?;
+    let refused = spoiled_images(&mut pair.driver.state, seed, SPOILED_IMAGES);
+    pair.counts.spoiled = [SPOILED_IMAGES as u64, refused as u64];
     pair.counts.add_rare(&pair.model.rare);
     pair.counts.walked = pair.driver.walk.as_ref().map_or(0, |walk| walk.ended_count as u64);
     Ok(pair.counts)
@@ -308,6 +313,8 @@ fn the_engine_and_the_model_answer_alike() {
     if only_seed().is_none() && commands() >= COMMANDS {
         assert!(counts.commands >= commands(), "{} commands", counts.commands);
         assert!(counts.walked > 500, "{} snapshots walked beside the commands", counts.walked);
+        let [spoiled, refused] = counts.spoiled;
+        assert!((1..spoiled).contains(&refused), "{refused} of {spoiled} spoiled images were refused");
         assert_reached(&counts);
     }
 }

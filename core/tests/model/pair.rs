@@ -30,6 +30,8 @@ pub struct Counts {
     pub left: u64,
     /// Snapshots that were walked while the state changed.
     pub walked: u64,
+    /// Images with changed bytes that were read, and how many of them were refused.
+    pub spoiled: [u64; 2],
     /// How often the model came to what is rare.
     pub rare: BTreeMap<Rare, u64>,
 }
@@ -42,6 +44,7 @@ impl Counts {
         self.expired += other.expired;
         self.left += other.left;
         self.walked += other.walked;
+        self.spoiled = [0, 1].map(|of| self.spoiled[of] + other.spoiled[of]);
         self.add_rare(&other.rare);
         for (&kind, count) in &other.accepted {
             *self.accepted.entry(kind).or_default() += count;

@@ -3,26 +3,60 @@
 use std::collections::BTreeMap;
 
 use orderline_core::State;
-use orderline_core::state::{StateHash, Step};
+use orderline_core::state::{ImageError, StateHash, Step};
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
 
 /// The state that a snapshot of a state gives back.
 pub fn image_and_back(state: &mut State) -> State {
-    let mut sections = BTreeMap::new();
-    let mut hash = None;
-    state
-        .write_image(|tag, bytes| {
-            sections.entry(tag).or_insert_with(Vec::new).extend_from_slice(bytes);
-            Ok(())
-        })
-        .map(|walked| hash = Some(walked))
-        .unwrap();
-    let restored = read(&sections);
-    assert_eq!(Some(restored.hash()), hash, "the walk's hash is another one than that of what it wrote");
+    let (sections, hash) = sections_of(state);
+    let restored = read(&sections).unwrap();
+    assert_eq!(restored.hash(), hash, "the walk's hash is another one than that of what it wrote");
     restored
 }
 
-fn read(sections: &BTreeMap<u32, Vec<u8>>) -> State {
-    State::read_image(99, |tag, read| read(&mut &sections[&tag][..])).unwrap()
+/// Reads a state's image so many times, each time with one to four bytes of a section changed: each is refused, or gives a state
+/// that can be looked at all through. Returns how many were refused.
+pub fn spoiled_images(state: &mut State, seed: u64, count: usize) -> usize {
+    let mut rng = SmallRng::seed_from_u64(seed);
+    let (sections, _) = sections_of(state);
+    let tags: Vec<u32> = sections.keys().copied().collect();
+    let mut refused = 0;
+    for _ in 0..count {
+        let mut sections = sections.clone();
+        let section = sections.get_mut(&tags[rng.random_range(0..tags.len())]).unwrap();
+        for _ in 0..rng.random_range(1..=4) {
+            if section.is_empty() {
+                break;
+            }
+            let at = rng.random_range(0..section.len());
+            // Small numbers are states, kinds and lines; 255 is often "none".
+            section[at] = match rng.random_range(0..4) {
+                0 => rng.random(),
+                1 => rng.random_range(0..16),
+                2 => section[at] ^ 1 << rng.random_range(0..8),
+                _ => 255,
+            };
+        }
+        match read(&sections) {
+            Ok(state) => drop((state.hash(), state.check())),
+            Err(_) => refused += 1,
+        }
+    }
+    refused
+}
+
+fn sections_of(state: &mut State) -> (BTreeMap<u32, Vec<u8>>, StateHash) {
+    let mut sections = BTreeMap::new();
+    let hash = state.write_image(|tag, bytes| {
+        sections.entry(tag).or_insert_with(Vec::new).extend_from_slice(bytes);
+        Ok(())
+    });
+    (sections, hash.unwrap())
+}
+
+fn read(sections: &BTreeMap<u32, Vec<u8>>) -> Result<State, ImageError> {
+    State::read_image(99, |tag, read| read(&mut &sections[&tag][..]))
 }
 
 /// Bytes of a step, one walk after the other: hardly any, so that nearly everything changes before the walk comes to it; some;
@@ -61,7 +95,7 @@ impl SlowWalk {
             Step::Section(tag) => sections.entry(tag).or_default().extend_from_slice(&out),
             Step::End(hash) => {
                 assert_eq!(hash, *begun, "the walk's hash is not that of the state in which it began");
-                let restored = read(sections);
+                let restored = read(sections).unwrap();
                 assert_eq!(restored.hash(), *begun, "the walk wrote another state than it began in");
                 assert_eq!(restored.check(), vec![]);
                 *self = Self { ended_count: self.ended_count + 1, ..Self::default() };

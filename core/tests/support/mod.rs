@@ -15,7 +15,7 @@ use orderline_protocol::event::{EVENT_VERSION, Event};
 use orderline_protocol::reply::{LevelView, LineView, OrderView};
 use orderline_protocol::*;
 
-pub use image::{SlowWalk, image_and_back};
+pub use image::{SlowWalk, image_and_back, spoiled_images};
 
 /// A time for all events: nothing in the state may depend on the machine's.
 pub const NOW_US: i64 = 1_700_000_000_000_000;
