@@ -20,17 +20,20 @@ place() { "$directory/place" "$1" 5000000 "$directory/place.journal" | sed 's/.*
 field() { python3 -c 'import json,sys; v=json.loads(sys.stdin.read().splitlines()[-1])
 for key in sys.argv[1].split("."): v=v[key]
 print(v)' "$1"; }
-# Microseconds of writing so many bytes and syncing them, into a file that is there.
+# Microseconds of writing so many bytes and syncing them, into a file that is there: p50 and p99, the latter also with a pause
+# between two syncs, as orders that come at a rate leave them.
 sync_us() { python3 - "$directory/sync.bin" "$1" <<'PY'
 import os, sys, time
 size = int(sys.argv[2])
 fd = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
 os.pwrite(fd, bytes(16 << 20), 0); os.fsync(fd)
-times = []
-for at in range(2000):
-    start = time.perf_counter_ns(); os.pwrite(fd, b"x" * size, at * size % (16 << 20)); os.fdatasync(fd)
-    times.append(time.perf_counter_ns() - start)
-print(sorted(times)[len(times) // 2] / 1000); os.unlink(sys.argv[1])
+def times(count, pause):
+    for at in range(count):
+        start = time.perf_counter_ns(); os.pwrite(fd, b"x" * size, at * size % (16 << 20)); os.fdatasync(fd)
+        yield (time.perf_counter_ns() - start) / 1000
+        time.sleep(pause)
+at_once = sorted(times(2000, 0)); paced = sorted(times(5000, 0.0002))
+print(at_once[1000], at_once[1980], paced[4950]); os.unlink(sys.argv[1])
 PY
 }
 # Microseconds of 200 bytes there and back between two processes.
@@ -70,7 +73,7 @@ serve() {
 stop() { kill -TERM "$server"; wait "$server" || true; }
 trap 'kill "$server" 2>/dev/null || true' EXIT
 
-for name in memory msync tcp tcp_single sync_4k sync_64k round_trip alone alone_least open_p50 open_p99 idle replay; do : >"$directory/$name"; done
+for name in memory msync tcp tcp_single sync_4k sync_64k sync_64k_p99 sync_64k_paced_p99 round_trip alone alone_least open_p50 open_p99 idle replay; do : >"$directory/$name"; done
 for round in $(seq "$runs"); do
     echo "round $round of $runs" >&2
     warm
@@ -84,8 +87,11 @@ for round in $(seq "$runs"); do
     load --seconds 5 --rate 100000 >"$directory/open"
     field latency_us.p50 <"$directory/open" >>"$directory/open_p50"
     field latency_us.p99 <"$directory/open" >>"$directory/open_p99"
-    sync_us 65536 >>"$directory/sync_64k"
-    sync_us 4096 >"$directory/now_4k"
+    read -r p50 p99 paced_p99 <<<"$(sync_us 65536)"
+    echo "$p50" >>"$directory/sync_64k"
+    echo "$p99" >>"$directory/sync_64k_p99"
+    echo "$paced_p99" >>"$directory/sync_64k_paced_p99"
+    sync_us 4096 | cut -d' ' -f1 >"$directory/now_4k"
     round_trip_us >"$directory/now_trip"
     load --orders 3000 --in-flight 1 | field latency_us.p50 >>"$directory/alone"
     cat "$directory/now_4k" >>"$directory/sync_4k"
@@ -116,11 +122,14 @@ show("the same, one order a frame", "tcp_single", "orders/s", "msync")
 show("replay, three in a row", "replay", "records/s", "memory")
 show("one 4 KiB write and fdatasync", "sync_4k", "us")
 show("one 64 KiB write and fdatasync", "sync_64k", "us")
+show("the same, p99", "sync_64k_p99", "us")
+show("the same, p99, with 0.2 ms between two", "sync_64k_paced_p99", "us")
 show("one round trip through loopback TCP", "round_trip", "us")
 show("the least an order alone can take: a 4 KiB sync and a round trip", "alone_least", "us")
 show("one order in flight, p50", "alone", "us", "alone_least")
 show("100,000 orders/s open loop, p50", "open_p50", "us", "sync_64k")
 show("100,000 orders/s open loop, p99", "open_p99", "us", "sync_64k")
+show("the same beside a sync's p99 at that pace", "open_p99", "us", "sync_64k_paced_p99")
 show("the server without traffic", "idle", "% of a core", digits=2)
 PY
 rm -rf "$directory/data"

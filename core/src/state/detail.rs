@@ -79,6 +79,12 @@ pub(crate) struct Money {
 }
 
 impl Money {
+    /// Whether it can be: nothing below zero, and no part above what was captured.
+    fn is_sound(&self) -> bool {
+        let parts = [self.refunded, self.refunds_pending, self.commission];
+        self.captured >= 0 && parts.iter().all(|part| (0..=self.captured).contains(part))
+    }
+
     /// What can still be refunded.
     pub(crate) fn refundable(&self) -> i64 {
         self.captured - self.refunded - self.refunds_pending
@@ -298,7 +304,7 @@ pub(crate) fn place_of(part: &Allocation) -> (u16, u16) {
 
 impl Detail {
     /// Whether a detail read from a snapshot can be one of an order with so many lines: every list in its order, every state and
-    /// line known, every location one that `is_location` knows.
+    /// line known, every location one that `is_location` knows, no part of its money above the whole.
     pub(crate) fn is_sound(
         &self,
         stage: Stage,
@@ -316,6 +322,7 @@ impl Detail {
             && self.allocations.is_sorted_by(|part, next| place_of(part) < place_of(next))
             && self.works.iter().all(|work| work.is_sound() && is_location(work.location()))
             && self.works.is_sorted_by(|work, next| work.location < next.location)
+            && self.money.is_sound()
             && is_numbered(self.shipments.len())
             && self.shipments.iter().all(|of| ShipmentState::from_number(of.state).is_some())
             && self.shipments.iter().flat_map(|shipment| &shipment.parts).all(is_place)

@@ -92,9 +92,12 @@ pub(super) struct Head {
     pub(super) keys_horizon_us: i64,
 }
 
+/// Bytes that one record of a section may take.
+const RECORD_BYTES_MAX: usize = 4 << 30;
+
 /// The layout that `bincode` has used since version 1, pinned: other crates read it too.
 pub(super) fn layout() -> impl config::Config {
-    config::legacy().with_limit::<{ 4 << 30 }>()
+    config::legacy().with_limit::<RECORD_BYTES_MAX>()
 }
 
 /// Reads one section's bytes, to their end, from where it is told.
@@ -514,10 +517,11 @@ impl SavedOrder {
         }
         let Some(count) = bytes.get(lines_end..lines_end + 8) else { return Ok(None) };
         let detail_bytes = u64::read_from_bytes(count).unwrap_or(u64::MAX);
-        let Some(end) = usize::try_from(detail_bytes).ok().and_then(|bytes| bytes.checked_add(lines_end + 8))
-        else {
-            return Err(wrong_order("an order's detail is longer than memory"));
-        };
+        let detail_bytes = usize::try_from(detail_bytes).unwrap_or(usize::MAX);
+        if detail_bytes > RECORD_BYTES_MAX {
+            return Err(wrong_order("an order's detail is longer than any can be"));
+        }
+        let end = lines_end + 8 + detail_bytes;
         let detail = Some(base + lines_end + 8..base + end);
         Ok((end <= bytes.len()).then_some(Self { head, lines, detail, end: base + end }))
     }
