@@ -70,10 +70,15 @@ serve() {
     server=$!
     until grep -q ready "$directory/ready"; do sleep 0.1; done
 }
+open_loop() {
+    load --seconds 5 --rate 100000 >"$directory/open"
+    field latency_us.p50 <"$directory/open" >>"$directory/$1_p50"
+    field latency_us.p99 <"$directory/open" >>"$directory/$1_p99"
+}
 stop() { kill -TERM "$server"; wait "$server" || true; }
 trap 'kill "$server" 2>/dev/null || true' EXIT
 
-for name in memory msync tcp tcp_single sync_4k sync_64k sync_64k_p99 sync_64k_paced_p99 round_trip alone alone_least open_p50 open_p99 idle replay; do : >"$directory/$name"; done
+for name in memory msync tcp tcp_single sync_4k sync_64k sync_64k_p99 sync_64k_paced_p99 round_trip alone alone_least open_p50 open_p99 open_snapshot_p50 open_snapshot_p99 idle replay; do : >"$directory/$name"; done
 for round in $(seq "$runs"); do
     echo "round $round of $runs" >&2
     warm
@@ -82,11 +87,11 @@ for round in $(seq "$runs"); do
     serve
     # Before there is anything that a snapshot could be made of.
     sleep 1; idle_percent >>"$directory/idle"
+    open_loop open
     load --seconds 5 | field orders_per_second >>"$directory/tcp"
     load --seconds 5 --orders-per-frame 1 | field orders_per_second >>"$directory/tcp_single"
-    load --seconds 5 --rate 100000 >"$directory/open"
-    field latency_us.p50 <"$directory/open" >>"$directory/open_p50"
-    field latency_us.p99 <"$directory/open" >>"$directory/open_p99"
+    # A snapshot of all that is being made now.
+    open_loop open_snapshot
     read -r p50 p99 paced_p99 <<<"$(sync_us 65536)"
     echo "$p50" >>"$directory/sync_64k"
     echo "$p99" >>"$directory/sync_64k_p99"
@@ -130,6 +135,8 @@ show("one order in flight, p50", "alone", "us", "alone_least")
 show("100,000 orders/s open loop, p50", "open_p50", "us", "sync_64k")
 show("100,000 orders/s open loop, p99", "open_p99", "us", "sync_64k")
 show("the same beside a sync's p99 at that pace", "open_p99", "us", "sync_64k_paced_p99")
+show("while a snapshot of some 15 M orders is made, p50", "open_snapshot_p50", "us", "sync_64k")
+show("the same, p99", "open_snapshot_p99", "us", "sync_64k")
 show("the server without traffic", "idle", "% of a core", digits=2)
 PY
 rm -rf "$directory/data"

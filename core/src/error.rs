@@ -2,7 +2,7 @@
 
 use orderline_journal::JournalError;
 use orderline_protocol::Sequence;
-use orderline_protocol::event::UnreadableEvent;
+use orderline_protocol::event::UnreadableRecord;
 
 use crate::state::{ImageError, Violation};
 
@@ -12,14 +12,9 @@ pub enum RecoveryError {
     /// The journal could not be read, or refuses.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// A record cannot be understood: the journal was written by another version of the program.
-    #[error("record {sequence} of the journal is unreadable: {source}; run the version that wrote it")]
-    Event {
-        /// The record's sequence.
-        sequence: Sequence,
-        /// What is wrong with it.
-        source: UnreadableEvent,
-    },
+    /// A record cannot be understood.
+    #[error(transparent)]
+    Event(#[from] UnreadableRecord),
     /// A snapshot that passed its checksums holds what cannot be.
     #[error(transparent)]
     Image(#[from] ImageError),

@@ -6,7 +6,7 @@ use std::sync::mpsc::sync_channel;
 
 use orderline_journal::{Batch, JournalError, Locked, Opened, Reader, Record, Recovering};
 use orderline_protocol::Sequence;
-use orderline_protocol::event::Event;
+use orderline_protocol::event::{Event, UnreadableRecord};
 
 use crate::ahead::Ahead;
 use crate::bugs::is_planted;
@@ -42,7 +42,7 @@ fn replay_batch_noting(
     let records = batch.records().take_while(|record| record.sequence <= to);
     let mut events = records.map_while(|record| {
         let event = Event::read(record.kind, record.version, record.payload);
-        event.map_err(|source| unreadable = Some((record.sequence, source))).ok()
+        event.map_err(|source| unreadable = Some(UnreadableRecord { sequence: record.sequence, source })).ok()
     });
     let mut ahead = Ahead::default();
     loop {
@@ -62,7 +62,7 @@ fn replay_batch_noting(
     }
     // What stands before a record that cannot be read has been applied.
     match unreadable {
-        Some((sequence, source)) => Err(RecoveryError::Event { sequence, source }),
+        Some(unreadable) => Err(unreadable.into()),
         None => Ok(()),
     }
 }
@@ -78,7 +78,7 @@ pub fn apply_seen<'a>(
 ) -> Result<Event<'a>, RecoveryError> {
     check_next(state, record.sequence)?;
     let event = Event::read(record.kind, record.version, record.payload)
-        .map_err(|source| RecoveryError::Event { sequence: record.sequence, source })?;
+        .map_err(|source| UnreadableRecord { sequence: record.sequence, source })?;
     state.apply(record.sequence, recorded_at_us, &event);
     Ok(event)
 }

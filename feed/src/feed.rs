@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use orderline_journal::{JournalError, Reader, Start, Storage, Watermark};
 use orderline_json::{Names, ids};
-use orderline_protocol::event::{Event, EventKind, UnreadableEvent};
+use orderline_protocol::event::{Event, EventKind, UnreadableRecord};
 use orderline_protocol::{OrderId, Sequence};
 use parking_lot::Mutex;
 use serde::{Serialize, Serializer};
@@ -44,14 +44,9 @@ pub enum FeedError {
     /// The journal cannot be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// A record is no event that this program knows.
-    #[error("record {sequence} cannot be shown: {source}")]
-    Event {
-        /// Which.
-        sequence: Sequence,
-        /// Why.
-        source: UnreadableEvent,
-    },
+    /// A record cannot be understood.
+    #[error(transparent)]
+    Event(#[from] UnreadableRecord),
     /// An event cannot be written as JSON.
     #[error("record {sequence} cannot be shown as JSON: {source}")]
     Json {
@@ -263,7 +258,7 @@ impl Feed {
                 }
                 let sequence = record.sequence;
                 let event = Event::read(record.kind, record.version, record.payload)
-                    .map_err(|source| FeedError::Event { sequence, source })?;
+                    .map_err(|source| UnreadableRecord { sequence, source })?;
                 if self.is_wanted(filter, &event) {
                     let shown = self.show(filter, (previous, sequence), batch.recorded_at_us, &event)?;
                     bytes += shown.json.get().len();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use orderline_journal::JournalError;
 use orderline_protocol::Sequence;
-use orderline_protocol::event::UnreadableEvent;
+use orderline_protocol::event::UnreadableRecord;
 
 /// Bytes of the store that are not what was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -41,13 +41,8 @@ pub enum ReadModelError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// A record cannot be understood.
-    #[error("record {sequence} of the journal is unreadable: {source}; run the version that wrote it")]
-    Event {
-        /// The record's sequence.
-        sequence: Sequence,
-        /// What is wrong with it.
-        source: UnreadableEvent,
-    },
+    #[error(transparent)]
+    Event(#[from] UnreadableRecord),
     /// A cursor that no page of this search handed out.
     #[error("the cursor {0:?} is not one of this search; begin again without a cursor")]
     Cursor(String),

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use orderline_journal::{Batch, Follower, JournalError, Position, Record, Start, Storage, Watermark, follow};
-use orderline_protocol::event::{Event, OrderState};
+use orderline_protocol::event::{Event, OrderState, UnreadableRecord};
 use parking_lot::{Condvar, Mutex, RwLock};
 
 use crate::change::Moment;
@@ -369,7 +369,7 @@ impl Recording {
             for record in records.by_ref().take(LOCKED_RECORDS) {
                 let Record { sequence, kind, version, payload } = record;
                 let event = Event::read(kind, version, payload)
-                    .map_err(|source| ReadModelError::Event { sequence, source })?;
+                    .map_err(|source| UnreadableRecord { sequence, source })?;
                 Recorder { head, older, now: Moment { sequence, at_us } }.record(&event)?;
             }
         }

@@ -23,7 +23,7 @@ pub use order::*;
 pub use stock::*;
 
 use crate::command::{CartLine, GroupOrder, LineQuantity, OrderLine, ReturnedUnits};
-use crate::ids::{SessionHandle, SessionId};
+use crate::ids::{Sequence, SessionHandle, SessionId};
 pub use crate::lifecycle::OrderState;
 use crate::wire::{Cut, Malformed, NumberTable, ShapeTable, numbered, shapes};
 
@@ -108,6 +108,16 @@ pub enum UnreadableEvent {
     /// The bytes are not what their kind says.
     #[error(transparent)]
     Malformed(#[from] Malformed),
+}
+
+/// A record of a journal that is no event that this program knows: the journal was written by another version of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("record {sequence} of the journal is unreadable: {source}; run the version that wrote it")]
+pub struct UnreadableRecord {
+    /// The record's sequence.
+    pub sequence: Sequence,
+    /// What is wrong with it.
+    pub source: UnreadableEvent,
 }
 
 /// From one table: the kinds, the events, and both ways between events and bytes.
