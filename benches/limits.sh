@@ -105,8 +105,8 @@ for round in $(seq "$runs"); do
         "$directory/now_4k" "$directory/now_trip" >>"$directory/alone_least"
     sleep 1
     stop
-    warm
     for _ in 1 2 3; do
+        warm
         "$orderline" replay --data "$directory/data" --json 2>/dev/null | field records_per_second >>"$directory/replay"
     done
 done
@@ -124,7 +124,7 @@ show("place.c, memory", "memory", "orders/s")
 show("place.c, msync", "msync", "orders/s")
 show("orders through TCP, durable", "tcp", "orders/s", "msync")
 show("the same, one order a frame", "tcp_single", "orders/s", "msync")
-show("replay, three in a row", "replay", "records/s", "memory")
+show("replay, on memory that was just touched", "replay", "records/s", "memory")
 show("one 4 KiB write and fdatasync", "sync_4k", "us")
 show("one 64 KiB write and fdatasync", "sync_64k", "us")
 show("the same, p99", "sync_64k_p99", "us")
