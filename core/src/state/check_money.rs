@@ -93,14 +93,17 @@ impl State {
             }
         };
         let slots: Vec<OrderSlot> = group.orders().filter_map(|order| self.orders.find(order)).collect();
-        let sum = |of: fn(&Money) -> i64| -> i64 { slots.iter().map(|&slot| of(&self.money(slot))).sum() };
-        let (captured, refunded) = (sum(|money| money.captured), sum(|money| money.refunded));
+        let shares = |of: fn(&Money) -> i64| -> i128 {
+            slots.iter().map(|&slot| i128::from(of(&self.money(slot)))).sum()
+        };
+        let (captured, refunded) = (shares(|money| money.captured), shares(|money| money.refunded));
+        let of_group = [payment.captured, payment.refunded].map(i128::from);
         // Orders that have left memory had their shares. A group has one payment at most that captured anything: no
         // other follows such a one.
         let is_whole = slots.len() == group.orders.len();
         let adds_up = match is_whole {
-            true => captured == payment.captured && refunded == payment.refunded,
-            false => captured <= payment.captured && refunded <= payment.refunded,
+            true => [captured, refunded] == of_group,
+            false => captured <= of_group[0] && refunded <= of_group[1],
         };
         let fits = fits && payment.refunded <= payment.captured;
         fits && adds_up && slots.len() == group.order_count as usize
@@ -110,14 +113,16 @@ impl State {
 /// Whether an order's money is what its refunds and its rate say.
 fn is_sound(detail: &Detail) -> bool {
     let money = &detail.money;
-    let refunds = |state: RefundState| -> i64 {
-        detail.refunds.iter().filter(|refund| refund.state() == state).map(|refund| refund.amount).sum()
+    let refunds = |state: RefundState| -> i128 {
+        let of_state = detail.refunds.iter().filter(|refund| refund.state() == state);
+        of_state.map(|refund| i128::from(refund.amount)).sum()
     };
-    let Money { captured, refunded, refunds_pending, commission, .. } = *money;
+    let [captured, refunded, pending] =
+        [money.captured, money.refunded, money.refunds_pending].map(i128::from);
     refunded == refunds(RefundState::Succeeded)
-        && refunds_pending == refunds(RefundState::Pending)
-        && refunded + refunds_pending <= captured
-        && commission == money.commission_due()
+        && pending == refunds(RefundState::Pending)
+        && refunded + pending <= captured
+        && money.commission == money.commission_due()
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! What an order has beyond its head and lines once it needs more: counters and allocations when its units have parted,
 //! and its work, packages, returns, refunds, holds and money.
 
+use std::collections::BTreeMap;
+
 use orderline_protocol::LocationHandle;
 use orderline_protocol::command::LineQuantity;
 use orderline_protocol::event::Allocation;
@@ -326,6 +328,7 @@ impl Detail {
             && is_numbered(self.shipments.len())
             && self.shipments.iter().all(|of| ShipmentState::from_number(of.state).is_some())
             && self.shipments.iter().flat_map(|shipment| &shipment.parts).all(is_place)
+            && self.packs_what_can_be()
             && is_numbered(self.returns.len())
             && self.returns.iter().all(|of| ReturnState::from_number(of.state).is_some())
             && self.returns.iter().flat_map(|of| of.lines.iter().chain(&of.received)).all(is_line)
@@ -333,6 +336,16 @@ impl Detail {
             && self.refunds.iter().all(|of| RefundState::from_number(of.state).is_some())
             && is_numbered(self.holds.len())
             && self.holds.iter().all(|of| HoldState::from_number(of.state).is_some())
+    }
+
+    /// Whether the packed units of each line at each location can be counted, as [`Detail::packed_units`] does.
+    fn packs_what_can_be(&self) -> bool {
+        let mut units: BTreeMap<(u16, u16), u64> = BTreeMap::new();
+        let created = self.shipments.iter().filter(|shipment| shipment.state() == ShipmentState::Created);
+        for part in created.flat_map(|shipment| &shipment.parts) {
+            *units.entry(place_of(part)).or_default() += u64::from(part.quantity.get());
+        }
+        units.values().all(|&units| units <= u32::MAX.into())
     }
 
     /// The fulfilment order of a location, if it is not as it began.
