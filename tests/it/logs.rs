@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use orderline_client::{ClientOptions, ReconnectPolicy};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::http::Caller;
@@ -64,7 +64,7 @@ fn talked_to(data: &Path, format: &str) -> (String, Vec<String>) {
     while asked("GET", "/v1/webhooks", None).is(200).to_string().contains("\"failed_count\":0") {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    kill_process(Pid::from_raw(server.pid() as i32).unwrap(), Signal::HUP).unwrap();
+    server.hears(Signal::HUP, "SIGHUP: there is no certificate to read again");
     (server.stop(), vec![SECRET.to_owned(), WRONG.to_owned(), secret, hook_secret])
 }
 

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::io::Read;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -63,15 +64,15 @@ impl Ran {
 /// A run that may be looked at before its end.
 pub(crate) struct Running {
     pub(crate) child: Child,
-    stdout: JoinHandle<String>,
-    stderr: JoinHandle<String>,
+    stdout: Drain,
+    stderr: Drain,
 }
 
 impl Running {
     pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.spawn().expect("the program starts");
-        let stdout = drain(child.stdout.take().unwrap());
-        let stderr = drain(child.stderr.take().unwrap());
+        let stdout = Drain::of(child.stdout.take().unwrap());
+        let stderr = Drain::of(child.stderr.take().unwrap());
         Self { child, stdout, stderr }
     }
 
@@ -82,7 +83,7 @@ impl Running {
 
     pub(crate) fn finish(mut self) -> Ran {
         let code = wait(&mut self.child).code();
-        Ran { code, stdout: self.stdout.join().unwrap(), stderr: self.stderr.join().unwrap() }
+        Ran { code, stdout: self.stdout.whole(), stderr: self.stderr.whole() }
     }
 }
 
@@ -101,11 +102,33 @@ pub(crate) fn wait(child: &mut Child) -> ExitStatus {
     }
 }
 
-/// Reads a pipe to its end, so that nobody ever waits for us to read.
-pub(crate) fn drain(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
-    std::thread::spawn(move || {
-        let mut text = Vec::new();
-        let _ = pipe.read_to_end(&mut text);
-        String::from_utf8_lossy(&text).into_owned()
-    })
+/// What comes out of a pipe, read to its end so that nobody ever waits for us to read.
+pub(crate) struct Drain {
+    text: Arc<Mutex<Vec<u8>>>,
+    reading: JoinHandle<()>,
+}
+
+impl Drain {
+    pub(crate) fn of(mut pipe: impl Read + Send + 'static) -> Self {
+        let text = Arc::<Mutex<Vec<u8>>>::default();
+        let kept = Arc::clone(&text);
+        let reading = std::thread::spawn(move || {
+            let mut piece = [0; 8192];
+            while let Ok(count @ 1..) = pipe.read(&mut piece) {
+                kept.lock().unwrap().extend_from_slice(&piece[..count]);
+            }
+        });
+        Self { text, reading }
+    }
+
+    /// What has come so far.
+    pub(crate) fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.text.lock().unwrap()).into_owned()
+    }
+
+    /// All of it, at its end.
+    pub(crate) fn whole(self) -> String {
+        self.reading.join().unwrap();
+        String::from_utf8_lossy(&self.text.lock().unwrap()).into_owned()
+    }
 }

@@ -4,12 +4,12 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command};
-use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use orderline_client::{Client, ClientOptions, ReconnectPolicy};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::program::{Ran, command, drain, wait};
+use super::program::{Drain, Ran, command, wait};
 
 /// Segments so small and snapshots so frequent that a few thousand orders see several of both.
 pub(crate) const SMALL: &str = "[journal]\nsegment_mib = 3\n[snapshots]\nevery_records = 8000\n";
@@ -31,7 +31,7 @@ pub(crate) fn serve(data: &Path, config: &str) -> Command {
 /// A running `orderline serve`, killed when it is dropped.
 pub(crate) struct Server {
     child: Child,
-    stderr: Option<JoinHandle<String>>,
+    stderr: Option<Drain>,
     pub(crate) addr: SocketAddr,
     /// Where it listens for HTTP, if it was told to.
     pub(crate) http: Option<SocketAddr>,
@@ -72,7 +72,7 @@ impl Server {
     /// Runs a command that serves, and waits until it is ready or has ended.
     pub(crate) fn run(mut command: Command) -> Result<Self, Ran> {
         let mut child = command.spawn().expect("the program starts");
-        let stderr = Some(drain(child.stderr.take().unwrap()));
+        let stderr = Some(Drain::of(child.stderr.take().unwrap()));
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
@@ -135,6 +135,17 @@ impl Server {
         (code, self.said())
     }
 
+    /// Sends a signal that does not end it, and waits until it has said this of it.
+    pub(crate) fn hears(&self, signal: Signal, words: &str) {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+        let begun = Instant::now();
+        while !self.stderr.as_ref().is_some_and(|said| said.so_far().contains(words)) {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{words} is not said");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Sends a signal and waits for the end: the exit code, and what it said.
     pub(crate) fn signal(self, signal: Signal) -> (Option<i32>, String) {
         let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
@@ -143,7 +154,7 @@ impl Server {
     }
 
     fn said(&mut self) -> String {
-        self.stderr.take().unwrap().join().unwrap()
+        self.stderr.take().unwrap().whole()
     }
 }
 
