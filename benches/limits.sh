@@ -4,7 +4,7 @@
 #   benches/limits.sh [RUNS=5] [DIRECTORY=target/limits]
 #
 # Every figure is the median of RUNS runs; in each round the limit program and the thing measured take turns, so that a
-# machine that is slow for a while is slow for both. Needs gcc, python3 and an otherwise idle machine; takes about five
+# machine that is slow for a while is slow for both. Needs gcc, python3 and an otherwise idle machine; takes about seven
 # minutes. DIRECTORY must be on the disk that is to be measured.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -60,9 +60,10 @@ before = busy_ns(); time.sleep(5); print((busy_ns() - before) / 5e9 * 100)
 PY
 }
 # A virtual machine's host may have taken free memory back; touching it again is then slow, whoever does it.
+# Twice what a replay of 15 to 20 M orders takes: with as much as it takes, half of its pages were cold.
 warm() { python3 -c 'import mmap
-memory = mmap.mmap(-1, 3 << 30)
-for at in range(0, 3 << 30, 4096): memory[at] = 1'; }
+memory = mmap.mmap(-1, 6 << 30)
+for at in range(0, 6 << 30, 4096): memory[at] = 1'; }
 load() { "$orderline" load --connect "127.0.0.1:$port" --json "$@" 2>/dev/null; }
 serve() {
     rm -rf "$directory/data"
