@@ -60,7 +60,7 @@ before = busy_ns(); time.sleep(5); print((busy_ns() - before) / 5e9 * 100)
 PY
 }
 # A virtual machine's host may have taken free memory back; touching it again is then slow, whoever does it.
-# Twice what a replay of 15 to 20 M orders takes: with as much as it takes, half of its pages were cold.
+# Twice what a replay of 15 to 20 M orders takes: with as much as it takes, it is a third slower.
 warm() { python3 -c 'import mmap
 memory = mmap.mmap(-1, 6 << 30)
 for at in range(0, 6 << 30, 4096): memory[at] = 1'; }

@@ -6,6 +6,7 @@ use orderline_client::{Client, ClientError, ClientOptions, ReconnectPolicy};
 use orderline_protocol::command::{QueryStatus, QueryTokens};
 use orderline_protocol::frame::CloseReason;
 use orderline_protocol::{Command, RejectCode};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::proof::Proof;
@@ -108,8 +109,7 @@ fn with_tls_and_a_token_a_server_listens_anywhere_and_reads_its_certificate_agai
 
     std::fs::copy(&certificate, &old).unwrap();
     issue(directory.path(), "orders.example");
-    let pid = rustix::process::Pid::from_raw(server.pid() as i32).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    server.send(Signal::HUP);
     let is_read = || list(&certificate, "orders.example") == Some(0);
     assert!((0..100).any(|_| is_read()), "the new certificate is shown");
     proof.check(list(&old, "orders.example") == Some(2), || "the old certificate is shown".to_owned());

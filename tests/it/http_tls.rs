@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, ProtocolVersion, RootCertStore, StreamOwned};
@@ -91,7 +91,7 @@ fn with_tls_http_is_inside_it_alone_and_a_new_certificate_disturbs_nobody() {
     std::fs::copy(&certificate, &old).unwrap();
     issue(directory.path(), "orders.example");
     assert!(Secure::open(addr, &certificate).is_err(), "it is not read yet");
-    kill_process(Pid::from_raw(server.pid() as i32).unwrap(), Signal::HUP).unwrap();
+    server.send(Signal::HUP);
     let is_read = || {
         std::thread::sleep(Duration::from_millis(20));
         Secure::open(addr, &certificate).is_ok()

@@ -259,12 +259,11 @@ impl Catalogue {
                     }
                     List::Tokens => {
                         let definition = DefineToken::ref_from_bytes(&definition).map_err(|_| cut())?;
-                        let is_known = Standing::from_number(definition.standing).is_some();
-                        let before = DefineToken { standing: Standing::Active as u8, ..*definition };
-                        self.check_token_definition(&before, &code).map_err(refused)?;
-                        if !is_known {
+                        if Standing::from_number(definition.standing).is_none() {
                             return Err(wrong(&format!("token {handle} has a standing that is not known")));
                         }
+                        let before = DefineToken { standing: Standing::Active as u8, ..*definition };
+                        self.check_token_definition(&before, &code).map_err(refused)?;
                         self.set_token(handle, version, &code, definition);
                     }
                 }

@@ -341,8 +341,7 @@ impl Detail {
     /// Whether the packed units of each line at each location can be counted, as [`Detail::packed_units`] does.
     fn packs_what_can_be(&self) -> bool {
         let mut units: BTreeMap<(u16, u16), u64> = BTreeMap::new();
-        let created = self.shipments.iter().filter(|shipment| shipment.state() == ShipmentState::Created);
-        for part in created.flat_map(|shipment| &shipment.parts) {
+        for part in self.packed_parts() {
             *units.entry(place_of(part)).or_default() += u64::from(part.quantity.get());
         }
         units.values().all(|&units| units <= u32::MAX.into())
@@ -379,18 +378,21 @@ impl Detail {
         }
     }
 
+    /// What is in packages that have not left, package by package.
+    fn packed_parts(&self) -> impl Iterator<Item = &Allocation> {
+        let created = self.shipments.iter().filter(|shipment| shipment.state() == ShipmentState::Created);
+        created.flat_map(|shipment| &shipment.parts)
+    }
+
     /// The units of a line at a location that are packed and have not left.
     pub(crate) fn packed(&self, line: u16, location: LocationHandle) -> u32 {
-        let created = self.shipments.iter().filter(|shipment| shipment.state() == ShipmentState::Created);
-        let parts = created.flat_map(|shipment| &shipment.parts);
-        let of_line = parts.filter(|part| part.line.get() == line && part.location == location);
+        let of_line = self.packed_parts().filter(|part| part.line.get() == line && part.location == location);
         of_line.map(|part| part.quantity.get()).sum()
     }
 
     /// All units that are packed and have not left: sorted by line and location, each pair once.
     pub(crate) fn packed_units(&self) -> Vec<Allocation> {
-        let created = self.shipments.iter().filter(|shipment| shipment.state() == ShipmentState::Created);
-        let mut parts: Vec<Allocation> = created.flat_map(|shipment| &shipment.parts).copied().collect();
+        let mut parts: Vec<Allocation> = self.packed_parts().copied().collect();
         parts.sort_unstable_by_key(place_of);
         parts.dedup_by(|part, before| {
             let is_same = place_of(part) == place_of(before);

@@ -1,7 +1,7 @@
 //! The program, run to its end.
 
 use std::ffi::OsStr;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -109,19 +109,19 @@ pub(crate) struct Drain {
 }
 
 impl Drain {
-    pub(crate) fn of(mut pipe: impl Read + Send + 'static) -> Self {
+    pub(crate) fn of(pipe: impl Read + Send + 'static) -> Self {
         let text = Arc::<Mutex<Vec<u8>>>::default();
         let kept = Arc::clone(&text);
         let reading = std::thread::spawn(move || {
-            let mut piece = [0; 8192];
-            while let Ok(count @ 1..) = pipe.read(&mut piece) {
-                kept.lock().unwrap().extend_from_slice(&piece[..count]);
+            let (mut pipe, mut line) = (BufReader::new(pipe), Vec::new());
+            while let Ok(1..) = pipe.read_until(b'\n', &mut line) {
+                kept.lock().unwrap().append(&mut line);
             }
         });
         Self { text, reading }
     }
 
-    /// What has come so far.
+    /// The lines that have come so far.
     pub(crate) fn so_far(&self) -> String {
         String::from_utf8_lossy(&self.text.lock().unwrap()).into_owned()
     }

@@ -135,10 +135,14 @@ impl Server {
         (code, self.said())
     }
 
-    /// Sends a signal that does not end it, and waits until it has said this of it.
-    pub(crate) fn hears(&self, signal: Signal, words: &str) {
+    pub(crate) fn send(&self, signal: Signal) {
         let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
+    }
+
+    /// Sends a signal that does not end it, and waits until it has said this of it.
+    pub(crate) fn hears(&self, signal: Signal, words: &str) {
+        self.send(signal);
         let begun = Instant::now();
         while !self.stderr.as_ref().is_some_and(|said| said.so_far().contains(words)) {
             assert!(begun.elapsed() < Duration::from_secs(60), "{words} is not said");
@@ -148,8 +152,7 @@ impl Server {
 
     /// Sends a signal and waits for the end: the exit code, and what it said.
     pub(crate) fn signal(self, signal: Signal) -> (Option<i32>, String) {
-        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
+        self.send(signal);
         self.ended()
     }
 
